@@ -1,1 +1,6 @@
+//! A declarative runner for event topologies. The rooms, in the order in which data and ideas pass through them; a room
+//! uses only the rooms above it.
 
+pub mod event;
+pub mod flow;
+pub mod limits;

@@ -1,0 +1,13 @@
+//! Events as tables: a batch is columns of cells over shared text, and knows nothing of where it came from.
+
+mod batch;
+mod builder;
+mod cell;
+mod layout;
+mod time;
+
+pub use batch::{Batch, Meta, Selection};
+pub use builder::BatchBuilder;
+pub use cell::{Cell, Column, Tag, Tags, TextRef, Texts};
+pub use layout::{Body, Demand, Layout, Path};
+pub use time::Timestamp;

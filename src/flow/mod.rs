@@ -1,0 +1,7 @@
+//! What runs on an edge and what stands between edges: messages, operators, and the alignment of inputs. Pure: no clock, no I/O.
+
+mod message;
+mod operator;
+
+pub use message::{Barrier, Message, Then, Watermark};
+pub use operator::{Fatal, Held, Operator, Output, PortId, Progress, Reject, Rejected};

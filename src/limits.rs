@@ -1,0 +1,25 @@
+//! Every bound of the product, by name. A buffer, loop or state without a bound here does not exist.
+
+/// Events in one batch.
+pub const BATCH_EVENTS_MAX: usize = 1024;
+/// Bytes of text a batch may refer to before a source closes it; one larger event travels alone.
+pub const BATCH_BYTES_MAX: usize = 1 << 20;
+/// Batches that wait in the channel of one edge.
+pub const EDGE_BATCHES_MAX: usize = 4;
+/// A batch whose selection keeps fewer than one row in this many is compacted before it crosses an edge.
+pub const COMPACT_BELOW_ONE_IN: usize = 4;
+/// Texts one batch may refer to; beyond it the batch is compacted into one.
+pub const BATCH_TEXTS_MAX: usize = 256;
+/// Bytes of one event, its line or message (`limits.line`).
+pub const LINE_BYTES_MAX: usize = 16 << 20;
+/// Nesting of one event; the event itself is depth 1 (`limits.depth`).
+pub const JSON_DEPTH_MAX: usize = 128;
+/// Bytes of an undecodable event kept in its error event.
+pub const RAW_BYTES_KEPT_MAX: usize = 64 << 10;
+/// Nodes of one topology.
+pub const NODES_MAX: usize = 1024;
+
+const _: () = assert!(LINE_BYTES_MAX >= BATCH_BYTES_MAX);
+const _: () = assert!(LINE_BYTES_MAX < u32::MAX as usize / 4);
+const _: () = assert!(BATCH_TEXTS_MAX < u16::MAX as usize);
+const _: () = assert!(BATCH_EVENTS_MAX < u32::MAX as usize);
