@@ -3,11 +3,13 @@
 mod batch;
 mod builder;
 mod cell;
+mod chunk;
 mod layout;
 mod time;
 
 pub use batch::{Batch, Meta, Selection};
 pub use builder::BatchBuilder;
 pub use cell::{Cell, Column, Tag, Tags, TextRef, Texts};
+pub use chunk::Chunk;
 pub use layout::{Body, Demand, Layout, Path};
 pub use time::Timestamp;

@@ -1,0 +1,162 @@
+//! What a connector is: the promises a source and a sink make to the task that runs them.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use futures_util::future::BoxFuture;
+
+use crate::event::Chunk;
+
+/// Why a connector could not do its work.
+#[derive(Debug)]
+pub struct ConnectorError {
+    /// What happened, and what the user can do about it; one or two sentences.
+    pub message: String,
+    /// Whether the same call may succeed later: the task retries with growing pauses. Otherwise the topology stops.
+    pub transient: bool,
+}
+
+impl ConnectorError {
+    /// Stops the topology.
+    pub fn fatal(message: impl Into<String>) -> ConnectorError {
+        ConnectorError { message: message.into(), transient: false }
+    }
+
+    /// Worth another try.
+    pub fn transient(message: impl Into<String>) -> ConnectorError {
+        ConnectorError { message: message.into(), transient: true }
+    }
+}
+
+impl fmt::Display for ConnectorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// What a source gives when it is asked.
+#[derive(Debug)]
+pub enum Pull {
+    /// Events: what was ready, at most a batch of them.
+    Chunk(Chunk),
+    /// Bytes that are no event (a line over the limit): an error event with the kept prefix as `raw`.
+    Broken(Broken),
+    /// A bounded input has ended.
+    End,
+}
+
+/// Input that could not even be framed as an event.
+#[derive(Debug)]
+pub struct Broken {
+    /// A code of the table of event errors.
+    pub code: &'static str,
+    pub message: String,
+    /// The beginning of the bytes, at most `RAW_BYTES_KEPT_MAX`.
+    pub raw: Vec<u8>,
+}
+
+/// A source at work, owned by one task.
+pub trait Source: Send {
+    /// The next events; waits until there are some. Cancel-safe: dropping the future loses nothing.
+    fn next(&mut self) -> BoxFuture<'_, Result<Pull, ConnectorError>>;
+
+    /// Whether the source is connected and has given all there is: only then is silence idleness.
+    fn is_caught_up(&self) -> bool;
+
+    /// A barrier was put behind everything that `next` has returned: what came before it is acknowledged by `commit(id)`.
+    fn barrier(&mut self, _id: u64) {}
+
+    /// Everything before barrier `id` has passed every sink.
+    fn commit(&mut self, _id: u64) -> BoxFuture<'_, Result<(), ConnectorError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Ends the connection in order.
+    fn close(&mut self) -> BoxFuture<'_, Result<(), ConnectorError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Warnings since the last call (a file that vanished, empty lines skipped, a connection lost), for the log.
+    fn take_notes(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Events ready to leave: their bytes one after the other, and for each where it goes and what goes with it.
+#[derive(Clone, Debug, Default)]
+pub struct Encoded {
+    /// The bytes of all events.
+    pub bytes: Vec<u8>,
+    /// Where each event ends in `bytes`. With `lines`, an event's bytes include its line end.
+    pub ends: Vec<u32>,
+    /// The path, subject or topic of each event where the key is a template that reads events; empty: always the same.
+    pub targets: Vec<std::sync::Arc<str>>,
+    /// The key of each event; empty where the sink has no `key`.
+    pub keys: Vec<Option<String>>,
+    /// The headers of each event; empty where the sink has none.
+    pub headers: Vec<Vec<(String, String)>>,
+}
+
+impl Encoded {
+    /// How many events.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is no event.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The bytes of event `i`.
+    pub fn event(&self, i: usize) -> &[u8] {
+        let start = if i == 0 { 0 } else { self.ends[i - 1] as usize };
+        &self.bytes[start..self.ends[i] as usize]
+    }
+
+    /// The bytes of events `from..to`, which lie together.
+    pub fn events(&self, from: usize, to: usize) -> &[u8] {
+        let end = |n: usize| if n == 0 { 0 } else { self.ends[n - 1] as usize };
+        &self.bytes[end(from)..end(to)]
+    }
+
+    /// Empties it, keeping its memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.targets.clear();
+        self.keys.clear();
+        self.headers.clear();
+    }
+}
+
+/// What a sink did in its life: for the summary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub path: PathBuf,
+    pub bytes: u64,
+}
+
+/// A sink at work, owned by one task.
+pub trait Sink: Send {
+    /// Takes the events from `*done` on and moves `done` past each that it has taken, so that a failed call goes on where it stopped
+    /// when it is repeated. What was taken may still be in the sink's own bounded buffer.
+    fn write<'a>(&'a mut self, events: &'a Encoded, done: &'a mut usize) -> BoxFuture<'a, Result<(), ConnectorError>>;
+
+    /// Everything taken so far is where it belongs: written out, or acknowledged by the broker. Called at barriers, at the end and
+    /// when nothing has come for a moment.
+    fn flush(&mut self) -> BoxFuture<'_, Result<(), ConnectorError>>;
+
+    /// Flushes and ends in order.
+    fn close(&mut self) -> BoxFuture<'_, Result<(), ConnectorError>>;
+
+    /// Whether the reader has gone away (a closed pipe): the topology ends quietly.
+    fn is_closed(&self) -> bool {
+        false
+    }
+
+    /// The files written so far, at most a bounded number of them.
+    fn written(&self) -> Vec<Written> {
+        Vec::new()
+    }
+}
