@@ -1,8 +1,8 @@
 //! A declarative runner for event topologies. The rooms, in the order in which data and ideas pass through them; a room
 //! uses only the rooms above it.
 
-pub mod connectors;
+pub mod limits;
 pub mod event;
 pub mod flow;
-pub mod limits;
 pub mod operators;
+pub mod connectors;
