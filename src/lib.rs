@@ -3,6 +3,7 @@
 
 pub mod limits;
 pub mod event;
+pub mod expr;
 pub mod flow;
 pub mod operators;
 pub mod connectors;

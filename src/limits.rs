@@ -18,6 +18,22 @@ pub const JSON_DEPTH_MAX: usize = 128;
 pub const RAW_BYTES_KEPT_MAX: usize = 64 << 10;
 /// Nodes of one topology.
 pub const NODES_MAX: usize = 1024;
+/// Steps of interpreted Rhai on one event (`limits.operations`).
+pub const EXPR_OPERATIONS_MAX: u64 = 1_000_000;
+/// Nested calls of functions in an expression (`limits.calls`).
+pub const EXPR_DEPTH_MAX: usize = 32;
+/// Nesting of an expression's own text.
+pub const EXPR_NESTING_MAX: usize = 64;
+/// Bytes of a string that an expression makes (`limits.string`).
+pub const EXPR_STRING_BYTES_MAX: usize = 1 << 20;
+/// Items of an array that an expression makes (`limits.array`).
+pub const EXPR_ARRAY_ITEMS_MAX: usize = 100_000;
+/// Fields of an object that an expression makes (`limits.map`).
+pub const EXPR_MAP_FIELDS_MAX: usize = 10_000;
+/// Compiled regexes and formats that one expression keeps.
+pub const EXPR_PREPARED_MAX: usize = 32;
+/// Bytes of text that the expressions of one operator make for one batch.
+pub const EXPR_ARENA_BYTES_MAX: usize = 1 << 30;
 
 const _: () = assert!(LINE_BYTES_MAX >= BATCH_BYTES_MAX);
 const _: () = assert!(LINE_BYTES_MAX < u32::MAX as usize / 4);
