@@ -2,13 +2,13 @@
 
 use crate::event::{Batch, Timestamp};
 
-/// One thing on an edge. A channel that closes without `End` means that its sender failed.
+/// One thing on an edge. A channel that closes before `End` or a stopping barrier means that its sender failed.
 #[derive(Clone, Debug)]
 pub enum Message {
     Batch(Batch),
     Watermark(Watermark),
     Barrier(Barrier),
-    /// The last message: nothing follows.
+    /// A bounded input has ended: nothing follows, and what waits for more time can be finished.
     End,
 }
 
@@ -17,8 +17,9 @@ pub enum Message {
 pub enum Watermark {
     /// No event before this time is expected any more. Never goes back.
     At(Timestamp),
-    /// The sender is caught up and silent: leave it out of the minimum until it speaks again.
-    Idle,
+    /// The sender is caught up and has been silent for this many milliseconds: leave it out of the minimum until it speaks
+    /// again. Where all are idle, event time goes on by what has elapsed.
+    Idle(i64),
 }
 
 /// A line through the stream: every event is before it or after it, at every node.
@@ -33,6 +34,6 @@ pub struct Barrier {
 pub enum Then {
     /// The stream goes on.
     Continue,
-    /// The topology stops in order: open windows stay open.
+    /// Nothing: the topology stops in order, and open windows stay open. The last message of an edge.
     Stop,
 }
