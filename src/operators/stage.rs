@@ -6,7 +6,8 @@ use crate::event::{Demand, Layout};
 use crate::flow::Operator;
 
 /// A stage as planned: checked, its expressions compiled, not yet bound to columns. Ports are counted as in
-/// [`crate::flow::PortId`]: 0 is the main port, then those that the table declares, in its order.
+/// [`crate::flow::PortId`]: the main port first, where the kind has one, then the named ones in their order
+/// (`route` and `fan_out` have no main port: 0 is the first that is written, and `otherwise` is the last).
 pub trait Stage: Send + Sync {
     /// What the stage reads of its input when this is read of its outputs (one demand a port). The default suits stages
     /// whose outputs are their input's rows: everything read downstream, and what the stage itself reads.
@@ -19,10 +20,11 @@ pub trait Stage: Send + Sync {
     /// What the stage's own expressions read.
     fn reads(&self) -> Demand;
 
-    /// The layouts of each port's batches, when the input's are these. A batch's `variant` is its place in that list.
-    /// The default suits stages whose outputs are their input's rows: each port has the input's layouts.
-    fn layouts(&self, inputs: &[Arc<Layout>], ports: usize) -> Vec<Vec<Arc<Layout>>> {
-        vec![inputs.to_vec(); ports]
+    /// The layouts of each port's batches, when the input's are these and this is read of the ports (one demand a port).
+    /// A batch's `variant` is its place in its port's list. The default suits stages whose outputs are their input's
+    /// rows: each port has the input's layouts.
+    fn layouts(&self, inputs: &[Arc<Layout>], outputs: &[Demand]) -> Vec<Vec<Arc<Layout>>> {
+        vec![inputs.to_vec(); outputs.len()]
     }
 
     /// Whether the stage keeps something from one batch to the next. Stages that do not are fused with their neighbours.
@@ -30,6 +32,6 @@ pub trait Stage: Send + Sync {
         false
     }
 
-    /// An operator for input of these layouts.
-    fn operator(&self, inputs: &[Arc<Layout>]) -> Box<dyn Operator>;
+    /// An operator for input of these layouts, and outputs of those that `layouts` gave.
+    fn operator(&self, inputs: &[Arc<Layout>], outputs: &[Vec<Arc<Layout>>]) -> Box<dyn Operator>;
 }
