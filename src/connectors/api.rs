@@ -95,6 +95,8 @@ pub struct Encoded {
     pub keys: Vec<Option<String>>,
     /// The headers of each event; empty where the sink has none.
     pub headers: Vec<Vec<(String, String)>>,
+    /// What stands at the head of every file (CSV's header with its line end). `clear` keeps it.
+    pub head: Vec<u8>,
 }
 
 impl Encoded {
@@ -110,8 +112,7 @@ impl Encoded {
 
     /// The bytes of event `i`.
     pub fn event(&self, i: usize) -> &[u8] {
-        let start = if i == 0 { 0 } else { self.ends[i - 1] as usize };
-        &self.bytes[start..self.ends[i] as usize]
+        self.events(i, i + 1)
     }
 
     /// The bytes of events `from..to`, which lie together.
@@ -120,7 +121,7 @@ impl Encoded {
         &self.bytes[end(from)..end(to)]
     }
 
-    /// Empties it, keeping its memory.
+    /// Empties it, keeping its memory and the head.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();

@@ -1,0 +1,124 @@
+//! What a connector is at plan time: checked settings that can say what they are and open a source or a sink.
+
+use std::path::{Component, Path, PathBuf};
+
+use futures_util::future::BoxFuture;
+
+use super::{ConnectorError, Sink, Source};
+
+/// A source as planned. Opening it fails only for what the plan could not see: a file that is not there yet, a server that does
+/// not answer.
+pub trait SourcePlan: Send + Sync {
+    /// Whether the input ends by itself.
+    fn is_bounded(&self) -> bool;
+
+    /// Whether the system gives each event a time of its own, so that `time` may be left out.
+    fn has_time(&self) -> bool {
+        false
+    }
+
+    /// What can be read again after a failure.
+    fn replay(&self) -> Replay;
+
+    /// One line for `explain`: what is read, and how.
+    fn outline(&self) -> String;
+
+    /// What no other node of the topology may use at the same time, in words of its own (`standard input`).
+    fn exclusive(&self) -> Option<String> {
+        None
+    }
+
+    /// Files that it reads, as far as they are known: nobody may write them meanwhile.
+    fn reads(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    /// Starts to read.
+    fn open(&self, open: SourceOpen) -> BoxFuture<'static, Result<Box<dyn Source>, ConnectorError>>;
+}
+
+/// What a source can give again after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replay {
+    /// Everything from a position on.
+    Position,
+    /// What was not acknowledged.
+    Ack,
+    /// Nothing.
+    None,
+}
+
+/// How bytes become events, for the sources that read streams of bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Framing {
+    /// A line is an event.
+    #[default]
+    Lines,
+    /// A CSV record is an event; line ends may stand in quotes. The header comes first.
+    Csv,
+}
+
+/// What a run tells a source when it opens it.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceOpen {
+    pub framing: Framing,
+    /// The longest event in bytes (`limits.line`).
+    pub event_bytes_max: usize,
+    /// Events of one chunk: `BATCH_EVENTS_MAX`, less in tests.
+    pub chunk_events_max: usize,
+}
+
+/// A sink as planned. Opening it fails only for what the plan could not see.
+pub trait SinkPlan: Send + Sync {
+    /// Whether what is written ends up on the terminal that the status would be drawn on.
+    fn is_terminal(&self) -> bool {
+        false
+    }
+
+    /// How an event's bytes end: sinks of lines get the line's end with it.
+    fn writes_lines(&self) -> bool;
+
+    /// The section's key whose template names each event's target, if it reads events. The text that it makes is `Encoded::targets`.
+    fn target_key(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether a value may stand in the target (`{{ expr }}`); the error says why not.
+    fn check_target_value(&self, _value: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// What no other node of the topology may use at the same time: a file's path, `standard output`.
+    fn exclusive(&self) -> Option<String> {
+        None
+    }
+
+    /// What holds for an event after a failure: whether a repeated write can be told from the first.
+    fn is_idempotent(&self) -> bool {
+        false
+    }
+
+    /// One line for `explain`: where events go, and how.
+    fn outline(&self) -> String;
+
+    /// Connects, or makes the files.
+    fn open(&self) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>>;
+}
+
+/// A path to compare with others: absolute, without `.` and, where the folder exists, without links.
+pub fn comparable(path: &Path) -> PathBuf {
+    if let Ok(path) = path.canonicalize() {
+        return path;
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    match (folder.canonicalize(), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => {
+            let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+            absolute.components().filter(|part| *part != Component::CurDir).collect()
+        }
+    }
+}
