@@ -1,0 +1,194 @@
+//! Keys of state: values of events as owned bytes, equal exactly where an expression's `==` says so.
+
+use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
+
+use crate::event::{Cell, Texts};
+
+/// Adds a value to a key. The form is self-delimiting, so several values in a row make a key that is equal only to the
+/// same values in the same order. It may be kept on disk: changing it changes what stored state means.
+///
+/// Missing and null are equal, so are `1` and `1.0`, and a string is equal to itself however it was escaped. Objects are
+/// equal whatever the order of their fields. Numbers beyond 64 bits are equal where they are written alike.
+pub fn append(cell: Cell, texts: &Texts, key: &mut Vec<u8>) {
+    match cell {
+        Cell::Missing | Cell::Null => key.push(0),
+        Cell::Bool(value) => key.push(1 + u8::from(value)),
+        Cell::Int(value) => append_int(value, key),
+        Cell::Float(value) => append_float(value, key),
+        Cell::Number(at) => append_number(texts.str(at), key),
+        Cell::Str(at) => append_bytes(6, texts.bytes(at), key),
+        Cell::Escaped(at) => append_bytes(6, unescaped(texts.bytes(at)).as_bytes(), key),
+        Cell::Json(at) => append_bytes(7, canonical(texts.bytes(at)).as_bytes(), key),
+    }
+}
+
+/// A hash of a key (or of any bytes) that is the same on every machine and in every version of the product.
+pub fn hash(bytes: &[u8], seed: u64) -> u64 {
+    rapidhash_v3_seeded(bytes, &RapidSecrets::seed_cpp(seed))
+}
+
+/// The value as text, for comparing it with a column whose type is not known (every CSV column is text): strings as they
+/// are, numbers and bools as JSON writes them, whole floats as ints. `None`: missing and null are equal to nothing.
+pub fn text<'a>(cell: Cell, texts: &'a Texts, space: &'a mut String) -> Option<&'a str> {
+    use std::fmt::Write;
+    space.clear();
+    match cell {
+        Cell::Missing | Cell::Null => return None,
+        Cell::Str(at) => return Some(texts.str(at)),
+        Cell::Bool(value) => space.push_str(if value { "true" } else { "false" }),
+        Cell::Int(value) => space.push_str(itoa::Buffer::new().format(value)),
+        Cell::Float(value) => write_float(value, space),
+        Cell::Number(at) => match float_of(texts.str(at)) {
+            Some(value) => write_float(value, space),
+            None => return Some(texts.str(at)),
+        },
+        Cell::Escaped(at) => space.push_str(&unescaped(texts.bytes(at))),
+        Cell::Json(at) => {
+            let _ = write!(space, "{}", canonical(texts.bytes(at)));
+        }
+    }
+    Some(space)
+}
+
+fn write_float(value: f64, space: &mut String) {
+    match whole(value) {
+        Some(int) => space.push_str(itoa::Buffer::new().format(int)),
+        None => space.push_str(ryu::Buffer::new().format(value)),
+    }
+}
+
+fn append_int(value: i64, key: &mut Vec<u8>) {
+    key.push(3);
+    key.extend_from_slice(&value.to_be_bytes());
+}
+
+fn append_float(value: f64, key: &mut Vec<u8>) {
+    match whole(value) {
+        Some(int) => append_int(int, key),
+        None => {
+            key.push(4);
+            // Every NaN is the same one: a key must be equal to itself.
+            let value = if value.is_nan() { f64::NAN } else { value };
+            key.extend_from_slice(&value.to_bits().to_be_bytes());
+        }
+    }
+}
+
+fn append_number(text: &str, key: &mut Vec<u8>) {
+    match float_of(text) {
+        Some(value) => append_float(value, key),
+        None => append_bytes(5, text.as_bytes(), key),
+    }
+}
+
+fn append_bytes(tag: u8, bytes: &[u8], key: &mut Vec<u8>) {
+    key.push(tag);
+    key.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+    key.extend_from_slice(bytes);
+}
+
+/// The int that a float is, if it is one that both types hold exactly.
+fn whole(value: f64) -> Option<i64> {
+    const EXACT: f64 = (1_u64 << 53) as f64;
+    (value.fract() == 0.0 && value.abs() <= EXACT).then_some(value as i64)
+}
+
+/// A JSON number's text as a float; `None` for what only its text holds: an int beyond 64 bits, a float beyond f64.
+fn float_of(text: &str) -> Option<f64> {
+    let is_float = text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
+    text.parse::<f64>().ok().filter(|value| value.is_finite() && (is_float || *value == 0.0))
+}
+
+#[cold]
+fn unescaped(inside: &[u8]) -> String {
+    let mut quoted = Vec::with_capacity(inside.len() + 2);
+    quoted.push(b'"');
+    quoted.extend_from_slice(inside);
+    quoted.push(b'"');
+    serde_json::from_slice(&quoted).unwrap_or_default()
+}
+
+/// The text of an object or array without spaces, fields in order of their names.
+#[cold]
+fn canonical(json: &[u8]) -> String {
+    match serde_json::from_slice::<serde_json::Value>(json) {
+        Ok(mut value) => {
+            value.sort_all_objects();
+            value.to_string()
+        }
+        Err(_) => String::from_utf8_lossy(json).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use crate::event::TextRef;
+
+    use super::*;
+
+    fn cell(make: fn(TextRef) -> Cell, text: &str, texts: &mut Texts) -> Cell {
+        let text = Bytes::copy_from_slice(text.as_bytes());
+        let len = text.len() as u32;
+        make(TextRef { text: texts.push(text), start: 0, len })
+    }
+
+    #[test]
+    fn keys_are_equal_where_values_are() {
+        let mut texts = Texts::default();
+        let t = &mut texts;
+        let groups = [
+            vec![Cell::Missing, Cell::Null],
+            vec![Cell::Bool(true)],
+            vec![Cell::Int(1), Cell::Float(1.0), cell(Cell::Number, "1.0", t), cell(Cell::Number, "10e-1", t)],
+            vec![Cell::Int(0), Cell::Float(-0.0), cell(Cell::Number, "-0", t), cell(Cell::Number, "-0.0", t)],
+            vec![Cell::Float(0.5), cell(Cell::Number, "0.50", t)],
+            vec![cell(Cell::Str, "1", t)],
+            vec![cell(Cell::Str, "ab", t), cell(Cell::Escaped, "a\\u0062", t)],
+            vec![cell(Cell::Number, "9223372036854775808", t)],
+            vec![cell(Cell::Number, "9223372036854775809", t)],
+            vec![cell(Cell::Json, "{\"a\": 1, \"b\": [2]}", t), cell(Cell::Json, "{\"b\":[2],\"a\":1}", t)],
+        ];
+        let key = |cell: Cell| {
+            let mut key = Vec::new();
+            append(cell, &texts, &mut key);
+            key
+        };
+        for (i, group) in groups.iter().enumerate() {
+            for (j, other) in groups.iter().enumerate() {
+                let equal = group.iter().all(|a| other.iter().all(|b| key(*a) == key(*b)));
+                assert_eq!(equal, i == j, "{group:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn parts_of_a_key_do_not_run_together() {
+        let mut texts = Texts::default();
+        let [a, ab, b, bc] = ["a", "ab", "b", "bc"].map(|text| cell(Cell::Str, text, &mut texts));
+        let mut keys = [Vec::new(), Vec::new()];
+        [ab, b].into_iter().for_each(|cell| append(cell, &texts, &mut keys[0]));
+        [a, bc].into_iter().for_each(|cell| append(cell, &texts, &mut keys[1]));
+        assert_ne!(keys[0], keys[1]);
+    }
+
+    #[test]
+    fn the_hash_is_fixed() {
+        assert_eq!(hash(b"user-17", 0), 3_970_598_186_392_836_551, "stored state and partitions depend on it");
+        assert_ne!(hash(b"user-17", 0), hash(b"user-17", 1));
+    }
+
+    #[test]
+    fn text_compares_across_types() {
+        let mut texts = Texts::default();
+        let seven = cell(Cell::Str, "7", &mut texts);
+        let seven_float = cell(Cell::Number, "7.0", &mut texts);
+        let mut space = String::new();
+        for same in [Cell::Int(7), Cell::Float(7.0), seven, seven_float] {
+            assert_eq!(text(same, &texts, &mut space), Some("7"));
+        }
+        assert_eq!(text(Cell::Null, &texts, &mut space), None);
+        assert_eq!(text(Cell::Float(0.25), &texts, &mut space), Some("0.25"));
+    }
+}
