@@ -12,19 +12,40 @@ use crate::event::Chunk;
 pub struct ConnectorError {
     /// What happened, and what the user can do about it; one or two sentences.
     pub message: String,
-    /// Whether the same call may succeed later: the task retries with growing pauses. Otherwise the topology stops.
-    pub transient: bool,
+    pub kind: ErrorKind,
+}
+
+/// What follows from an error of a connector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The same call may succeed later: the task retries with growing pauses.
+    Transient,
+    /// The topology stops.
+    Fatal,
+    /// A sink cannot take the event at `*done`, whatever the others do (too large, an impossible target): it is that event's error,
+    /// with this code, and the task goes on behind it.
+    Event(&'static str),
 }
 
 impl ConnectorError {
     /// Stops the topology.
     pub fn fatal(message: impl Into<String>) -> ConnectorError {
-        ConnectorError { message: message.into(), transient: false }
+        ConnectorError { message: message.into(), kind: ErrorKind::Fatal }
     }
 
     /// Worth another try.
     pub fn transient(message: impl Into<String>) -> ConnectorError {
-        ConnectorError { message: message.into(), transient: true }
+        ConnectorError { message: message.into(), kind: ErrorKind::Transient }
+    }
+
+    /// The event at `*done` is at fault.
+    pub fn event(code: &'static str, message: impl Into<String>) -> ConnectorError {
+        ConnectorError { message: message.into(), kind: ErrorKind::Event(code) }
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_transient(&self) -> bool {
+        self.kind == ErrorKind::Transient
     }
 }
 

@@ -3,5 +3,5 @@
 mod api;
 mod plan;
 
-pub use api::{Broken, ConnectorError, Encoded, Pull, Sink, Source, Written};
+pub use api::{Broken, ConnectorError, Encoded, ErrorKind, Pull, Sink, Source, Written};
 pub use plan::{Framing, Replay, SinkPlan, SourceOpen, SourcePlan, comparable};
