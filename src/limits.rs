@@ -16,6 +16,14 @@ pub const LINE_BYTES_MAX: usize = 16 << 20;
 pub const JSON_DEPTH_MAX: usize = 128;
 /// Bytes of an undecodable event kept in its error event.
 pub const RAW_BYTES_KEPT_MAX: usize = 64 << 10;
+/// Firsts that `dedupe` forgets in one go; then the task may do something else.
+pub const EXPIRE_STEP_MAX: usize = 1 << 14;
+/// Bytes of one key of state (`dedupe`, `window`, `throttle`).
+pub const KEY_BYTES_MAX: usize = 4 << 10;
+/// Bytes of the file of a table (`enrich`), all of which is held in memory.
+pub const TABLE_BYTES_MAX: usize = 1 << 30;
+/// Rows of a table (`enrich`).
+pub const TABLE_ROWS_MAX: usize = 10_000_000;
 /// Nodes of one topology.
 pub const NODES_MAX: usize = 1024;
 /// Steps of interpreted Rhai on one event (`limits.operations`).
@@ -37,5 +45,6 @@ pub const EXPR_ARENA_BYTES_MAX: usize = 1 << 30;
 
 const _: () = assert!(LINE_BYTES_MAX >= BATCH_BYTES_MAX);
 const _: () = assert!(LINE_BYTES_MAX < u32::MAX as usize / 4);
+const _: () = assert!(TABLE_BYTES_MAX < u32::MAX as usize / 2);
 const _: () = assert!(BATCH_TEXTS_MAX < u16::MAX as usize);
 const _: () = assert!(BATCH_EVENTS_MAX < u32::MAX as usize);
