@@ -2,8 +2,10 @@
 //! uses only the rooms above it.
 
 pub mod limits;
+pub mod diagnostic;
 pub mod event;
 pub mod expr;
+pub mod spec;
 pub mod flow;
 pub mod operators;
 pub mod connectors;

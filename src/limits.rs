@@ -48,3 +48,6 @@ const _: () = assert!(LINE_BYTES_MAX < u32::MAX as usize / 4);
 const _: () = assert!(TABLE_BYTES_MAX < u32::MAX as usize / 2);
 const _: () = assert!(BATCH_TEXTS_MAX < u16::MAX as usize);
 const _: () = assert!(BATCH_EVENTS_MAX < u32::MAX as usize);
+
+/// Problems shown in one report; the rest is counted.
+pub const DIAGNOSTICS_SHOWN_MAX: usize = 100;

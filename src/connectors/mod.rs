@@ -1,7 +1,22 @@
-//! The systems that events come from and go to, a file or folder each.
+//! The systems that events come from and go to, a file or folder each, with its keys, its docs, its source and its sink. A new
+//! one is a file and a row in `SOURCES` and `SINKS`.
 
 mod api;
 mod plan;
+pub mod file;
+pub mod stdin;
+pub mod stdout;
+pub mod generate;
+pub mod nats;
+pub mod discard;
 
 pub use api::{Broken, ConnectorError, Encoded, ErrorKind, Pull, Sink, Source, Written};
 pub use plan::{Framing, Replay, SinkPlan, SourceOpen, SourcePlan, comparable};
+
+use crate::spec::Table;
+
+/// Every connector of a source, in the order of the reference.
+pub static SOURCES: &[&Table] = &[&file::SOURCE, &stdin::TABLE, &generate::TABLE, &nats::SOURCE];
+
+/// Every connector of a sink, in the order of the reference.
+pub static SINKS: &[&Table] = &[&file::SINK, &stdout::TABLE, &discard::TABLE, &nats::SINK];

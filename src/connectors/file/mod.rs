@@ -1,0 +1,65 @@
+//! Files: lines of JSON, CSV or text, read once or followed, written whole.
+
+use crate::spec::{Choice, Key, Rule, Table, Type};
+
+pub static SOURCE: Table = Table::new(
+    "file",
+    "Reads files line by line, in the order of their names. Files do not change while they are read, unless they are followed.",
+    &[
+        Key::new("path", Type::Glob, "The file, or a pattern of several: `*`, `?`, `[a-z]`, `**`.").required().example("data/card-*.jsonl"),
+        Key::new("follow", Type::Bool, "Go on when the end is reached: wait for more lines and more files.").default("false"),
+        Key::new("compression", Type::Choice(COMPRESSION), "How the file is compressed.").default("auto"),
+    ],
+)
+.example("card:\n  file: { path: data/card.jsonl }\n  time: event.timestamp\n");
+
+pub static SINK: Table = Table::new(
+    "file",
+    "Writes lines to files, whole ones only. A path with `{{ expr }}` writes a file for each value; folders are made.",
+    &[
+        Key::new(
+            "path",
+            Type::Template,
+            "The file. A value in it may not be empty, `.` or `..`, nor have a `/` or `\\` in it.",
+        )
+        .required()
+        .example("out/{{ event.day }}.jsonl"),
+        Key::new(
+            "mode",
+            Type::Choice(&[
+                Choice::new("replace", "a run starts with an empty file, which takes the old one's place"),
+                Choice::new("append", "a run adds to what is there"),
+            ]),
+            "What happens to a file that is already there.",
+        )
+        .default("replace"),
+        Key::new("rotate", Type::Section(&ROTATE), "When to go on in a next file: `name.1.jsonl`, `name.2.jsonl`, ...")
+            .example("{ size: 100MiB }"),
+        Key::new("compression", Type::Choice(COMPRESSION), "How the file is compressed.").default("auto"),
+        Key::new(
+            "open_max",
+            Type::Int { min: 1, max: 4096 },
+            "Files that are open at once, where the path has expressions.",
+        )
+        .default("64"),
+    ],
+)
+.example("alerts: { from: triage.block, file: { path: out/alerts.jsonl } }\n");
+
+static COMPRESSION: &[Choice] = &[
+    Choice::new("auto", "by the ending: `.gz`, `.zst`, else none"),
+    Choice::new("none", "not compressed"),
+    Choice::new("gzip", "gzip"),
+    Choice::new("zstd", "Zstandard"),
+];
+
+static ROTATE: Table = Table::new(
+    "rotate",
+    "When a file is full.",
+    &[
+        Key::new("size", Type::Size, "Before it grows beyond this size.").example("100MiB"),
+        Key::new("every", Type::Duration, "When it has been written to for this long, by the wall clock.")
+            .example("1h"),
+    ],
+)
+.rules(&[Rule::AtLeastOne(&["size", "every"])]);

@@ -1,0 +1,311 @@
+//! The tables of what is common: the file itself, any node, any source, any stage, any sink.
+//!
+//! Stage kinds and connectors have theirs beside their code.
+
+use super::table::{Choice, Key, Rule, Table, Type};
+
+/// What an `Int` may be where only its sign matters.
+const ANY_MAX: i64 = i64::MAX;
+
+pub static FILE: Table = Table::new(
+    "topology",
+    "The top level of a file. Keys that start with `x-` are ignored: a place for YAML anchors.",
+    &[
+        Key::new("topology", Type::Id, "The name that the topology's state and metrics are kept under.")
+            .default_note("the file's name without its ending")
+            .example("fraud"),
+        Key::new("description", Type::Text, "What it is for, in a sentence.")
+            .example("Scores card payments as they happen."),
+        Key::new(
+            "params",
+            Type::MapOf(&Type::Any),
+            "Constants: `params.name` in expressions. `--set name=value` on the command line overrides one.",
+        )
+        .example("{ alert_above: 0.8 }"),
+        Key::new("functions", Type::ListOf(&Type::Path), "Files of Rhai functions that every expression can call.")
+            .example("[functions/risk.rhai]"),
+        Key::new(
+            "schemas",
+            Type::MapOf(&Type::Path),
+            "Event types by name: Avro (`.avsc`), Protobuf (`.proto`) or JSON Schema (`.json`) files.",
+        )
+        .example("{ Payment: ../schemas/payment.avsc }"),
+        Key::new("sources", Type::MapOf(&Type::Any), "Where events come from, by id.").required(),
+        Key::new("stages", Type::MapOf(&Type::Any), "What is done with them, by id."),
+        Key::new("sinks", Type::MapOf(&Type::Any), "Where they go, by id.").required(),
+        Key::new("checkpoint", Type::Section(&CHECKPOINT), "How often progress is marked.").default("{}"),
+        Key::new("dead_letters", Type::Section(&DEAD_LETTERS), "Where events go that no node could take.")
+            .default("{}"),
+        Key::new("limits", Type::Section(&LIMITS), "The bounds of what is kept in memory.").default("{}"),
+    ],
+);
+
+pub static CHECKPOINT: Table = Table::new(
+    "checkpoint",
+    "How often a barrier passes through the graph. Brokers are told that events are done once a barrier has passed every sink.",
+    &[Key::new("every", Type::Duration, "The time between two barriers.").default("1s").example("10s")],
+);
+
+pub static DEAD_LETTERS: Table = Table::new(
+    "dead_letters",
+    "The file of what went wrong, as JSON Lines: one `{code, message, node, at, time, event | raw, meta}` for each event that a \
+     node could not take and whose `errors` port nobody reads.",
+    &[
+        Key::new("path", Type::Path, "The file.")
+            .default_note("`out/<topology>.dead.jsonl` beside the topology's file")
+            .example("out/dead.jsonl"),
+        Key::new(
+            "max",
+            Type::Size,
+            "The largest size of the file. A full one stops the topology: nothing vanishes in silence.",
+        )
+        .default("1GiB")
+        .example("100MiB"),
+    ],
+);
+
+pub static LIMITS: Table = Table::new(
+    "limits",
+    "Bounds of memory. What goes over one is that event's error, and its message names the limit.",
+    &[
+        Key::new("line", Type::Size, "The longest line of a text source, in bytes.").default("16MiB"),
+        Key::new(
+            "depth",
+            Type::Int { min: 1, max: 1024 },
+            "How deep an event's JSON may nest; the event itself is depth 1.",
+        )
+        .default("128"),
+        Key::new(
+            "keys",
+            Type::Int { min: 1, max: ANY_MAX },
+            "Different keys that a stage keeps state for, where it has no `keys_max` of its own.",
+        )
+        .default("1000000"),
+        Key::new(
+            "distinct",
+            Type::Int { min: 1, max: ANY_MAX },
+            "Different values that `distinct` and `top` keep for a key and window.",
+        )
+        .default("100000"),
+        Key::new("collect", Type::Int { min: 1, max: ANY_MAX }, "The largest `max` that `collect` may be given.")
+            .default("100000"),
+        Key::new("string", Type::Size, "The longest text that an expression may make, in bytes.").default("1MiB"),
+        Key::new(
+            "array",
+            Type::Int { min: 1, max: ANY_MAX },
+            "The most items of an array that an expression may make.",
+        )
+        .default("65536"),
+        Key::new(
+            "map",
+            Type::Int { min: 1, max: ANY_MAX },
+            "The most fields of an object that an expression may make.",
+        )
+        .default("16384"),
+        Key::new(
+            "operations",
+            Type::Int { min: 100, max: ANY_MAX },
+            "The most steps that one expression may take for one event.",
+        )
+        .default("1000000"),
+        Key::new("edge_events", Type::Int { min: 1, max: 1 << 20 }, "Events that wait on one edge.").default("4096"),
+        Key::new(
+            "edge_bytes",
+            Type::Size,
+            "Bytes of events that wait on one edge; one larger event still passes, alone.",
+        )
+        .default("4MiB"),
+    ],
+);
+
+/// Keys of every node.
+pub static NODE: Table = Table::new(
+    "node",
+    "Keys of every source, stage and sink.",
+    &[
+        Key::new("description", Type::Text, "What it is for, in a sentence.")
+            .example("Payments of the last minute, by user."),
+        Key::new("was", Type::Id, "The id that the node had before, so that it finds its state again.")
+            .example("payments_old"),
+    ],
+);
+
+/// Keys of every source, beside its connector.
+pub static SOURCE: Table = Table::new(
+    "source",
+    "Where events come from. A source has exactly one connector, and says what its events are and what time they are of.",
+    &[
+        Key::new(
+            "decode",
+            Type::Choice(&[
+                Choice::new("json", "one JSON object for each line or message"),
+                Choice::new("csv", "comma separated; the first record names the fields, and every field is a text"),
+                Choice::new("text", "`{ text }`: the line or message as it is"),
+                Choice::new("bytes", "`{ bytes }`: the message as it is, which need not be text"),
+            ]),
+            "How the bytes are read.",
+        )
+        .default_note("`csv` for a `file` whose path ends in `.csv` (or `.csv.gz`, `.csv.zst`), else `json`")
+        .example("csv"),
+        Key::new("schema", Type::Text, "The event type, one of `schemas`.").example("Payment"),
+        Key::new(
+            "validate",
+            Type::Choice(&[
+                Choice::new("read", "the fields that are read"),
+                Choice::new("full", "the whole event against the schema"),
+            ]),
+            "What of an event is checked against its schema.",
+        )
+        .default("read"),
+        Key::new(
+            "time",
+            Type::OneOf(&[
+                Type::Choice(&[Choice::new("arrival", "the moment at which the event is read; results then depend on when the run happens")]),
+                Type::Expr,
+                Type::Section(&TIME),
+            ]),
+            "The time of an event: RFC 3339 text with an offset, or a number of milliseconds since 1970. Windows go by it.",
+        )
+        .default_note("the broker's timestamp, where it has one")
+        .example("event.timestamp"),
+        Key::new("key", Type::Expr, "The event's key, as `meta.key`.").default_note("the broker's key, where it has one").example("event.user_id"),
+        Key::new("watermark", Type::Section(&WATERMARK), "How far event time is trusted.").default("{}").example("{ lag: 5s, idle: 30s }"),
+        Key::new(
+            "start",
+            Type::OneOf(&[
+                Type::Choice(&[
+                    Choice::new("earliest", "everything that the system still has"),
+                    Choice::new("latest", "only what comes from now on"),
+                ]),
+                Type::Section(&START),
+            ]),
+            "Where a first run begins to read.",
+        )
+        .default("earliest"),
+    ],
+)
+.rules(&[Rule::Needs("validate", "schema")]);
+
+pub static TIME: Table = Table::new(
+    "time",
+    "A time that is a number in another unit than milliseconds.",
+    &[
+        Key::new("at", Type::Expr, "The time of an event.").required().example("event.ts"),
+        Key::new(
+            "unit",
+            Type::Choice(&[
+                Choice::new("s", "seconds"),
+                Choice::new("ms", "milliseconds"),
+                Choice::new("us", "microseconds"),
+                Choice::new("ns", "nanoseconds"),
+            ]),
+            "What an integer counts, since 1970.",
+        )
+        .default("ms"),
+    ],
+)
+.example("time: { at: event.ts, unit: s }");
+
+pub static WATERMARK: Table = Table::new(
+    "watermark",
+    "The watermark says that no earlier event is expected: the greatest event time seen, less `lag`.",
+    &[
+        Key::new("lag", Type::Duration, "How much later than its successors an event may come and still be in order.")
+            .default("0s")
+            .example("5s"),
+        Key::new(
+            "idle",
+            Type::Duration,
+            "Silent for this long, a partition no longer holds back the time of the others.",
+        )
+        .default("30s"),
+        Key::new(
+            "max_future",
+            Type::Duration,
+            "An event further ahead of the wall clock is an error, and moves no watermark.",
+        )
+        .default("1h"),
+        Key::new("max_drift", Type::Duration, "A source further ahead of the slowest one waits for it.").default("10m"),
+    ],
+);
+
+pub static START: Table = Table::new(
+    "start",
+    "A point in time to begin at.",
+    &[Key::new("time", Type::Text, "RFC 3339 with an offset.").required().example("2026-01-01T00:00:00Z")],
+);
+
+/// Keys of every stage, beside its kind.
+pub static STAGE: Table = Table::new(
+    "stage",
+    "What is done with events. A stage reads one or several ports and has exactly one kind.",
+    &[Key::new("from", Type::From, "What it reads: `id`, `id.port`, or a list of them (fan-in).")
+        .required()
+        .example("[card, online]")],
+);
+
+/// Keys of every sink, beside its connector.
+pub static SINK: Table = Table::new(
+    "sink",
+    "Where events go. A sink reads one or several ports and has exactly one connector.",
+    &[
+        Key::new("from", Type::From, "What it reads: `id`, `id.port`, or a list of them (fan-in).")
+            .required()
+            .example("triage.block"),
+        Key::new(
+            "encode",
+            Type::Choice(&[
+                Choice::new("json", "one JSON object for each line or message"),
+                Choice::new("csv", "comma separated, with a header"),
+                Choice::new("text", "the field `text` as it is"),
+            ]),
+            "How an event is written.",
+        )
+        .default_note("`csv` for a `file` whose path ends in `.csv` (or `.csv.gz`, `.csv.zst`), else `json`"),
+        Key::new("key", Type::Expr, "The key of a message, where the system has one.").example("event.user"),
+        Key::new("headers", Type::ExprMap, "The headers of a message, where the system has them.")
+            .example("{ trace: event.trace_id }"),
+        Key::new("batch", Type::Section(&BATCH), "How events are gathered before they are written.")
+            .default("{}")
+            .example("{ events: 500, linger: 100ms }"),
+        Key::new("retry", Type::Section(&RETRY), "What happens when the system does not take an event.").default("{}"),
+        Key::new(
+            "delivery",
+            Type::Choice(&[
+                Choice::new("at_least_once", "after a failure an event may be written again"),
+                Choice::new("exactly_once", "each event is written once, where the system can do that"),
+            ]),
+            "What holds after a failure.",
+        )
+        .default_note("`exactly_once` for `file`, else `at_least_once`"),
+    ],
+);
+
+pub static BATCH: Table = Table::new(
+    "batch",
+    "A batch is written when it has so many events or bytes, or has waited for `linger`.",
+    &[
+        Key::new("events", Type::Int { min: 1, max: 1 << 20 }, "Events of a batch.").default("1024"),
+        Key::new("bytes", Type::Size, "Bytes of a batch.").default("1MiB"),
+        Key::new("linger", Type::Duration, "How long an event may wait for others.").default("0s").example("100ms"),
+    ],
+);
+
+pub static RETRY: Table = Table::new(
+    "retry",
+    "The pause doubles from `first` to `max`. While a sink retries, its readers wait, and so do their sources.",
+    &[
+        Key::new("first", Type::Duration, "The pause before the second attempt.").default("100ms"),
+        Key::new("max", Type::Duration, "The longest pause.").default("30s"),
+        Key::new(
+            "attempts",
+            Type::OneOf(&[
+                Type::Choice(&[Choice::new("unlimited", "until the system takes it, or the run is stopped")]),
+                Type::Int { min: 1, max: ANY_MAX },
+            ]),
+            "Attempts until an event goes to the dead letters.",
+        )
+        .default("unlimited")
+        .example("5"),
+    ],
+);
