@@ -7,5 +7,6 @@ pub mod event;
 pub mod expr;
 pub mod spec;
 pub mod flow;
+pub mod state;
 pub mod operators;
 pub mod connectors;
