@@ -65,3 +65,28 @@ const _: () = assert!(BATCH_EVENTS_MAX < u32::MAX as usize);
 
 /// Problems shown in one report; the rest is counted.
 pub const DIAGNOSTICS_SHOWN_MAX: usize = 100;
+
+/// Lines that a file sink gathers for one file before it writes them.
+pub const FILE_BUFFER_BYTES_MAX: usize = 1 << 20;
+/// Lines that a file sink gathers for all of its files.
+pub const FILE_BUFFERS_BYTES_MAX: usize = 8 << 20;
+/// Different files that one sink may write in a run: it remembers each, so that none is replaced twice.
+pub const SINK_FILES_MAX: usize = 1 << 20;
+/// Files that a sink names in its summary.
+pub const WRITTEN_FILES_MAX: usize = 1000;
+/// Bytes of a value that stands in the name of a file.
+pub const PATH_VALUE_BYTES_MAX: usize = 200;
+/// Bytes that a source of bytes reads at once, and frames in place.
+pub const READ_BLOCK_BYTES: usize = 512 << 10;
+/// Chunks that wait between the thread that reads and the task that decodes.
+pub const READ_AHEAD_CHUNKS: usize = 2;
+/// Files that a followed pattern may match.
+pub const FOLLOWED_FILES_MAX: usize = 10_000;
+/// Followed files that are held open.
+pub const FOLLOWED_OPEN_MAX: usize = 64;
+/// Warnings of a connector that wait for the log.
+pub const NOTES_MAX: usize = 64;
+
+const _: () = assert!(FILE_BUFFERS_BYTES_MAX >= FILE_BUFFER_BYTES_MAX);
+const _: () = assert!(READ_BLOCK_BYTES <= BATCH_BYTES_MAX);
+const _: () = assert!(PATH_VALUE_BYTES_MAX < 255);

@@ -2,6 +2,7 @@
 //! one is a file and a row in `SOURCES` and `SINKS`.
 
 mod api;
+mod blocking;
 mod plan;
 pub mod file;
 pub mod stdin;

@@ -1,5 +1,11 @@
 //! Files: lines of JSON, CSV or text, read once or followed, written whole.
 
+mod codes;
+mod compression;
+mod output;
+mod rotate;
+mod sink;
+
 use crate::spec::{Choice, Key, Rule, Table, Type};
 
 pub static SOURCE: Table = Table::new(
@@ -33,7 +39,7 @@ pub static SINK: Table = Table::new(
             "What happens to a file that is already there.",
         )
         .default("replace"),
-        Key::new("rotate", Type::Section(&ROTATE), "When to go on in a next file: `name.1.jsonl`, `name.2.jsonl`, ...")
+        Key::new("rotate", Type::Section(&ROTATE), "When to go on in a next file: the files are numbered from the first, `name-000001.jsonl`, so that they sort in order.")
             .example("{ size: 100MiB }"),
         Key::new("compression", Type::Choice(COMPRESSION), "How the file is compressed.").default("auto"),
         Key::new(

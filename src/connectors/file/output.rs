@@ -1,0 +1,280 @@
+//! One file being written: lines are gathered, go out as whole blocks, and a write that fails half-way is cut back to the last
+//! whole line, so that no reader ever finds half of one.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::compression::Compression;
+use crate::connectors::{ConnectorError, ErrorKind};
+
+/// An open file, and what is on its way into it.
+#[derive(Debug)]
+pub struct Output {
+    path: PathBuf,
+    file: File,
+    /// Not a regular file (a pipe, a device): it has no length and cannot be cut back.
+    is_stream: bool,
+    compression: Compression,
+    /// Bytes of whole lines (whole members, if compressed) in the file.
+    len: u64,
+    /// Lines that were taken and are not yet being written.
+    lines: Vec<u8>,
+    /// The block that is being written, and how much of it is.
+    block: Vec<u8>,
+    sent: usize,
+    /// When the first line was taken.
+    since: Option<Instant>,
+}
+
+impl Output {
+    /// Opens the file, and makes its folders. What is in it goes (`replace`) or stays.
+    pub fn open(path: &Path, compression: Compression, replace: bool) -> Result<Output, ConnectorError> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|why| failed("make the folder of", path, &why))?;
+        }
+        let found = std::fs::metadata(path).ok();
+        if found.as_ref().is_some_and(std::fs::Metadata::is_dir) {
+            return Err(ConnectorError::fatal(format!(
+                "cannot write `{}`: it is a folder; give the name of a file in it",
+                path.display()
+            )));
+        }
+        let is_stream = found.as_ref().is_some_and(|found| !found.is_file()) || is_device(path);
+        let file = if is_stream {
+            // No `create`, no truncation: neither means anything for a pipe or a device.
+            OpenOptions::new().append(true).open(path)
+        } else {
+            OpenOptions::new().read(!replace).write(true).create(true).truncate(replace).open(path)
+        }
+        .map_err(|why| failed("open", path, &why))?;
+        let mut output = Output { is_stream, ..Output::new(file, path, compression) };
+        if !is_stream && !replace {
+            output.seek_end().map_err(|why| failed("read", path, &why))?;
+        }
+        Ok(output)
+    }
+
+    /// An open pipe or device that has no name.
+    pub fn stream(file: File, name: &str) -> Output {
+        Output { is_stream: true, ..Output::new(file, Path::new(name), Compression::None) }
+    }
+
+    fn new(file: File, path: &Path, compression: Compression) -> Output {
+        Output {
+            path: path.to_path_buf(),
+            file,
+            is_stream: false,
+            compression,
+            len: 0,
+            lines: Vec::new(),
+            block: Vec::new(),
+            sent: 0,
+            since: None,
+        }
+    }
+
+    /// Goes to the end of a file that is added to. If its last line has no end, it gets one, or ours would become part of it.
+    fn seek_end(&mut self) -> io::Result<()> {
+        self.len = self.file.seek(SeekFrom::End(0))?;
+        if self.len > 0 && self.compression == Compression::None {
+            let mut last = [0];
+            self.file.seek(SeekFrom::End(-1))?;
+            self.file.read_exact(&mut last)?;
+            if last != *b"\n" {
+                self.lines.push(b'\n');
+            }
+        }
+        Ok(())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes written so far; for a file that was added to, its length.
+    pub fn written(&self) -> u64 {
+        self.len
+    }
+
+    /// The file's length when everything taken is written (of what is not yet compressed, its own length).
+    pub fn len_when_written(&self) -> u64 {
+        self.len + (self.block.len() - self.sent) as u64 + self.lines.len() as u64
+    }
+
+    /// Whether nothing was ever in it.
+    pub fn is_blank(&self) -> bool {
+        self.len_when_written() == 0
+    }
+
+    /// Bytes that are held in memory.
+    pub fn held(&self) -> usize {
+        self.lines.len() + self.block.len()
+    }
+
+    /// When the first line was taken.
+    pub fn since(&self) -> Option<Instant> {
+        self.since
+    }
+
+    /// Takes whole lines; `write_out` writes them.
+    pub fn take(&mut self, lines: &[u8], now: Instant) {
+        self.since.get_or_insert(now);
+        self.lines.extend_from_slice(lines);
+    }
+
+    /// Writes everything that was taken. After an error the file ends with a whole line, and another call goes on from there.
+    pub fn write_out(&mut self) -> Result<(), ConnectorError> {
+        self.try_write_out().map_err(|why| failed("write", &self.path, &why))
+    }
+
+    /// The same, with the system's error.
+    pub fn try_write_out(&mut self) -> io::Result<()> {
+        self.write_block()?;
+        if self.lines.is_empty() {
+            return Ok(());
+        }
+        // The memory of the last block takes the next lines.
+        let lines = std::mem::replace(&mut self.lines, std::mem::take(&mut self.block));
+        self.block = self.compression.pack(lines)?;
+        self.write_block()
+    }
+
+    fn write_block(&mut self) -> io::Result<()> {
+        while let Some(rest) = self.block.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            let why = match self.file.write(rest) {
+                Ok(0) => io::ErrorKind::WriteZero.into(),
+                Ok(n) => {
+                    self.sent += n;
+                    continue;
+                }
+                Err(why) if why.kind() == io::ErrorKind::Interrupted => continue,
+                Err(why) => why,
+            };
+            self.cut_back();
+            return Err(why);
+        }
+        self.len += self.block.len() as u64;
+        self.block.clear();
+        self.sent = 0;
+        Ok(())
+    }
+
+    /// After a failed write: what is written of the block stays up to its last whole line, the rest leaves the file again.
+    fn cut_back(&mut self) {
+        if !self.is_stream && self.sent > 0 {
+            let part = self.block.get(..self.sent).unwrap_or_default();
+            let whole = match self.compression {
+                Compression::None => memchr::memrchr(b'\n', part).map_or(0, |at| at + 1),
+                Compression::Gzip | Compression::Zstd => 0,
+            };
+            let end = self.len + whole as u64;
+            // Where even this fails, the next attempt goes on in the middle of the line: the file is whole again after it.
+            if self.file.set_len(end).and_then(|()| self.file.seek(SeekFrom::Start(end))).is_ok() {
+                self.block.drain(..whole);
+                self.len = end;
+                self.sent = 0;
+            }
+        }
+    }
+}
+
+/// `/dev/stdout` and its like are links to whatever the shell has put there, which is not ours to empty.
+fn is_device(path: &Path) -> bool {
+    path.starts_with("/dev") || path.starts_with("/proc")
+}
+
+/// Why something could not be done with a file, and what helps.
+pub fn failed(what: &str, path: &Path, why: &io::Error) -> ConnectorError {
+    let (kind, help) = match why.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            (ErrorKind::Transient, "make room on that disk, or write to another one")
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            (ErrorKind::Fatal, "allow the runner's user to write there, or choose another path")
+        }
+        io::ErrorKind::NotADirectory => (ErrorKind::Fatal, "a part of the path is a file, where a folder is needed"),
+        io::ErrorKind::AlreadyExists => (ErrorKind::Fatal, "a file has the name of one of its folders"),
+        io::ErrorKind::IsADirectory => (ErrorKind::Fatal, "give the name of a file in it"),
+        io::ErrorKind::InvalidFilename => (ErrorKind::Event(super::codes::BAD_PATH), "a name has at most 255 bytes"),
+        io::ErrorKind::FileTooLarge => (ErrorKind::Fatal, "`rotate: { size: ... }` goes on in a next file"),
+        io::ErrorKind::BrokenPipe => (ErrorKind::Transient, "nobody reads that pipe; start its reader"),
+        io::ErrorKind::NotFound => (ErrorKind::Transient, "its folder has been removed; make it again"),
+        _ => (ErrorKind::Transient, "the system's word for it is all that is known"),
+    };
+    let path = path.display();
+    ConnectorError { message: format!("cannot {what} `{path}`: {}; {help}", reason(why)), kind }
+}
+
+/// The system's reason without the number that Rust adds to it.
+pub fn reason(why: &io::Error) -> String {
+    let text = why.to_string();
+    match text.split_once(" (os error") {
+        Some((reason, _)) => reason.to_lowercase(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(output: &mut Output, lines: &str) {
+        output.take(lines.as_bytes(), Instant::now());
+    }
+
+    #[test]
+    fn lines_are_added_behind_a_line_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/er/a.jsonl");
+        let mut output = Output::open(&path, Compression::None, true).unwrap();
+        take(&mut output, "one\n");
+        output.write_out().unwrap();
+        std::fs::write(&path, "one\ntw").unwrap();
+        let mut output = Output::open(&path, Compression::None, false).unwrap();
+        take(&mut output, "three\n");
+        output.write_out().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntw\nthree\n");
+        assert_eq!(output.written(), 13);
+    }
+
+    #[test]
+    fn a_full_disk_is_worth_another_try_and_loses_nothing() {
+        let mut output = Output::open(Path::new("/dev/full"), Compression::None, true).unwrap();
+        take(&mut output, "one\n");
+        let why = output.write_out().unwrap_err();
+        assert!(why.is_transient());
+        assert!(why.message.contains("cannot write `/dev/full`: no space left on device"), "{why}");
+        assert_eq!(output.held(), 4);
+    }
+
+    #[test]
+    fn a_failed_write_leaves_whole_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jsonl");
+        let mut output = Output::open(&path, Compression::None, true).unwrap();
+        output.block = b"one\ntwo\nthree\n".to_vec();
+        output.sent = 10;
+        output.file.write_all(b"one\ntwo\nth").unwrap();
+        output.cut_back();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+        take(&mut output, "four\n");
+        output.write_out().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\nthree\nfour\n");
+    }
+
+    #[test]
+    fn folders_and_files_in_the_way_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let why = Output::open(folder.path(), Compression::None, true).unwrap_err();
+        assert!(why.message.contains("it is a folder"), "{why}");
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let why = Output::open(&file.join("a.jsonl"), Compression::None, true).unwrap_err();
+        assert_eq!(why.kind, ErrorKind::Fatal);
+        let why = Output::open(&folder.path().join("x".repeat(300)), Compression::None, true).unwrap_err();
+        assert!(matches!(why.kind, ErrorKind::Event(_)), "{why}");
+    }
+}
