@@ -76,8 +76,6 @@ pub const SINK_FILES_MAX: usize = 1 << 20;
 pub const WRITTEN_FILES_MAX: usize = 1000;
 /// Bytes of a value that stands in the name of a file.
 pub const PATH_VALUE_BYTES_MAX: usize = 200;
-/// Bytes that a source of bytes reads at once, and frames in place.
-pub const READ_BLOCK_BYTES: usize = 512 << 10;
 /// Chunks that wait between the thread that reads and the task that decodes.
 pub const READ_AHEAD_CHUNKS: usize = 2;
 /// Files that a followed pattern may match.
@@ -88,5 +86,4 @@ pub const FOLLOWED_OPEN_MAX: usize = 64;
 pub const NOTES_MAX: usize = 64;
 
 const _: () = assert!(FILE_BUFFERS_BYTES_MAX >= FILE_BUFFER_BYTES_MAX);
-const _: () = assert!(READ_BLOCK_BYTES <= BATCH_BYTES_MAX);
 const _: () = assert!(PATH_VALUE_BYTES_MAX < 255);

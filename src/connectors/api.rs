@@ -142,6 +142,13 @@ impl Encoded {
         &self.bytes[end(from)..end(to)]
     }
 
+    /// How many of events `from..to`, counted from the first, have at most `room` bytes together.
+    pub fn fitting(&self, from: usize, to: usize, room: usize) -> usize {
+        let Some(ends) = self.ends.get(from..to) else { return 0 };
+        let start = if from == 0 { 0 } else { self.ends[from - 1] as usize };
+        ends.partition_point(|end| *end as usize - start <= room)
+    }
+
     /// Empties it, keeping its memory and the head.
     pub fn clear(&mut self) {
         self.bytes.clear();

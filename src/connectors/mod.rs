@@ -12,12 +12,18 @@ pub mod nats;
 pub mod discard;
 
 pub use api::{Broken, ConnectorError, Encoded, ErrorKind, Pull, Sink, Source, Written};
-pub use plan::{Framing, Replay, SinkPlan, SourceOpen, SourcePlan, comparable};
+pub use plan::{ConnectContext, Framing, Replay, SinkKind, SinkPlan, SourceKind, SourceOpen, SourcePlan, comparable};
 
 use crate::spec::Table;
 
 /// Every connector of a source, in the order of the reference.
-pub static SOURCES: &[&Table] = &[&file::SOURCE, &stdin::TABLE, &generate::TABLE, &nats::SOURCE];
+pub const SOURCE_KINDS: [SourceKind; 0] = [];
 
 /// Every connector of a sink, in the order of the reference.
+pub const SINK_KINDS: [SinkKind; 3] = [file::SINK_KIND, stdout::KIND, discard::KIND];
+
+/// The tables of `SOURCE_KINDS`.
+pub static SOURCES: &[&Table] = &[&file::SOURCE, &stdin::TABLE, &generate::TABLE, &nats::SOURCE];
+
+/// The tables of `SINK_KINDS`.
 pub static SINKS: &[&Table] = &[&file::SINK, &stdout::TABLE, &discard::TABLE, &nats::SINK];

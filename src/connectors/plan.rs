@@ -5,6 +5,31 @@ use std::path::{Component, Path, PathBuf};
 use futures_util::future::BoxFuture;
 
 use super::{ConnectorError, Sink, Source};
+use crate::diagnostic::Diagnostics;
+use crate::spec::{SinkSpec, SourceSpec, Table};
+
+/// A connector of sources: its keys, and how a section of them becomes a plan. `plan` reports what is wrong, and then gives none.
+#[derive(Clone, Copy)]
+pub struct SourceKind {
+    pub table: &'static Table,
+    pub plan: fn(&SourceSpec, &mut ConnectContext<'_>) -> Option<Box<dyn SourcePlan>>,
+}
+
+/// A connector of sinks.
+#[derive(Clone, Copy)]
+pub struct SinkKind {
+    pub table: &'static Table,
+    pub plan: fn(&SinkSpec, &mut ConnectContext<'_>) -> Option<Box<dyn SinkPlan>>,
+}
+
+/// What a connector's plan needs to know beside its own section.
+pub struct ConnectContext<'a> {
+    pub diagnostics: &'a mut Diagnostics,
+    /// The topology's name.
+    pub topology: &'a str,
+    /// The folder of the topology's file: relative paths start there.
+    pub folder: &'a Path,
+}
 
 /// A source as planned. Opening it fails only for what the plan could not see: a file that is not there yet, a server that does
 /// not answer.
@@ -77,6 +102,11 @@ pub trait SinkPlan: Send + Sync {
 
     /// How an event's bytes end: sinks of lines get the line's end with it.
     fn writes_lines(&self) -> bool;
+
+    /// Whether it looks at events at all: for one that does not, none need be encoded, only counted (`Encoded::ends` with zeros).
+    fn reads_events(&self) -> bool {
+        true
+    }
 
     /// The section's key whose template names each event's target, if it reads events. The text that it makes is `Encoded::targets`.
     fn target_key(&self) -> Option<&'static str> {

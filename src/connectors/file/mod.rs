@@ -1,11 +1,15 @@
 //! Files: lines of JSON, CSV or text, read once or followed, written whole.
 
-mod codes;
+pub mod codes;
 mod compression;
 mod output;
 mod rotate;
 mod sink;
+mod sink_plan;
 
+pub use output::{Output, failed};
+
+use super::SinkKind;
 use crate::spec::{Choice, Key, Rule, Table, Type};
 
 pub static SOURCE: Table = Table::new(
@@ -51,6 +55,8 @@ pub static SINK: Table = Table::new(
     ],
 )
 .example("alerts: { from: triage.block, file: { path: out/alerts.jsonl } }\n");
+
+pub const SINK_KIND: SinkKind = SinkKind { table: &SINK, plan: sink_plan::plan };
 
 static COMPRESSION: &[Choice] = &[
     Choice::new("auto", "by the ending: `.gz`, `.zst`, else none"),

@@ -125,6 +125,13 @@ impl Output {
         self.lines.extend_from_slice(lines);
     }
 
+    /// Drops what was taken: its reader has gone.
+    pub fn forget(&mut self) {
+        self.lines = Vec::new();
+        self.block = Vec::new();
+        self.sent = 0;
+    }
+
     /// Writes everything that was taken. After an error the file ends with a whole line, and another call goes on from there.
     pub fn write_out(&mut self) -> Result<(), ConnectorError> {
         self.try_write_out().map_err(|why| failed("write", &self.path, &why))

@@ -54,13 +54,8 @@ impl FileSink {
     /// Opens the file, if its path reads no event.
     pub fn open(settings: Settings) -> Result<FileSink, ConnectorError> {
         let path = settings.path.clone();
-        let mut sink = FileSink {
-            settings,
-            open: IndexMap::new(),
-            seen: HashSet::new(),
-            written: IndexMap::new(),
-            uses: 0,
-        };
+        let mut sink =
+            FileSink { settings, open: IndexMap::new(), seen: HashSet::new(), written: IndexMap::new(), uses: 0 };
         if let Some(path) = path {
             // There is no event yet that could be at fault.
             sink.target(&path).map_err(|why| match why.kind {
@@ -154,7 +149,7 @@ impl FileSink {
                 output.take(&events.head, now);
             }
             // The first event of a file may be larger than all that fits.
-            let fits = if is_blank { 1 } else { fitting(events, *done, to, room).max(1) };
+            let fits = if is_blank { 1 } else { events.fitting(*done, to, room).max(1) };
             output.take(events.events(*done, *done + fits), now);
             *done += fits;
         }
@@ -194,7 +189,9 @@ impl FileSink {
             let (name, to) = match (events.targets.get(*done), &self.settings.path) {
                 (Some(name), _) => (name.clone(), end_of_run(&events.targets, *done)),
                 (None, Some(path)) => (path.clone(), events.len()),
-                (None, None) => return Err(ConnectorError::fatal("an event came without the path that it is to be written to")),
+                (None, None) => {
+                    return Err(ConnectorError::fatal("an event came without the path that it is to be written to"));
+                }
             };
             let index = self.target(&name)?;
             self.take_run(index, events, done, to)?;
@@ -235,13 +232,6 @@ fn remember(written: &mut IndexMap<PathBuf, u64>, output: &Output) {
     } else if written.len() < WRITTEN_FILES_MAX {
         written.insert(output.path().to_path_buf(), output.written());
     }
-}
-
-/// How many of events `from..to` have at most `room` bytes together.
-fn fitting(events: &Encoded, from: usize, to: usize, room: usize) -> usize {
-    let Some(ends) = events.ends.get(from..to) else { return 0 };
-    let start = if from == 0 { 0 } else { events.ends[from - 1] as usize };
-    ends.partition_point(|end| *end as usize - start <= room)
 }
 
 /// The first event from `from` on that has another target.
@@ -296,7 +286,14 @@ mod tests {
     async fn more_targets_than_may_be_open_and_each_replaced_once() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("b.csv"), "old\n").unwrap();
-        let mut events = encoded(&[("a.csv", "1"), ("b.csv", "2"), ("d/c.csv", "3"), ("a.csv", "4"), ("a.csv", "5"), ("b.csv", "6")]);
+        let mut events = encoded(&[
+            ("a.csv", "1"),
+            ("b.csv", "2"),
+            ("d/c.csv", "3"),
+            ("a.csv", "4"),
+            ("a.csv", "5"),
+            ("b.csv", "6"),
+        ]);
         events.head = b"n\n".to_vec();
         let written = write(settings(folder.path()), &events).await.unwrap();
         assert_eq!(read(folder.path(), "a.csv"), "n\n1\n4\n5\n");
@@ -337,7 +334,8 @@ mod tests {
         };
         write(settings, &encoded(&[("", "1"), ("", "2")])).await.unwrap();
         let packed = std::fs::File::open(folder.path().join("a-000002.jsonl.gz")).unwrap();
-        let text = std::io::read_to_string(super::super::compression::Compression::Gzip.reader(packed).unwrap()).unwrap();
+        let text =
+            std::io::read_to_string(super::super::compression::Compression::Gzip.reader(packed).unwrap()).unwrap();
         assert_eq!(text, "2\n");
     }
 
