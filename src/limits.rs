@@ -14,6 +14,8 @@ pub const BATCH_TEXTS_MAX: usize = 256;
 pub const LINE_BYTES_MAX: usize = 16 << 20;
 /// Nesting of one event; the event itself is depth 1 (`limits.depth`).
 pub const JSON_DEPTH_MAX: usize = 128;
+/// Bytes a source reads at once.
+pub const READ_BYTES: usize = 256 << 10;
 /// Bytes of an undecodable event kept in its error event.
 pub const RAW_BYTES_KEPT_MAX: usize = 64 << 10;
 /// Firsts that `dedupe` forgets in one go; then the task may do something else.

@@ -4,12 +4,17 @@ mod batch;
 mod builder;
 mod cell;
 mod chunk;
+pub mod codes;
+pub mod decode;
+pub mod encode;
+pub mod frame;
+pub mod json;
 mod layout;
 mod time;
 
 pub use batch::{Batch, Meta, Selection};
 pub use builder::BatchBuilder;
 pub use cell::{Cell, Column, Tag, Tags, TextRef, Texts};
-pub use chunk::Chunk;
+pub use chunk::{BadFrame, BrokerMessage, Chunk, ChunkBuilder, CsvHeader};
 pub use layout::{Body, Demand, Layout, Path};
 pub use time::Timestamp;

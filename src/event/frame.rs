@@ -1,0 +1,328 @@
+//! From a stream of bytes to events' bytes: lines, and CSV records. What was read is handed on without a copy; only
+//! the unfinished tail of a read is copied to the next buffer.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, LINE_BYTES_MAX, RAW_BYTES_KEPT_MAX, READ_BYTES};
+
+use super::chunk::{BadFrame, Chunk, CsvHeader, too_long};
+use super::codes;
+use super::decode::read_csv_header;
+
+/// Cuts a stream into chunks. Read into [`Framer::buffer`], then take chunks from [`Framer::next_chunk`] until there is none.
+///
+/// Holds at most `limits.line` and one read (`READ_BYTES`) of unfinished text, whatever the input.
+#[derive(Debug)]
+pub struct Framer {
+    rule: Rule,
+    line_max: usize,
+    chunk_events_max: usize,
+    /// Read, and not yet given out.
+    buffer: Vec<u8>,
+    /// Where in the input `buffer` starts.
+    position: u64,
+    /// Where in `buffer` the search for the current line's end goes on.
+    searched: usize,
+    /// Inside a line that was given up: drop everything up to the next line end.
+    discarding: bool,
+    /// Lines found whose text is in `text`.
+    ready: VecDeque<Line>,
+    text: Bytes,
+    text_position: u64,
+}
+
+/// A line, or one that was given up.
+#[derive(Debug)]
+enum Line {
+    Frame(Range<u32>),
+    Bad(BadFrame),
+    Empty,
+}
+
+/// What ends an event.
+#[derive(Debug)]
+enum Rule {
+    Lines,
+    Csv { state: Csv, header: Option<Arc<CsvHeader>> },
+}
+
+/// Where in a record the search is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Csv {
+    FieldStart,
+    Unquoted,
+    Quoted,
+    /// After a quote inside a quoted field: its end, or the first of two.
+    QuoteInQuoted,
+}
+
+impl Framer {
+    /// Lines that end with LF or CRLF.
+    pub fn lines(line_max: usize) -> Framer {
+        Framer::new(Rule::Lines, line_max)
+    }
+
+    /// CSV records, which may hold line ends inside quotes. The first is the header.
+    pub fn csv(line_max: usize) -> Framer {
+        Framer::new(Rule::Csv { state: Csv::FieldStart, header: None }, line_max)
+    }
+
+    fn new(rule: Rule, line_max: usize) -> Framer {
+        Framer {
+            rule,
+            line_max: line_max.min(LINE_BYTES_MAX),
+            chunk_events_max: BATCH_EVENTS_MAX,
+            buffer: Vec::new(),
+            position: 0,
+            searched: 0,
+            discarding: false,
+            ready: VecDeque::new(),
+            text: Bytes::new(),
+            text_position: 0,
+        }
+    }
+
+    /// Chunks of fewer events than a batch takes.
+    pub fn chunk_events_max(mut self, events: usize) -> Framer {
+        self.chunk_events_max = events.clamp(1, BATCH_EVENTS_MAX);
+        self
+    }
+
+    /// Goes on in the middle of an input, at the start of a line, with the header that its beginning had.
+    pub fn resume(mut self, position: u64, known: Option<Arc<CsvHeader>>) -> Framer {
+        self.position = position;
+        if let Rule::Csv { header, .. } = &mut self.rule {
+            *header = known;
+        }
+        self
+    }
+
+    /// The header of a CSV input, once it was read.
+    pub fn header(&self) -> Option<&Arc<CsvHeader>> {
+        match &self.rule {
+            Rule::Lines => None,
+            Rule::Csv { header, .. } => header.as_ref(),
+        }
+    }
+
+    /// Where the line starts that is not yet given out: the position to resume at once all chunks are taken.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Bytes that are held.
+    pub fn held(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Where to append what is read, at most `READ_BYTES` at a time; it has room for that.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        self.buffer.reserve(READ_BYTES);
+        &mut self.buffer
+    }
+
+    /// The next chunk of whole lines, or `None` when more must be read. `ended`: nothing more can be, so the rest is a line.
+    pub fn next_chunk(&mut self, ended: bool) -> Option<Chunk> {
+        if self.ready.is_empty() {
+            self.search(ended);
+        }
+        self.take()
+    }
+
+    /// Finds all lines that are whole in the buffer and moves them to `text`.
+    fn search(&mut self, ended: bool) {
+        self.skip_given_up();
+        let mut start = 0;
+        while let Some(end) = self.rule.find_end(&self.buffer, &mut self.searched) {
+            self.line(start, end);
+            start = end + 1;
+        }
+        if ended && start < self.buffer.len() {
+            self.line(start, self.buffer.len());
+            self.rule.reset();
+            start = self.buffer.len();
+        }
+        if start > 0 {
+            self.hand_over(start);
+        } else if self.buffer.len() > self.line_max {
+            self.give_up();
+        }
+    }
+
+    /// Drops the rest of a line that was given up.
+    fn skip_given_up(&mut self) {
+        if !self.discarding {
+            return;
+        }
+        let dropped = match memchr::memchr(b'\n', &self.buffer) {
+            Some(end) => {
+                self.discarding = false;
+                end + 1
+            }
+            None => self.buffer.len(),
+        };
+        self.buffer.drain(..dropped);
+        self.position += dropped as u64;
+    }
+
+    /// Notes the line from `start` to before its LF at `end`, or to the end of the input.
+    fn line(&mut self, mut start: usize, mut end: usize) {
+        if self.position + start as u64 == 0 && self.buffer.starts_with(b"\xEF\xBB\xBF") {
+            start = 3;
+        }
+        if end > start && self.buffer[end - 1] == b'\r' {
+            end -= 1;
+        }
+        let line = if start >= end {
+            Line::Empty
+        } else if end - start > self.line_max {
+            Line::Bad(self.too_long(start, end))
+        } else if self.is_header(start, end) {
+            return;
+        } else {
+            Line::Frame(start as u32..end as u32)
+        };
+        self.ready.push_back(line);
+    }
+
+    /// Takes the line as the header if the input is CSV and has none yet.
+    fn is_header(&mut self, start: usize, end: usize) -> bool {
+        match &mut self.rule {
+            Rule::Csv { header: header @ None, .. } => {
+                *header = Some(Arc::new(read_csv_header(&self.buffer[start..end])));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn too_long(&self, start: usize, end: usize) -> BadFrame {
+        let kept = &self.buffer[start..end.min(start + RAW_BYTES_KEPT_MAX)];
+        BadFrame {
+            before: 0,
+            raw: Bytes::copy_from_slice(kept),
+            length: (end - start) as u64,
+            code: codes::LINE_TOO_LONG,
+            message: too_long("line", end - start, self.line_max),
+            offset: i64::try_from(self.position + start as u64).ok(),
+        }
+    }
+
+    /// The line that fills the buffer is over the limit, wherever it ends.
+    fn give_up(&mut self) {
+        let bad = self.too_long(0, self.buffer.len());
+        self.ready.push_back(Line::Bad(bad));
+        self.rule.reset();
+        self.discarding = true;
+        self.position += self.buffer.len() as u64;
+        self.searched = 0;
+        self.buffer = Vec::new();
+    }
+
+    /// Makes the first `cut` bytes shared text and copies the rest to a new buffer.
+    fn hand_over(&mut self, cut: usize) {
+        let rest = &self.buffer[cut..];
+        let mut next = Vec::with_capacity(rest.len() + READ_BYTES);
+        next.extend_from_slice(rest);
+        let full = std::mem::replace(&mut self.buffer, next);
+        self.text = Bytes::from(full);
+        self.text_position = self.position;
+        self.position += cut as u64;
+        self.searched -= cut;
+    }
+
+    /// A chunk of the lines that are ready, as many as one batch takes.
+    fn take(&mut self) -> Option<Chunk> {
+        let mut chunk = Chunk::default();
+        let mut first = None;
+        while let Some(line) = self.ready.front() {
+            match line {
+                Line::Frame(range) => {
+                    let first = *first.get_or_insert(range.start);
+                    let full = chunk.frames.len() >= self.chunk_events_max
+                        || (!chunk.frames.is_empty() && (range.end - first) as usize > BATCH_BYTES_MAX);
+                    if full {
+                        break;
+                    }
+                    chunk.frames.push(range.start - first..range.end - first);
+                }
+                Line::Bad(_) if chunk.bad.len() >= BATCH_EVENTS_MAX => break,
+                Line::Bad(_) | Line::Empty => {}
+            }
+            match self.ready.pop_front() {
+                Some(Line::Bad(bad)) => chunk.bad.push(BadFrame { before: chunk.frames.len() as u32, ..bad }),
+                Some(Line::Empty) => chunk.empty_lines += 1,
+                Some(Line::Frame(_)) | None => {}
+            }
+        }
+        if chunk.is_empty() && chunk.empty_lines == 0 {
+            return None;
+        }
+        if let Some(first) = first {
+            let end = chunk.frames.last().map_or(0, |last| last.end);
+            chunk.text = self.text.slice(first as usize..(first + end) as usize);
+            let base = self.text_position + u64::from(first);
+            chunk.offsets = chunk.frames.iter().map(|frame| (base + u64::from(frame.start)) as i64).collect();
+        }
+        if self.ready.is_empty() {
+            self.text = Bytes::new();
+        }
+        chunk.header = self.header().cloned();
+        Some(chunk)
+    }
+}
+
+impl Rule {
+    /// The next LF that ends an event, at or after `*from`, which moves behind it, or to the end of what is known.
+    fn find_end(&mut self, bytes: &[u8], from: &mut usize) -> Option<usize> {
+        let found = match self {
+            Rule::Lines => memchr::memchr(b'\n', bytes.get(*from..)?).map(|at| *from + at),
+            Rule::Csv { state, .. } => record_end(bytes, *from, state),
+        };
+        *from = found.map_or(bytes.len(), |at| at + 1);
+        found
+    }
+
+    /// The next byte is the first of an event.
+    fn reset(&mut self) {
+        if let Rule::Csv { state, .. } = self {
+            *state = Csv::FieldStart;
+        }
+    }
+}
+
+/// The states of RFC 4180 as csv-core reads it: a quote counts only at the start of a field.
+fn record_end(bytes: &[u8], mut at: usize, state: &mut Csv) -> Option<usize> {
+    while let Some(&byte) = bytes.get(at) {
+        *state = match (*state, byte) {
+            (Csv::Quoted, _) => match memchr::memchr(b'"', &bytes[at..]) {
+                Some(quote) => {
+                    at += quote;
+                    Csv::QuoteInQuoted
+                }
+                None => return None,
+            },
+            (_, b'\n') => {
+                *state = Csv::FieldStart;
+                return Some(at);
+            }
+            (_, b',') => Csv::FieldStart,
+            (Csv::FieldStart | Csv::QuoteInQuoted, b'"') => Csv::Quoted,
+            _ => {
+                at += memchr::memchr2(b',', b'\n', &bytes[at..]).unwrap_or(bytes.len() - at);
+                *state = Csv::Unquoted;
+                continue;
+            }
+        };
+        at += 1;
+    }
+    None
+}
+
+#[cfg(test)]
+#[path = "frame_tests.rs"]
+mod tests;

@@ -1,0 +1,126 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// All events of an input that arrives in pieces of `step` bytes: text or code, and the position.
+fn run(mut framer: Framer, input: &[u8], step: usize) -> (Vec<(String, i64)>, u64) {
+    let (mut events, mut empty) = (Vec::new(), 0);
+    let mut collect = |framer: &mut Framer, ended: bool| {
+        while let Some(chunk) = framer.next_chunk(ended) {
+            chunk.assert_sound();
+            let mut bad = chunk.bad.iter().peekable();
+            for (i, range) in chunk.frames.iter().enumerate() {
+                while let Some(bad) = bad.next_if(|bad| bad.before as usize <= i) {
+                    events.push((bad.code.id.to_owned(), bad.offset.unwrap_or(-1)));
+                }
+                let text = String::from_utf8_lossy(&chunk.text[range.start as usize..range.end as usize]).into_owned();
+                events.push((text, chunk.offsets[i]));
+            }
+            events.extend(bad.map(|bad| (bad.code.id.to_owned(), bad.offset.unwrap_or(-1))));
+            empty += chunk.empty_lines;
+        }
+    };
+    for piece in input.chunks(step) {
+        framer.buffer().extend_from_slice(piece);
+        collect(&mut framer, false);
+    }
+    collect(&mut framer, true);
+    assert_eq!(framer.position(), input.len() as u64);
+    (events, empty)
+}
+
+fn events(expected: &[(&str, i64)]) -> Vec<(String, i64)> {
+    expected.iter().map(|(text, at)| (text.to_string(), *at)).collect()
+}
+
+#[test]
+fn lines_end_with_lf_or_crlf_or_the_input() {
+    let input = b"\xEF\xBB\xBFa\r\n\n\r\nb\rc\n\0\n  \nlast";
+    for step in [1, 2, 3, 7, 100] {
+        let (found, empty) = run(Framer::lines(100), input, step);
+        assert_eq!(found, events(&[("a", 3), ("b\rc", 9), ("\0", 13), ("  ", 15), ("last", 18)]));
+        assert_eq!(empty, 2);
+    }
+    assert_eq!(run(Framer::lines(100), b"", 1), (vec![], 0));
+    assert_eq!(run(Framer::lines(100), b"\xEF\xBB\xBF", 1).0, events(&[]));
+}
+
+#[test]
+fn a_line_over_the_limit_is_one_error() {
+    let mut input = b"ok\n".to_vec();
+    input.extend(std::iter::repeat_n(b'x', 50));
+    input.extend_from_slice(b"\nalso ok\n1234567890\n12345678901");
+    for step in [1, 5, 30, 1000] {
+        let (found, _) = run(Framer::lines(10), &input, step);
+        let expected = [("ok", 0), ("line-too-long", 3), ("also ok", 54), ("1234567890", 62), ("line-too-long", 73)];
+        assert_eq!(found, events(&expected), "in steps of {step}");
+    }
+}
+
+#[test]
+fn a_line_of_100_mb_is_held_only_up_to_the_limit() {
+    let mut framer = Framer::lines(1 << 20);
+    let piece = vec![b'x'; 64 << 10];
+    let mut bad = 0;
+    for _ in 0..1600 {
+        framer.buffer().extend_from_slice(&piece);
+        while let Some(chunk) = framer.next_chunk(false) {
+            bad += chunk.bad.len();
+            assert!(chunk.bad.iter().all(|bad| bad.raw.len() == RAW_BYTES_KEPT_MAX));
+        }
+        assert!(framer.held() <= (1 << 20) + piece.len());
+    }
+    framer.buffer().extend_from_slice(b"\nnext\n");
+    let chunk = framer.next_chunk(false).expect("the line after it");
+    assert_eq!((&chunk.text[..], bad), (&b"next"[..], 1));
+}
+
+#[test]
+fn chunks_are_cut_at_rows_and_bytes() {
+    let mut framer = Framer::lines(LINE_BYTES_MAX);
+    framer.buffer().extend_from_slice("{}\n".repeat(2500).as_bytes());
+    framer.buffer().extend_from_slice(&[&b"y".repeat(BATCH_BYTES_MAX + 1)[..], b"\nz\n"].concat());
+    let sizes: Vec<_> = std::iter::from_fn(|| framer.next_chunk(false)).map(|chunk| chunk.frames.len()).collect();
+    assert_eq!(sizes, [1024, 1024, 452, 1, 1]);
+}
+
+#[test]
+fn csv_records_may_hold_line_ends() {
+    let input = b"id,\"na\"\"me\"\r\n1,\"two\nlines\"\r\n\n2,in\"ner\n\"3\" ,\"\"\"\n\"\"\"\n";
+    for step in [1, 2, 5, 100] {
+        let mut framer = Framer::csv(100);
+        framer.buffer().extend_from_slice(&input[..12]);
+        let (found, empty) = run(Framer::csv(100), input, step);
+        let records = [("1,\"two\nlines\"", 13), ("2,in\"ner", 29), ("\"3\" ,\"\"\"\n\"\"\"", 38)];
+        assert_eq!((found, empty), (events(&records), 1));
+    }
+    let mut framer = Framer::csv(100);
+    framer.buffer().extend_from_slice(input);
+    let chunk = framer.next_chunk(true).expect("records");
+    assert_eq!(chunk.header.expect("a header").0, Ok(vec!["id".to_owned(), "na\"me".to_owned()]));
+}
+
+#[test]
+fn a_quote_left_open_costs_one_error() {
+    let input = [&b"a,b\n1,\""[..], &b"x".repeat(20), b"\n2,3\n"].concat();
+    let (found, _) = run(Framer::csv(10), &input, 4);
+    assert_eq!(found, events(&[("line-too-long", 4), ("2,3", 28)]));
+}
+
+proptest! {
+    #[test]
+    fn pieces_do_not_matter(input in "[a\r\n,\"]{0,60}", step in 1usize..9) {
+        for framer in [Framer::lines, Framer::csv] {
+            prop_assert_eq!(run(framer(100), input.as_bytes(), step), run(framer(100), input.as_bytes(), 100));
+        }
+    }
+
+    #[test]
+    fn records_end_where_csv_core_ends_them(input in "[ab\n,\"]{0,60}") {
+        let ours = run(Framer::csv(100).resume(1, Some(Arc::new(CsvHeader(Ok(vec![]))))), input.as_bytes(), 100);
+        let mut theirs = csv::ReaderBuilder::new();
+        theirs.has_headers(false).flexible(true).terminator(csv::Terminator::Any(b'\n'));
+        let records: Vec<_> = theirs.from_reader(input.as_bytes()).into_byte_records().map(Result::unwrap).collect();
+        prop_assert_eq!(ours.0.len(), records.len());
+    }
+}

@@ -1,0 +1,91 @@
+//! Numbers: which JSON numbers are ints, what the others are worth, and how both are written.
+
+use crate::event::{Cell, TextRef};
+
+/// The cell of a number's text (checked before; `at` is its place): an `Int` where it is written as an i64, else the text.
+/// `-0` is no int: as one it would lose its sign.
+#[inline]
+pub fn classify_number(text: &[u8], int: bool, at: TextRef) -> Cell {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if !int {
+        return Cell::Number(at);
+    }
+    if digits.len() > 18 {
+        return match std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()) {
+            Some(value) => Cell::Int(value),
+            None => Cell::Number(at),
+        };
+    }
+    let value = digits.iter().fold(0i64, |value, digit| value * 10 + i64::from(digit & 0x0f));
+    match (negative, value) {
+        (false, value) => Cell::Int(value),
+        (true, 0) => Cell::Number(at),
+        (true, value) => Cell::Int(-value),
+    }
+}
+
+/// What a number's text is worth as a float; `None` beyond the range of f64, and for what is no number.
+pub fn number_to_f64(text: &[u8]) -> Option<f64> {
+    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    value.is_finite().then_some(value)
+}
+
+/// Writes the shortest text that reads back as the same float, and as a float: `1.0`, never `1`. `false`, and nothing is
+/// written, for NaN and the infinities.
+#[inline]
+pub fn write_f64(out: &mut Vec<u8>, value: f64) -> bool {
+    if !value.is_finite() {
+        return false;
+    }
+    out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+    true
+}
+
+/// Writes an int.
+#[inline]
+pub fn write_i64(out: &mut Vec<u8>, value: i64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ints_are_i64_and_nothing_else() {
+        let at = TextRef { text: 0, start: 0, len: 0 };
+        for (text, cell) in [
+            ("0", Cell::Int(0)),
+            ("-0", Cell::Number(at)),
+            ("-17", Cell::Int(-17)),
+            ("999999999999999999", Cell::Int(999_999_999_999_999_999)),
+            ("9223372036854775807", Cell::Int(i64::MAX)),
+            ("-9223372036854775808", Cell::Int(i64::MIN)),
+            ("9223372036854775808", Cell::Number(at)),
+            ("-9223372036854775809", Cell::Number(at)),
+        ] {
+            assert_eq!(classify_number(text.as_bytes(), true, at), cell, "{text}");
+        }
+        assert_eq!(classify_number(b"1.0", false, at), Cell::Number(at));
+    }
+
+    #[test]
+    fn floats_stay_floats() {
+        let text = |value: f64| {
+            let mut out = Vec::new();
+            assert!(write_f64(&mut out, value));
+            String::from_utf8(out).expect("ASCII")
+        };
+        assert_eq!(text(1.0), "1.0");
+        assert_eq!(text(-0.0), "-0.0");
+        assert_eq!(text(1e300), "1e300");
+        assert_eq!(text(0.1 + 0.2), "0.30000000000000004");
+        assert!(!write_f64(&mut Vec::new(), f64::NAN));
+        assert_eq!(number_to_f64(b"1e999"), None);
+        assert_eq!(number_to_f64(b"1e-999"), Some(0.0));
+        assert_eq!(number_to_f64(b"nan"), None);
+    }
+}
