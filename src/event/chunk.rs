@@ -127,8 +127,7 @@ impl ChunkBuilder {
 
     /// Whether a message of this size must wait for the next chunk.
     pub fn is_full_for(&self, payload: usize) -> bool {
-        self.len() >= BATCH_EVENTS_MAX
-            || (!self.is_empty() && self.text.len() + payload > BATCH_BYTES_MAX)
+        self.len() >= BATCH_EVENTS_MAX || (!self.is_empty() && self.text.len() + payload > BATCH_BYTES_MAX)
     }
 
     /// Adds a message; ask `is_full_for` first.
@@ -200,7 +199,9 @@ fn write_headers(out: &mut Vec<u8>, headers: &[(&str, &str)]) {
 
 /// The message of `line-too-long`.
 pub(super) fn too_long(what: &str, bytes: usize, limit: usize) -> String {
-    format!("a {what} of {bytes} bytes or more is over limits.line = {limit}; raise it if events of this size are meant")
+    format!(
+        "a {what} of {bytes} bytes or more is over limits.line = {limit}; raise it if events of this size are meant"
+    )
 }
 
 #[cfg(test)]
@@ -210,15 +211,20 @@ mod tests {
     #[test]
     fn messages_become_frames_with_their_meta() {
         let mut builder = ChunkBuilder::new(8);
-        builder.push(BrokerMessage { payload: b"{}", key: Some("k"), headers: &[("h", "\"1\"")], ..BrokerMessage::default() });
+        builder.push(BrokerMessage {
+            payload: b"{}",
+            key: Some("k"),
+            headers: &[("h", "\"1\"")],
+            ..BrokerMessage::default()
+        });
         builder.push(BrokerMessage { payload: b"123456789", ..BrokerMessage::default() });
         builder.push(BrokerMessage { payload: b"{ }", offset: Some(7), ..BrokerMessage::default() });
         assert!(builder.is_full_for(BATCH_BYTES_MAX));
         let chunk = builder.finish(None);
         chunk.assert_sound();
-        assert_eq!(chunk.frames, [0..2, 14..17]);
+        assert_eq!(chunk.frames, [0..2, 16..19]);
         assert_eq!((chunk.bad[0].before, chunk.bad[0].length, chunk.bad[0].code.id), (1, 9, "line-too-long"));
-        assert_eq!(&chunk.text[..14], br#"{}k{"h":"\"1\""}"#);
+        assert_eq!(&chunk.text[..16], br#"{}k{"h":"\"1\""}"#);
         assert!(chunk.times.is_empty() && chunk.offsets.is_empty() && builder.is_empty());
     }
 }

@@ -61,7 +61,11 @@ mod tests {
     #[test]
     fn ids_are_unique_and_plain() {
         for (i, code) in ALL.iter().enumerate() {
-            assert!(code.id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'), "{}", code.id);
+            assert!(
+                code.id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'),
+                "{}",
+                code.id
+            );
             assert!(ALL[..i].iter().all(|other| other.id != code.id), "{} twice", code.id);
             assert_eq!(find(code.id), Some(code));
             assert!(code.doc.ends_with('.'));

@@ -110,7 +110,9 @@ pub(in crate::event) fn read_csv_header(frame: &[u8]) -> CsvHeader {
     let mut record = Record::default();
     record.read(frame);
     let names = record.fields().map(|name| String::from_utf8(name.to_vec()));
-    CsvHeader(names.collect::<Result<_, _>>().map_err(|_| "the first record, the CSV header, is not valid UTF-8".to_owned()))
+    CsvHeader(
+        names.collect::<Result<_, _>>().map_err(|_| "the first record, the CSV header, is not valid UTF-8".to_owned()),
+    )
 }
 
 /// The fields of one record, unquoted.

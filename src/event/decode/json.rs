@@ -40,8 +40,14 @@ impl JsonDecoder {
                 continue;
             }
             let event = text.get(frame.start as usize..frame.end as usize).unwrap_or_default();
-            let mut cut =
-                Cut { text: event, base: frame.start, levels: &mut self.levels, columns: &mut columns, row, depth_max: self.depth_max };
+            let mut cut = Cut {
+                text: event,
+                base: frame.start,
+                levels: &mut self.levels,
+                columns: &mut columns,
+                row,
+                depth_max: self.depth_max,
+            };
             match cut.event() {
                 Ok(()) => row += 1,
                 Err(fault) => {

@@ -144,7 +144,8 @@ impl Decoder {
             Some(Column::from(good.pick(column.cells().iter().map(rehome).collect())))
         };
         let offsets = good.pick(chunk.offsets);
-        let offset = (!offsets.is_empty()).then(|| Column::from(offsets.into_iter().map(Cell::Int).collect::<Vec<_>>()));
+        let offset =
+            (!offsets.is_empty()).then(|| Column::from(offsets.into_iter().map(Cell::Int).collect::<Vec<_>>()));
         let times = if chunk.times.is_empty() { vec![Timestamp::NONE; count] } else { good.pick(chunk.times) };
         let batch = Batch {
             layout: self.layout.clone(),

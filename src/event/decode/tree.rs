@@ -141,7 +141,8 @@ impl ShapeKey {
             }
             i += 1;
         }
-        word(text, at + last * 8).is_some_and(|word| (word ^ self.words[last & (SHAPE_WORDS - 1)]) & self.last_mask == 0)
+        word(text, at + last * 8)
+            .is_some_and(|word| (word ^ self.words[last & (SHAPE_WORDS - 1)]) & self.last_mask == 0)
     }
 }
 

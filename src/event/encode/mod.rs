@@ -1,1 +1,144 @@
-//! From a batch to bytes.
+//! From a batch to the bytes of its events: JSON, CSV or plain text.
+
+mod csv;
+mod json;
+
+use std::sync::Arc;
+
+use super::codes::{self, Code};
+use super::{Batch, Cell, Layout, TextRef};
+
+pub use self::json::{JsonEncoder, write_cell};
+
+/// How a sink's bytes are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// An object each. What passes unchanged is the text that came in, put on one line if it was not.
+    #[default]
+    Json,
+    /// A record each: see [`Encoder::head`].
+    Csv,
+    /// The value of the field `text`, as it is.
+    Text,
+}
+
+/// Why one event cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodeError {
+    pub code: Code,
+    pub message: String,
+}
+
+/// Writes the events of one sink.
+#[derive(Debug)]
+pub struct Encoder {
+    format: Format,
+    csv: csv::CsvEncoder,
+    /// What was compiled for the layouts seen last.
+    compiled: Vec<(Arc<Layout>, JsonEncoder)>,
+}
+
+/// Layouts an encoder remembers. A port has few.
+const COMPILED_MAX: usize = 16;
+
+impl Encoder {
+    /// An encoder. `columns`: those of a CSV output where the plan knows them, else they are the fields of the first event.
+    pub fn new(format: Format, columns: Option<Vec<Arc<str>>>) -> Encoder {
+        Encoder { format, csv: csv::CsvEncoder::new(columns), compiled: Vec::new() }
+    }
+
+    /// What stands at the head of every file: the CSV header with its line end, known once the first batch is encoded;
+    /// empty for other formats.
+    pub fn head(&self) -> &[u8] {
+        self.csv.head()
+    }
+
+    /// Writes the selected events one after the other, and where each ends. `line_end`: each ends with LF.
+    /// What cannot be written leaves no bytes; its row and why go to `errors`, in order.
+    pub fn encode(
+        &mut self,
+        batch: &Batch,
+        line_end: bool,
+        out: &mut Vec<u8>,
+        ends: &mut Vec<u32>,
+        errors: &mut Vec<(u32, EncodeError)>,
+    ) {
+        let json = compiled(&mut self.compiled, &batch.layout);
+        let bound = json.bind(batch);
+        for row in batch.selection.iter() {
+            let start = out.len();
+            let written = match self.format {
+                Format::Json => bound.row(row, out),
+                Format::Csv => self.csv.row(&bound, row, out),
+                Format::Text => text(batch, row, out),
+            };
+            match written {
+                Ok(()) => {
+                    if line_end {
+                        out.push(b'\n');
+                    }
+                    ends.push(out.len() as u32);
+                }
+                Err(error) => {
+                    out.truncate(start);
+                    errors.push((row, error));
+                }
+            }
+        }
+    }
+}
+
+fn compiled<'a>(known: &'a mut Vec<(Arc<Layout>, JsonEncoder)>, layout: &Arc<Layout>) -> &'a JsonEncoder {
+    let found = known.iter().position(|(other, _)| Arc::ptr_eq(other, layout) || other == layout);
+    let at = found.unwrap_or_else(|| {
+        if known.len() == COMPILED_MAX {
+            known.remove(0);
+        }
+        known.push((layout.clone(), JsonEncoder::new(layout)));
+        known.len() - 1
+    });
+    &known[at].1
+}
+
+/// Writes one event as JSON on one line, without a line end. For rare events; an [`Encoder`] is faster for streams.
+pub fn encode_json(batch: &Batch, row: u32, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let start = out.len();
+    JsonEncoder::new(&batch.layout).bind(batch).row(row, out).inspect_err(|_| out.truncate(start))
+}
+
+/// Writes the value of the field `text`.
+fn text(batch: &Batch, row: u32, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let path = [Arc::from("text")];
+    let cell = match batch.layout.resolve(&path) {
+        None => Cell::Missing,
+        Some((column, [])) => batch.cell(column, row),
+        Some((column, rest)) => match batch.cell(column, row) {
+            Cell::Json(at) => super::json::lookup_cell(&batch.texts, at, rest),
+            _ => Cell::Missing,
+        },
+    };
+    match string_bytes(batch, cell, out) {
+        true => Ok(()),
+        false => {
+            let found = if cell.is_unit() { "has none" } else { "has another value there" };
+            Err(EncodeError {
+                code: codes::ENCODE_TEXT,
+                message: format!("the field `text` must be a string, the event {found}"),
+            })
+        }
+    }
+}
+
+/// Writes the value of a string; `false` for other cells.
+fn string_bytes(batch: &Batch, cell: Cell, out: &mut Vec<u8>) -> bool {
+    let bytes = |at: TextRef| batch.texts.bytes(at);
+    match cell {
+        Cell::Str(at) => out.extend_from_slice(bytes(at)),
+        Cell::Escaped(at) => out.extend_from_slice(super::json::unescape(bytes(at)).as_bytes()),
+        _ => return false,
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests;

@@ -180,8 +180,8 @@ fn escape(text: &[u8], at: usize) -> Result<usize, Fault> {
         Some(b'u') => match hex4(text, at + 2) {
             Some(0xDC00..=0xDFFF) => Err(Fault::new(at, Why::Surrogate)),
             Some(0xD800..=0xDBFF) => {
-                let paired = text.get(at + 6..at + 8) == Some(b"\\u")
-                    && matches!(hex4(text, at + 8), Some(0xDC00..=0xDFFF));
+                let paired =
+                    text.get(at + 6..at + 8) == Some(b"\\u") && matches!(hex4(text, at + 8), Some(0xDC00..=0xDFFF));
                 if paired { Ok(at + 12) } else { Err(Fault::new(at, Why::Surrogate)) }
             }
             Some(_) => Ok(at + 6),
@@ -355,8 +355,19 @@ mod tests {
     #[test]
     fn the_grammar_is_strict() {
         for good in [
-            "{}", "[]", " [ ] ", "0", "-0", "-0.0e+10", "1E5", "\"\"", "null", "{\"a\" : [1 , {\"b\":\"\\ud83d\\ude00\"}]}\r\n",
-            "\"\u{7f}\u{e9}\"", "[[],{},\"x\",true]", "123456789012345678901234567890",
+            "{}",
+            "[]",
+            " [ ] ",
+            "0",
+            "-0",
+            "-0.0e+10",
+            "1E5",
+            "\"\"",
+            "null",
+            "{\"a\" : [1 , {\"b\":\"\\ud83d\\ude00\"}]}\r\n",
+            "\"\u{7f}\u{e9}\"",
+            "[[],{},\"x\",true]",
+            "123456789012345678901234567890",
         ] {
             assert!(check_value(good.as_bytes(), 128).is_ok(), "{good}");
         }
@@ -392,7 +403,7 @@ mod tests {
 
     #[test]
     fn depth_counts_from_the_event() {
-        let nested = |n: usize| "[".repeat(n) + &"]".repeat(n);
+        let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
         assert!(check_value(nested(128).as_bytes(), 128).is_ok());
         assert_eq!(fault(&nested(129)), (128, Why::Depth));
         assert_eq!(fault(&"[".repeat(100_000)), (128, Why::Depth));

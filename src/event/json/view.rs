@@ -76,21 +76,31 @@ pub(in crate::event) fn cell_at(text: &[u8], at: usize) -> Option<(Cell, usize)>
     })
 }
 
-/// A member of an object: where its name is between the quotes, and its value.
+/// A member of an object: where its name is between the quotes, and where its value is.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::event) struct Member {
     pub name: (usize, usize),
     pub escaped: bool,
-    pub value: Cell,
-    /// The value's text, quotes included.
-    pub value_at: (usize, usize),
+    pub value: (usize, usize),
 }
 
 impl Member {
     /// Whether this is its name, however it is written.
+    #[inline]
     pub(in crate::event) fn is(&self, text: &[u8], name: &[u8]) -> bool {
-        let raw = &text[self.name.0..self.name.1];
+        let raw = text.get(self.name.0..self.name.1).unwrap_or_default();
         if self.escaped { unescape(raw).as_bytes() == name } else { raw == name }
+    }
+
+    /// Its value; the range counts from the start of the object's text.
+    pub(in crate::event) fn cell(&self, text: &[u8]) -> Cell {
+        cell_at(text, self.value.0).map_or(Cell::Missing, |(cell, _)| cell)
+    }
+
+    /// The name's value.
+    pub(in crate::event) fn name<'a>(&self, text: &'a [u8]) -> Cow<'a, str> {
+        let raw = text.get(self.name.0..self.name.1).unwrap_or_default();
+        if self.escaped { unescape(raw) } else { String::from_utf8_lossy(raw) }
     }
 }
 
@@ -112,15 +122,16 @@ impl<'a> RawMembers<'a> {
 impl Iterator for RawMembers<'_> {
     type Item = Member;
 
+    #[inline]
     fn next(&mut self) -> Option<Member> {
         let mut at = skip_space(self.text, self.at);
         if self.text.get(at) == Some(&b',') {
             at = skip_space(self.text, at + 1);
         }
         let (end, escaped, start) = key(self.text, at).ok()?;
-        let (value, after) = cell_at(self.text, start)?;
+        let after = skip_value(self.text, start, 0, JSON_DEPTH_MAX).ok()?;
         self.at = after;
-        Some(Member { name: (at + 1, end), escaped, value, value_at: (start, after) })
+        Some(Member { name: (at + 1, end), escaped, value: (start, after) })
     }
 }
 
@@ -133,9 +144,8 @@ impl<'a> Iterator for Members<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let member = self.0.next()?;
-        let raw = &self.0.text[member.name.0..member.name.1];
-        let name = if member.escaped { unescape(raw) } else { String::from_utf8_lossy(raw) };
-        Some((name, Value::of(member.value, self.0.text)?))
+        let text = self.0.text;
+        Some((member.name(text), Value::of(member.cell(text), text)?))
     }
 }
 
@@ -190,9 +200,7 @@ pub fn lookup<'a>(text: &'a [u8], path: &[Arc<str>]) -> Option<Value<'a>> {
 pub fn lookup_cell(texts: &Texts, object: TextRef, path: &[Arc<str>]) -> Cell {
     let Some(found) = find(texts.bytes(object), path) else { return Cell::Missing };
     match found.text_ref() {
-        Some(at) => {
-            found.with_text_ref(TextRef { text: object.text, start: object.start + at.start, len: at.len })
-        }
+        Some(at) => found.with_text_ref(TextRef { text: object.text, start: object.start + at.start, len: at.len }),
         None => found,
     }
 }
@@ -204,7 +212,7 @@ fn find(text: &[u8], path: &[Arc<str>]) -> Option<Cell> {
         let Cell::Json(at) = found else { return None };
         start += at.start as usize;
         let object = text.get(start..start + at.len as usize)?;
-        found = RawMembers::new(object).filter(|member| member.is(object, name.as_bytes())).last()?.value;
+        found = RawMembers::new(object).filter(|member| member.is(object, name.as_bytes())).last()?.cell(object);
     }
     Some(match found.text_ref() {
         Some(at) => found.with_text_ref(TextRef { start: at.start + start as u32, ..at }),
@@ -246,7 +254,8 @@ mod tests {
 
     #[test]
     fn members_and_items_come_in_order() {
-        let names: Vec<_> = members(br#"{ "b" : 1 , "a\"" : [ ] , "b" : {} }"#).map(|(name, _)| name.into_owned()).collect();
+        let names: Vec<_> =
+            members(br#"{ "b" : 1 , "a\"" : [ ] , "b" : {} }"#).map(|(name, _)| name.into_owned()).collect();
         assert_eq!(names, ["b", "a\"", "b"]);
         let values: Vec<_> = items(b" [ 1 , \"x\" , [2] ] ").collect();
         assert_eq!(values, [Value::Int(1), Value::Str(b"x"), Value::Json(b"[2]")]);

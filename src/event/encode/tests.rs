@@ -1,0 +1,108 @@
+use super::*;
+use crate::event::{BatchBuilder, Body, Meta, Timestamp};
+
+fn field(batch: &mut BatchBuilder, text: &str) -> Cell {
+    Cell::Str(batch.text(text.as_bytes()))
+}
+
+fn finish(mut builder: BatchBuilder) -> Batch {
+    builder.finish(0, Arc::new(Meta::of("test".into())))
+}
+
+fn lines(format: Format, batch: &Batch) -> (String, Vec<(u32, &'static str)>) {
+    let mut encoder = Encoder::new(format, None);
+    let (mut out, mut ends, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    encoder.encode(batch, true, &mut out, &mut ends, &mut errors);
+    assert_eq!(ends.last().map_or(0, |end| *end as usize), out.len());
+    let text = String::from_utf8([encoder.head(), &out].concat()).expect("UTF-8");
+    (text, errors.into_iter().map(|(row, error)| (row, error.code.id)).collect())
+}
+
+#[test]
+fn fields_are_written_in_order_and_escaped() {
+    let mut builder = BatchBuilder::new(Arc::new(Layout::fields(["z", "a\"", "f", "j"])));
+    let cells = [
+        field(&mut builder, "line\nend"),
+        Cell::Escaped(builder.text(br"\u00e9\n")),
+        Cell::Float(2.0),
+        Cell::Json(builder.text(b"{ \"x\":\n[1, 2] }")),
+    ];
+    builder.push(cells, Timestamp::NONE, Timestamp::NONE);
+    let big = Cell::Number(builder.text(b"123456789012345678901234567890"));
+    builder.push([Cell::Missing, Cell::Null, big, Cell::Bool(true)], Timestamp::NONE, Timestamp::NONE);
+    builder.push([Cell::Missing; 4], Timestamp::NONE, Timestamp::NONE);
+    builder.push([Cell::Int(-1), Cell::Float(f64::NAN)], Timestamp::NONE, Timestamp::NONE);
+    let batch = finish(builder);
+    let expected = [
+        r#"{"z":"line\nend","a\"":"\u00e9\n","f":2.0,"j":{"x":[1,2]}}"#,
+        r#"{"a\"":null,"f":123456789012345678901234567890,"j":true}"#,
+        "{}",
+        "",
+    ];
+    assert_eq!(lines(Format::Json, &batch), (expected.join("\n"), vec![(3, "encode-nan")]));
+    let mut out = b"kept".to_vec();
+    let error = encode_json(&batch, 3, &mut out).expect_err("NaN");
+    assert!(error.message.contains("`a\"`"), "{}", error.message);
+    assert_eq!(out, b"kept");
+}
+
+/// A batch of one text with columns after it and these edits.
+fn patched(text: &str, edits: &[(&str, Option<Cell>)]) -> String {
+    let mut columns = vec![None];
+    let mut list = Vec::new();
+    for (name, cell) in edits {
+        list.push((Arc::from(*name), cell.map(|_| columns.len())));
+        columns.extend(cell.map(|_| None));
+    }
+    let mut builder =
+        BatchBuilder::new(Arc::new(Layout { slots: columns, body: Body::Patched { base: 0, edits: list } }));
+    let base = Cell::Json(builder.text(text.as_bytes()));
+    let cells = std::iter::once(base).chain(edits.iter().filter_map(|(_, cell)| *cell));
+    builder.push(cells.collect::<Vec<_>>(), Timestamp::NONE, Timestamp::NONE);
+    lines(Format::Json, &finish(builder)).0
+}
+
+#[test]
+fn changes_are_made_in_place() {
+    let text = r#"{"a": 1, "b":[1, 2],"\u0063":"x","a":2}"#;
+    assert_eq!(patched(text, &[]), format!("{text}\n"));
+    assert_eq!(patched(text, &[("b", Some(Cell::Int(7)))]), "{\"a\": 1,\"b\":7,\"\\u0063\":\"x\",\"a\":2}\n");
+    assert_eq!(patched(text, &[("c", None), ("a", Some(Cell::Null))]), "{\"a\":null,\"b\":[1, 2]}\n");
+    assert_eq!(patched(text, &[("a", None), ("b", Some(Cell::Missing)), ("c", None)]), "{}\n");
+    assert_eq!(patched("{ }", &[("new", Some(Cell::Bool(true)))]), "{\"new\":true}\n");
+    assert_eq!(patched("{\"a\":\n1}", &[("b", Some(Cell::Int(1))), ("b", Some(Cell::Int(2)))]), "{\"a\":1,\"b\":2}\n");
+}
+
+#[test]
+fn text_is_copied_and_put_on_one_line() {
+    let mut builder = BatchBuilder::new(Arc::new(Layout::text(&Default::default())));
+    for text in ["{ \"a\" : 1.50 }", "{\r\n  \"text\": \"b\\n \",\n \"n\": [ ]}"] {
+        let text = Cell::Json(builder.text(text.as_bytes()));
+        builder.push([text], Timestamp::NONE, Timestamp::NONE);
+    }
+    let batch = finish(builder);
+    assert_eq!(lines(Format::Json, &batch).0, "{ \"a\" : 1.50 }\n{\"text\":\"b\\n \",\"n\":[]}\n");
+    assert_eq!(lines(Format::Text, &batch), ("b\n \n".to_owned(), vec![(0, "encode-text")]));
+    assert_eq!(lines(Format::Json, &batch.select(vec![1])).0, "{\"text\":\"b\\n \",\"n\":[]}\n");
+}
+
+#[test]
+fn csv_has_the_columns_of_the_first_event() {
+    let mut builder = BatchBuilder::new(Arc::new(Layout::text(&Default::default())));
+    for text in [
+        r#"{"id":1,"na,me":"a \"b\"","o":{"x": 1}}"#,
+        r#"{"o":null,"id":"two\nlines"}"#,
+        r#"{"id":3,"other":1}"#,
+        r#"{"id":1e999,"na,me":true}"#,
+    ] {
+        let text = Cell::Json(builder.text(text.as_bytes()));
+        builder.push([text], Timestamp::NONE, Timestamp::NONE);
+    }
+    let expected = "id,\"na,me\",o\n1,\"a \"\"b\"\"\",\"{\"\"x\"\":1}\"\n\"two\nlines\",,\n1e999,true,\n";
+    assert_eq!(lines(Format::Csv, &finish(builder)), (expected.to_owned(), vec![(2, "encode-csv-column")]));
+
+    let mut builder = BatchBuilder::new(Arc::new(Layout::fields(["a"])));
+    builder.push([Cell::Missing], Timestamp::NONE, Timestamp::NONE);
+    builder.push([Cell::Float(f64::INFINITY)], Timestamp::NONE, Timestamp::NONE);
+    assert_eq!(lines(Format::Csv, &finish(builder)), ("a\n\"\"\n".to_owned(), vec![(1, "encode-nan")]));
+}
