@@ -130,6 +130,24 @@ codes! {
     SINK_READS_SOURCE = "file-read-and-written", "A sink writes a file that a source reads", "The source would read what the sink writes, or find the file replaced. Write to another file.";
     WINDOW_WITHOUT_TIME = "no-time", "A stage by event time over a source without `time`", "Windows and `dedupe` go by the time in the events. Say where it is: `time: event.timestamp`; or write `time: arrival`, and results depend on when the run happens.";
     UPDATES_FEED_STATE = "updates-feed-state", "A window with `emit: updates` feeds a stage that keeps state", "Every revision of a result is an event of its own, so that the next stage would count it again. Use `emit: final`.";
+    SET_AND_UNSET = "set-and-unset", "A field that is both set and removed", "All expressions see the event that came in, so that the order would decide. Remove one of the two.", "set: { a: 1 }\nunset: [a]";
+    BAD_TABLE = "bad-table", "The table of an `enrich` cannot be used",
+        "The message has the line of the table and what is wrong with it. A table has its columns in every row, and no two rows that are alike in all the columns of `on`.";
+
+    // Expressions.
+    EXPR_SYNTAX = "expr-syntax", "An expression that cannot be read", "The text is not Rhai from this place on.", "filter: event.a >";
+    EXPR_RESERVED_WORD = "expr-reserved-word", "A word that Rhai keeps for itself as a field's name", "Write `event[\"new\"]` for `event.new`.", "filter: event.new";
+    EXPR_UNKNOWN_VARIABLE = "expr-unknown-variable", "A name that is nothing", "An expression knows `event`, `meta`, `params` and its own variables. A text needs quotes.", "filter: amount > 0";
+    EXPR_UNKNOWN_FUNCTION = "expr-unknown-function", "A function that does not exist", "The reference lists the functions; `functions` adds files of your own.", "filter: lenght(event.a) > 1";
+    EXPR_WRONG_ARITY = "expr-wrong-arity", "A function with too few or too many arguments", "The message has the function's parameters.", "map: { a: round() }";
+    EXPR_UNKNOWN_FIELD = "expr-unknown-field", "A field that `params` or `meta` does not have", "`params` has what the file declares, `meta` has source, key, time, headers, partition and offset.", "filter: event.a > params.limt";
+    EXPR_BAD_ARGUMENT = "expr-bad-argument", "A constant argument that the function never accepts", "Each event would be an error.", "filter: event.a.matches(\"(\")";
+    EXPR_READ_ONLY = "expr-read-only", "An assignment to `event`, `meta` or `params`", "An event is a fact and does not change. Put the value into a variable, or write a `set`.", "filter: event.a = 1";
+    EXPR_FORBIDDEN = "expr-forbidden", "A part of Rhai that expressions leave out", "Modules, `import` and `eval` would make an expression depend on more than its event.", "filter: eval(\"true\")";
+    EXPR_BAD_DEFINITION = "expr-bad-definition", "A function file that does not only define functions", "A file of `functions` holds `fn` definitions, each name once for each number of parameters.";
+    EXPR_BAD_AGGREGATE = "expr-bad-aggregate", "An aggregate in the wrong place, or without what it needs", "Aggregates stand under `aggregate` of a window, and their arguments are expressions over one event.", "filter: sum(event.a) > 1";
+
+    // The topology as a whole.
     NO_SOURCES = "no-sources", "A topology without sources", "Nothing could ever happen in it.", "sources: {}";
     NO_SINKS = "no-sinks", "A topology without sinks", "Nothing could ever leave it.", "sinks: {}";
     FORMER_ID = "former-id", "`was` names a node that still exists", "`was` is the id under which the state of a renamed node was kept. A node that is still there keeps its own state.", "stages: { a: { was: b }, b: {} }";
