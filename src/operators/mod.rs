@@ -1,5 +1,6 @@
 //! The stage kinds, a file or folder each, with its keys, its docs and its work. A new one is a file and a row in `STAGES`.
 
+pub mod aggregate;
 pub mod key;
 mod stage;
 pub mod filter_map;
