@@ -58,7 +58,18 @@ pub const EXPR_MAP_FIELDS_MAX: usize = 10_000;
 pub const EXPR_PREPARED_MAX: usize = 32;
 /// Bytes of text that the expressions of one operator make for one batch.
 pub const EXPR_ARENA_BYTES_MAX: usize = 1 << 30;
+/// Messages of a JetStream stream that wait in memory or have been asked for.
+pub const NATS_PULL_EVENTS_MAX: usize = 2 * BATCH_EVENTS_MAX;
+/// Bytes of one request for messages of a stream; nothing more is asked for while so many wait. A larger message comes alone.
+pub const NATS_PULL_BYTES_MAX: usize = 4 << 20;
+/// Messages of a NATS subscription that the client holds; on a plain subject what comes beyond is lost, counted and told.
+pub const NATS_UNREAD_MAX: usize = 8 * BATCH_EVENTS_MAX;
+/// Barriers under way that a JetStream source remembers one by one.
+pub const NATS_BARRIERS_MAX: usize = 1024;
+/// Notes of a NATS connection that wait for the log.
+pub const NATS_NOTES_MAX: usize = 16;
 
+const _: () = assert!(NATS_UNREAD_MAX >= 2 * NATS_PULL_EVENTS_MAX);
 const _: () = assert!(LINE_BYTES_MAX >= BATCH_BYTES_MAX);
 const _: () = assert!(LINE_BYTES_MAX < u32::MAX as usize / 4);
 // A table's rows are counted in u32: four times its file (CSV repeats the names), and one more row of escapes.

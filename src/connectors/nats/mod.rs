@@ -1,5 +1,20 @@
 //! NATS: subjects of a server, and streams of JetStream.
 
+mod codes;
+mod connect;
+mod consumer;
+mod frame;
+mod ledger;
+mod pull;
+mod sink;
+mod stream;
+mod subject;
+
+/// The header that carries a sink's `key`; a source takes it as `meta.key`. Without it the subject is the key.
+const KEY_HEADER: &str = "Key";
+/// The header under which `meta.headers` has a message's subject.
+const SUBJECT_HEADER: &str = "Nats-Subject";
+
 use crate::spec::{Key, Rule, Table, Type};
 
 pub static SOURCE: Table = Table::new(

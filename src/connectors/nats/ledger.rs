@@ -1,0 +1,241 @@
+//! What a JetStream source owes the server: which messages wait to be read, which were read, and which are to be acknowledged.
+//! Pure: no connection, and time is an argument.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use async_nats::{Message, Subject};
+
+use crate::connectors::Pull;
+use crate::limits::{NATS_BARRIERS_MAX, NATS_PULL_BYTES_MAX, NATS_PULL_EVENTS_MAX};
+
+use super::frame::{Framed, Framer, Position};
+
+/// A message that waits to be read.
+#[derive(Debug)]
+struct Waiting {
+    message: Message,
+    position: Position,
+    mark: Mark,
+}
+
+/// What acknowledges a message, and when the server last heard of it.
+#[derive(Debug)]
+struct Mark {
+    sequence: u64,
+    reply: Subject,
+    heard: Instant,
+}
+
+/// The messages between the server's first delivery and our acknowledgement. The consumer's `max_ack_pending` bounds them.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    waiting: VecDeque<Waiting>,
+    waiting_bytes: usize,
+    /// Read and not committed, in the order of reading.
+    read: VecDeque<Mark>,
+    /// How many messages were ever read, and how many of them were committed: `read` holds the ones between.
+    read_total: u64,
+    committed_total: u64,
+    /// Barriers with `read_total` at their time.
+    barriers: VecDeque<(u64, u64)>,
+    acks: Vec<Subject>,
+    sequence_max: u64,
+    /// What the server had for us behind the last message.
+    behind: u64,
+}
+
+impl Ledger {
+    /// Takes a message from the server. A second delivery of one that is still here only renews its mark.
+    pub fn arrive(&mut self, message: Message, reply: Subject, position: Position, now: Instant) {
+        self.behind = position.behind;
+        let mark = Mark { sequence: position.sequence, reply, heard: now };
+        if position.sequence <= self.sequence_max {
+            let waiting = self.waiting.iter_mut().map(|waiting| &mut waiting.mark);
+            if let Some(old) = waiting.chain(&mut self.read).find(|old| old.sequence == mark.sequence) {
+                *old = mark;
+                return;
+            }
+        }
+        self.sequence_max = self.sequence_max.max(position.sequence);
+        self.waiting_bytes += message.length;
+        self.waiting.push_back(Waiting { message, position, mark });
+    }
+
+    /// The next events, at most a batch of them.
+    pub fn read(&mut self, mut framer: Framer) -> Option<Pull> {
+        while let Some(waiting) = self.waiting.pop_front() {
+            match framer.add(&waiting.message, Some(waiting.position)) {
+                Framed::Taken => self.mark_read(waiting),
+                Framed::Full => {
+                    self.waiting.push_front(waiting);
+                    break;
+                }
+                Framed::Broken(broken) => {
+                    self.mark_read(waiting);
+                    return Some(Pull::Broken(broken));
+                }
+            }
+        }
+        framer.finish()
+    }
+
+    fn mark_read(&mut self, waiting: Waiting) {
+        self.waiting_bytes -= waiting.message.length;
+        self.read_total += 1;
+        self.read.push_back(waiting.mark);
+    }
+
+    /// Remembers what was read before a barrier. Beyond the bound a barrier is left out: the next one covers what it covered.
+    pub fn barrier(&mut self, id: u64) {
+        let is_new = self.barriers.back().is_none_or(|(_, total)| *total < self.read_total);
+        if is_new && self.read_total > self.committed_total && self.barriers.len() < NATS_BARRIERS_MAX {
+            self.barriers.push_back((id, self.read_total));
+        }
+    }
+
+    /// What came before the barrier is to be acknowledged.
+    pub fn commit(&mut self, id: u64) {
+        while let Some((_, total)) = self.barriers.pop_front_if(|(barrier, _)| *barrier <= id) {
+            let count = usize::try_from(total - self.committed_total).unwrap_or(usize::MAX).min(self.read.len());
+            self.acks.extend(self.read.drain(..count).map(|mark| mark.reply));
+            self.committed_total = total;
+        }
+    }
+
+    /// The acknowledgements to send now.
+    pub fn take_acks(&mut self) -> Vec<Subject> {
+        std::mem::take(&mut self.acks)
+    }
+
+    /// Whether there is an acknowledgement to send.
+    pub fn has_acks(&self) -> bool {
+        !self.acks.is_empty()
+    }
+
+    /// Messages that the server should be asked for more time for: those that it has not heard of for so long.
+    pub fn overdue(&mut self, now: Instant, after: Duration) -> Vec<Subject> {
+        let marks = self.waiting.iter_mut().map(|waiting| &mut waiting.mark).chain(&mut self.read);
+        let overdue = marks.filter(|mark| now.saturating_duration_since(mark.heard) >= after);
+        overdue
+            .map(|mark| {
+                mark.heard = now;
+                mark.reply.clone()
+            })
+            .collect()
+    }
+
+    /// Gives up everything that is not committed: the server shall give it again.
+    pub fn give_up(&mut self) -> Vec<Subject> {
+        self.waiting_bytes = 0;
+        self.committed_total = self.read_total;
+        self.barriers.clear();
+        let waiting = self.waiting.drain(..).map(|waiting| waiting.mark.reply);
+        self.read.drain(..).map(|mark| mark.reply).chain(waiting).collect()
+    }
+
+    /// How many messages there is room for.
+    pub fn room(&self) -> usize {
+        if self.waiting_bytes >= NATS_PULL_BYTES_MAX { 0 } else { NATS_PULL_EVENTS_MAX.saturating_sub(self.waiting.len()) }
+    }
+
+    /// Whether nothing waits here, nor behind the last message.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.behind == 0
+    }
+
+    /// What the server has for us, as it says itself.
+    pub fn set_behind(&mut self, behind: u64) {
+        self.behind = behind;
+    }
+
+    /// Where a new consumer must begin so that nothing is left out: at the first message that is not committed.
+    pub fn resume_at(&self) -> Option<u64> {
+        let open = self.waiting.iter().map(|waiting| waiting.mark.sequence).chain(self.read.iter().map(|mark| mark.sequence));
+        open.min().or((self.sequence_max > 0).then_some(self.sequence_max + 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Timestamp;
+
+    fn arrive(ledger: &mut Ledger, sequence: u64, delivery: &str, now: Instant) {
+        let message = Message {
+            subject: "a".into(),
+            reply: None,
+            payload: "{}".into(),
+            headers: None,
+            status: None,
+            description: None,
+            length: 2,
+        };
+        let position = Position { sequence, time: Timestamp(0), behind: 0 };
+        ledger.arrive(message, format!("{sequence}.{delivery}").into(), position, now);
+    }
+
+    fn read(ledger: &mut Ledger, count: usize) -> Vec<i64> {
+        match ledger.read(Framer::new(count, 100)) {
+            Some(Pull::Chunk(chunk)) => chunk.offsets,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn texts(subjects: Vec<Subject>) -> Vec<String> {
+        subjects.iter().map(|subject| subject.to_string()).collect()
+    }
+
+    #[test]
+    fn a_commit_acknowledges_what_came_before_its_barrier() {
+        let (mut ledger, now) = (Ledger::default(), Instant::now());
+        (1..=5).for_each(|sequence| arrive(&mut ledger, sequence, "1", now));
+        assert_eq!(read(&mut ledger, 2), [1, 2]);
+        ledger.barrier(1);
+        assert_eq!(read(&mut ledger, 2), [3, 4]);
+        ledger.barrier(2);
+        ledger.barrier(3);
+        ledger.commit(1);
+        assert_eq!(texts(ledger.take_acks()), ["1.1", "2.1"]);
+        assert_eq!(ledger.resume_at(), Some(3));
+        ledger.commit(3);
+        assert_eq!(texts(ledger.take_acks()), ["3.1", "4.1"]);
+        assert_eq!(texts(ledger.give_up()), ["5.1"]);
+        assert_eq!(ledger.resume_at(), Some(6));
+    }
+
+    #[test]
+    fn a_second_delivery_is_read_once_and_acknowledged_by_its_new_name() {
+        let (mut ledger, now) = (Ledger::default(), Instant::now());
+        arrive(&mut ledger, 1, "1", now);
+        assert_eq!(read(&mut ledger, 9), [1]);
+        arrive(&mut ledger, 2, "1", now);
+        arrive(&mut ledger, 1, "2", now);
+        arrive(&mut ledger, 2, "2", now);
+        assert_eq!(read(&mut ledger, 9), [2]);
+        ledger.barrier(7);
+        ledger.commit(7);
+        assert_eq!(texts(ledger.take_acks()), ["1.2", "2.2"]);
+        arrive(&mut ledger, 1, "3", now);
+        assert_eq!(read(&mut ledger, 9), [1], "what was acknowledged and comes again is a new event");
+    }
+
+    #[test]
+    fn what_waits_long_asks_for_more_time_once_a_period() {
+        let (mut ledger, start) = (Ledger::default(), Instant::now());
+        arrive(&mut ledger, 1, "1", start);
+        arrive(&mut ledger, 2, "1", start + Duration::from_secs(5));
+        assert_eq!(read(&mut ledger, 1), [1]);
+        let third = Duration::from_secs(10);
+        assert_eq!(texts(ledger.overdue(start + third, third)), ["1.1"]);
+        assert!(ledger.overdue(start + third, third).is_empty());
+        assert_eq!(texts(ledger.overdue(start + third * 2, third)), ["2.1", "1.1"]);
+    }
+
+    #[test]
+    fn barriers_without_events_are_not_kept() {
+        let mut ledger = Ledger::default();
+        (0..10_000).for_each(|id| ledger.barrier(id));
+        assert!(ledger.barriers.is_empty());
+    }
+}
