@@ -17,10 +17,10 @@ pub use plan::{ConnectContext, Framing, Replay, SinkKind, SinkPlan, SourceKind, 
 use crate::spec::Table;
 
 /// Every connector of a source, in the order of the reference.
-pub const SOURCE_KINDS: [SourceKind; 0] = [];
+pub const SOURCE_KINDS: [SourceKind; 1] = [nats::SOURCE_KIND];
 
 /// Every connector of a sink, in the order of the reference.
-pub const SINK_KINDS: [SinkKind; 3] = [file::SINK_KIND, stdout::KIND, discard::KIND];
+pub const SINK_KINDS: [SinkKind; 4] = [file::SINK_KIND, stdout::KIND, discard::KIND, nats::SINK_KIND];
 
 /// The tables of `SOURCE_KINDS`.
 pub static SOURCES: &[&Table] = &[&file::SOURCE, &stdin::TABLE, &generate::TABLE, &nats::SOURCE];

@@ -77,7 +77,9 @@ impl Wanted {
         match made {
             Ok(consumer) => Ok(Bound { info: consumer.cached_info().clone(), made: true }),
             Err(error) => Err(match error.kind() {
-                ConsumerErrorKind::JetStream(why) if why.error_code() == ErrorCode::STREAM_NOT_FOUND => self.no_stream(),
+                ConsumerErrorKind::JetStream(why) if why.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+                    self.no_stream()
+                }
                 ConsumerErrorKind::InvalidName => self.bad_name(),
                 ConsumerErrorKind::JetStream(why) => ConnectorError::fatal(format!(
                     "the server refused a consumer `{}` on the stream `{}`: {why}; if this user may not make one, `{}` does",
@@ -116,7 +118,8 @@ impl Wanted {
         };
         match &self.subject {
             Some(subject) if filters != [subject.as_str()] => {
-                let reads = if filters.is_empty() { "all subjects".to_string() } else { format!("`{}`", filters.join("`, `")) };
+                let reads =
+                    if filters.is_empty() { "all subjects".to_string() } else { format!("`{}`", filters.join("`, `")) };
                 refuse(format!("reads {reads}, not `{subject}`"))
             }
             _ => Ok(()),
@@ -160,9 +163,14 @@ pub(super) fn stream_error(
     error: &async_nats::jetstream::context::GetStreamError,
 ) -> ConnectorError {
     match error.kind() {
-        GetStreamErrorKind::JetStream(why) if why.error_code() == ErrorCode::STREAM_NOT_FOUND => no_stream(stream, subject),
+        GetStreamErrorKind::JetStream(why) if why.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+            no_stream(stream, subject)
+        }
         GetStreamErrorKind::JetStream(why)
-            if matches!(why.error_code(), ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT | ErrorCode::JETSTREAM_NOT_ENABLED) =>
+            if matches!(
+                why.error_code(),
+                ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT | ErrorCode::JETSTREAM_NOT_ENABLED
+            ) =>
         {
             ConnectorError::fatal("JetStream is off for this account: without `stream` the subject is read as it comes")
         }

@@ -9,7 +9,7 @@ use async_nats::{Message, Subject};
 use crate::connectors::Pull;
 use crate::limits::{NATS_BARRIERS_MAX, NATS_PULL_BYTES_MAX, NATS_PULL_EVENTS_MAX};
 
-use super::frame::{Framed, Framer, Position};
+use super::frame::{Framer, Position};
 
 /// A message that waits to be read.
 #[derive(Debug)]
@@ -65,25 +65,15 @@ impl Ledger {
     /// The next events, at most a batch of them.
     pub fn read(&mut self, mut framer: Framer) -> Option<Pull> {
         while let Some(waiting) = self.waiting.pop_front() {
-            match framer.add(&waiting.message, Some(waiting.position)) {
-                Framed::Taken => self.mark_read(waiting),
-                Framed::Full => {
-                    self.waiting.push_front(waiting);
-                    break;
-                }
-                Framed::Broken(broken) => {
-                    self.mark_read(waiting);
-                    return Some(Pull::Broken(broken));
-                }
+            if !framer.add(&waiting.message, Some(waiting.position)) {
+                self.waiting.push_front(waiting);
+                break;
             }
+            self.waiting_bytes -= waiting.message.length;
+            self.read_total += 1;
+            self.read.push_back(waiting.mark);
         }
         framer.finish()
-    }
-
-    fn mark_read(&mut self, waiting: Waiting) {
-        self.waiting_bytes -= waiting.message.length;
-        self.read_total += 1;
-        self.read.push_back(waiting.mark);
     }
 
     /// Remembers what was read before a barrier. Beyond the bound a barrier is left out: the next one covers what it covered.
@@ -136,7 +126,16 @@ impl Ledger {
 
     /// How many messages there is room for.
     pub fn room(&self) -> usize {
-        if self.waiting_bytes >= NATS_PULL_BYTES_MAX { 0 } else { NATS_PULL_EVENTS_MAX.saturating_sub(self.waiting.len()) }
+        if self.waiting_bytes >= NATS_PULL_BYTES_MAX {
+            0
+        } else {
+            NATS_PULL_EVENTS_MAX.saturating_sub(self.waiting.len())
+        }
+    }
+
+    /// How many messages are here and not committed.
+    pub fn held(&self) -> usize {
+        self.waiting.len() + self.read.len()
     }
 
     /// Whether nothing waits here, nor behind the last message.
@@ -151,7 +150,8 @@ impl Ledger {
 
     /// Where a new consumer must begin so that nothing is left out: at the first message that is not committed.
     pub fn resume_at(&self) -> Option<u64> {
-        let open = self.waiting.iter().map(|waiting| waiting.mark.sequence).chain(self.read.iter().map(|mark| mark.sequence));
+        let open =
+            self.waiting.iter().map(|waiting| waiting.mark.sequence).chain(self.read.iter().map(|mark| mark.sequence));
         open.min().or((self.sequence_max > 0).then_some(self.sequence_max + 1))
     }
 }
@@ -159,6 +159,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connectors::SourceOpen;
     use crate::event::Timestamp;
 
     fn arrive(ledger: &mut Ledger, sequence: u64, delivery: &str, now: Instant) {
@@ -176,7 +177,8 @@ mod tests {
     }
 
     fn read(ledger: &mut Ledger, count: usize) -> Vec<i64> {
-        match ledger.read(Framer::new(count, 100)) {
+        let open = SourceOpen { framing: Default::default(), event_bytes_max: 100, chunk_events_max: count };
+        match ledger.read(Framer::new(&open)) {
             Some(Pull::Chunk(chunk)) => chunk.offsets,
             other => panic!("{other:?}"),
         }

@@ -1,10 +1,11 @@
 //! NATS: subjects of a server, and streams of JetStream.
 
-mod codes;
+pub mod codes;
 mod connect;
 mod consumer;
 mod frame;
 mod ledger;
+mod plan;
 mod pull;
 mod sink;
 mod stream;
@@ -15,12 +16,14 @@ const KEY_HEADER: &str = "Key";
 /// The header under which `meta.headers` has a message's subject.
 const SUBJECT_HEADER: &str = "Nats-Subject";
 
+use super::{SinkKind, SourceKind};
 use crate::spec::{Key, Rule, Table, Type};
 
 pub static SOURCE: Table = Table::new(
     "nats",
     "Reads a subject of NATS, or with `stream` a JetStream stream by a consumer of its own: then events are acknowledged once every \
-     sink has them, and a failure loses none. Without `stream` the server keeps nothing, and what is sent while the runner is down is lost.",
+     sink has them, and a failure loses none. Without `stream` the server keeps nothing, and what is sent while the runner is down is lost. \
+     `meta.headers` has the message's headers and, as `Nats-Subject`, its subject; `meta.key` is the header `Key`, else the subject.",
     &[
         Key::new("url", Type::ListOf(&Type::Text), "The server, or several of one cluster.").required().example("nats://127.0.0.1:4222"),
         Key::new("subject", Type::Text, "What is read, with the wildcards `*` and `>`.").default_note("with `stream`: all of its subjects").example("payments.>"),
@@ -39,17 +42,31 @@ pub static SOURCE: Table = Table::new(
 
 pub static SINK: Table = Table::new(
     "nats",
-    "Writes messages to a subject of NATS. With `stream` the server confirms each one, and ids let it drop what is written twice.",
+    "Writes messages to a subject of NATS. The server confirms every one before it counts as written; with \
+     `stream` it does so when the stream has stored it. A `key` is sent as the header `Key`.",
     &[
-        Key::new("url", Type::ListOf(&Type::Text), "The server, or several of one cluster.").required().example("nats://127.0.0.1:4222"),
+        Key::new("url", Type::ListOf(&Type::Text), "The server, or several of one cluster.")
+            .required()
+            .example("nats://127.0.0.1:4222"),
         Key::new("subject", Type::Template, "Where a message goes.").required().example("alerts.{{ event.kind }}"),
-        Key::new("stream", Type::Text, "The JetStream stream that must confirm it; it must exist and take the subject.").example("ALERTS"),
-        Key::new("max_pending", Type::Int { min: 1, max: 1 << 20 }, "Messages that are sent and not yet confirmed.").default("10000"),
-        Key::new("auth", Type::Section(&AUTH), "How to log in.").example("{ user: runner, password: { env: NATS_PASSWORD } }"),
+        Key::new(
+            "stream",
+            Type::Text,
+            "The JetStream stream that must confirm it; it must exist and take the subject.",
+        )
+        .example("ALERTS"),
+        Key::new("max_pending", Type::Int { min: 1, max: 1 << 20 }, "Messages that are sent and not yet confirmed.")
+            .default("10000"),
+        Key::new("auth", Type::Section(&AUTH), "How to log in.")
+            .example("{ user: runner, password: { env: NATS_PASSWORD } }"),
         Key::new("tls", Type::Section(&TLS), "How the connection is encrypted."),
     ],
 )
 .example("alerts: { from: triage.block, nats: { url: \"nats://127.0.0.1:4222\", subject: alerts } }\n");
+
+pub const SOURCE_KIND: SourceKind = SourceKind { table: &SOURCE, plan: plan::source };
+
+pub const SINK_KIND: SinkKind = SinkKind { table: &SINK, plan: plan::sink };
 
 static AUTH: Table = Table::new(
     "auth",

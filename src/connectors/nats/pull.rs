@@ -196,7 +196,9 @@ impl Puller {
     async fn publish(&self, replies: Vec<Subject>, what: &'static str) -> Result<(), ConnectorError> {
         for reply in replies {
             let sent = self.client.publish(reply, Bytes::from_static(what.as_bytes())).await;
-            sent.map_err(|error| ConnectorError::fatal(format!("the connection to {} is gone: {error}", self.link.servers)))?;
+            sent.map_err(|error| {
+                ConnectorError::fatal(format!("the connection to {} is gone: {error}", self.link.servers))
+            })?;
         }
         Ok(())
     }
@@ -326,7 +328,8 @@ impl Puller {
         let mut state = self.shared.lock();
         state.bound = true;
         state.ledger.set_behind(bound.info.num_pending);
-        state.unsettled_until = (bound.info.num_ack_pending > 0).then(|| Instant::now() + self.ack_wait);
+        let elsewhere = bound.info.num_ack_pending > state.ledger.held();
+        state.unsettled_until = elsewhere.then(|| Instant::now() + self.ack_wait);
     }
 
     /// Ends in order: nothing more comes, what is committed is acknowledged, and the rest is given back, so that the next run need

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream;
-use async_nats::{Client, HeaderMap, HeaderName, HeaderValue, Message, PublishErrorKind, StatusCode, Subject, Subscriber};
+use async_nats::{
+    Client, HeaderMap, HeaderName, HeaderValue, Message, PublishErrorKind, StatusCode, Subject, Subscriber,
+};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -181,7 +183,9 @@ impl NatsSink {
         let number = self.receipts.next;
         self.receipts.next += 1;
         let sent = self.client.publish(self.receipts.subject(number), Bytes::new()).await;
-        sent.map_err(|error| ConnectorError::fatal(format!("the connection to {} is closed: {error}", self.link.servers)))?;
+        sent.map_err(|error| {
+            ConnectorError::fatal(format!("the connection to {} is closed: {error}", self.link.servers))
+        })?;
         loop {
             let (back, _) = self.receipts.receive(&self.link, found, &self.client).await?;
             if back == number {
@@ -287,7 +291,10 @@ fn headers(events: &Encoded, i: usize) -> Result<Option<HeaderMap>, ConnectorErr
     let mut map = HeaderMap::new();
     for (name, value) in key.into_iter().chain(own) {
         let bad = |what: &str| {
-            ConnectorError::event(codes::BAD_HEADER, format!("{what} `{name}` cannot be sent: no line end may be in it"))
+            ConnectorError::event(
+                codes::BAD_HEADER,
+                format!("{what} `{name}` cannot be sent: no line end may be in it"),
+            )
         };
         let header: HeaderName = name.parse().map_err(|_| bad("a header's name"))?;
         let value: HeaderValue = value.parse().map_err(|_| bad("the value of header"))?;

@@ -53,7 +53,7 @@ impl Source for StreamSource {
             loop {
                 {
                     let mut state = self.shared.lock();
-                    let framer = Framer::new(self.open.chunk_events_max, self.open.event_bytes_max);
+                    let framer = Framer::new(&self.open);
                     if let Some(pull) = state.ledger.read(framer) {
                         self.shared.wanted.notify_one();
                         return Ok(pull);

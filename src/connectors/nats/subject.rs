@@ -9,7 +9,7 @@ use futures_util::{FutureExt, StreamExt};
 use crate::connectors::{ConnectorError, Pull, Source, SourceOpen};
 
 use super::connect::{Access, Link, is_connected};
-use super::frame::{Framed, Framer};
+use super::frame::Framer;
 
 /// A subject being read.
 pub(super) struct SubjectSource {
@@ -37,8 +37,8 @@ impl SubjectSource {
     }
 
     /// All that is ready, at most a batch. Does not wait, so nothing can be lost in between.
-    fn gather(&mut self) -> Result<Option<Pull>, ConnectorError> {
-        let mut framer = Framer::new(self.open.chunk_events_max, self.open.event_bytes_max);
+    fn gather(&mut self) -> Option<Pull> {
+        let mut framer = Framer::new(&self.open);
         self.drained = false;
         loop {
             let message = match self.carried.take() {
@@ -52,16 +52,12 @@ impl SubjectSource {
                     }
                 },
             };
-            match framer.add(&message, None) {
-                Framed::Taken => {}
-                Framed::Full => {
-                    self.carried = Some(message);
-                    break;
-                }
-                Framed::Broken(broken) => return Ok(Some(Pull::Broken(broken))),
+            if !framer.add(&message, None) {
+                self.carried = Some(message);
+                break;
             }
         }
-        Ok(framer.finish())
+        framer.finish()
     }
 }
 
@@ -69,7 +65,7 @@ impl Source for SubjectSource {
     fn next(&mut self) -> BoxFuture<'_, Result<Pull, ConnectorError>> {
         Box::pin(async {
             loop {
-                if let Some(pull) = self.gather()? {
+                if let Some(pull) = self.gather() {
                     return Ok(pull);
                 }
                 if let Some(refused) = self.link.take_refused() {
