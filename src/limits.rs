@@ -92,10 +92,12 @@ pub const WRITTEN_FILES_MAX: usize = 1000;
 pub const PATH_VALUE_BYTES_MAX: usize = 200;
 /// Chunks that wait between the thread that reads and the task that decodes.
 pub const READ_AHEAD_CHUNKS: usize = 2;
-/// Files that a followed pattern may match.
+/// Files that the pattern of a source may match.
+pub const SOURCE_FILES_MAX: usize = 100_000;
+/// Files that are followed at once.
 pub const FOLLOWED_FILES_MAX: usize = 10_000;
 /// Followed files that are held open.
-pub const FOLLOWED_OPEN_MAX: usize = 64;
+pub const FOLLOWED_OPEN_MAX: usize = 32;
 /// Warnings of a connector that wait for the log.
 pub const NOTES_MAX: usize = 64;
 

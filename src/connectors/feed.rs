@@ -1,0 +1,177 @@
+//! A source whose bytes are read by a thread of its own, as files and pipes make a reader wait. The thread frames what it reads and
+//! hands over chunks by a bounded channel, so that reading goes on while the task decodes.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
+
+use super::{ConnectorError, Framing, Pull, Source, SourceOpen};
+use crate::event::{Chunk, Framer};
+use crate::limits::{NOTES_MAX, READ_AHEAD_CHUNKS, READ_BYTES};
+
+/// The task's end: a source.
+pub struct FeedSource {
+    chunks: mpsc::Receiver<Result<Pull, ConnectorError>>,
+    shared: Arc<Shared>,
+    ended: bool,
+}
+
+/// The thread's end.
+pub struct Feed {
+    chunks: mpsc::Sender<Result<Pull, ConnectorError>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// The thread waits for input: everything that there was is in the channel.
+    waiting: AtomicBool,
+    notes: Mutex<VecDeque<String>>,
+}
+
+/// Why a thread stops to read.
+pub enum Stopped {
+    /// The task has gone.
+    Gone,
+    /// Something that stops the topology.
+    Failed(ConnectorError),
+}
+
+impl From<ConnectorError> for Stopped {
+    fn from(why: ConnectorError) -> Stopped {
+        Stopped::Failed(why)
+    }
+}
+
+impl FeedSource {
+    /// Starts a thread that does `work`. It is not waited for at the end: it may be inside a read that never returns.
+    pub fn start(
+        name: &str,
+        work: impl FnOnce(&Feed) -> Result<(), Stopped> + Send + 'static,
+    ) -> Result<FeedSource, ConnectorError> {
+        let (sender, chunks) = mpsc::channel(READ_AHEAD_CHUNKS);
+        let shared = Arc::new(Shared::default());
+        let feed = Feed { chunks: sender, shared: shared.clone() };
+        let thread = std::thread::Builder::new().name(format!("read {name}"));
+        let run = move || {
+            let last = match work(&feed) {
+                Ok(()) => Ok(Pull::End),
+                Err(Stopped::Failed(why)) => Err(why),
+                Err(Stopped::Gone) => return,
+            };
+            // Nobody is left to be told if this fails.
+            let _ = feed.chunks.blocking_send(last);
+        };
+        match thread.spawn(run) {
+            Ok(_) => Ok(FeedSource { chunks, shared, ended: false }),
+            Err(why) => Err(ConnectorError::fatal(format!("cannot start a thread to read {name}: {why}"))),
+        }
+    }
+}
+
+impl Source for FeedSource {
+    fn next(&mut self) -> BoxFuture<'_, Result<Pull, ConnectorError>> {
+        Box::pin(async move {
+            if self.ended {
+                return Ok(Pull::End);
+            }
+            match self.chunks.recv().await {
+                Some(Ok(Pull::End)) => {
+                    self.ended = true;
+                    Ok(Pull::End)
+                }
+                Some(pull) => pull,
+                None => Err(ConnectorError::fatal("the thread that reads the input has failed; this is a bug, please report it")),
+            }
+        })
+    }
+
+    fn is_caught_up(&self) -> bool {
+        self.shared.waiting.load(Ordering::Acquire) && self.chunks.is_empty()
+    }
+
+    fn take_notes(&mut self) -> Vec<String> {
+        match self.shared.notes.lock() {
+            Ok(mut notes) => notes.drain(..).collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+}
+
+impl Feed {
+    /// Hands over what was read; waits while the task is behind.
+    pub fn send(&self, chunk: Chunk) -> Result<(), Stopped> {
+        self.chunks.blocking_send(Ok(Pull::Chunk(chunk))).map_err(|_| Stopped::Gone)
+    }
+
+    /// Whether the task has gone.
+    pub fn is_gone(&self) -> bool {
+        self.chunks.is_closed()
+    }
+
+    /// Does something that waits for input: everything before it was sent.
+    pub fn waiting<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.shared.waiting.store(true, Ordering::Release);
+        let result = wait();
+        self.shared.waiting.store(false, Ordering::Release);
+        result
+    }
+
+    /// A warning for the log. Of too many, the latest count.
+    pub fn note(&self, note: String) {
+        if let Ok(mut notes) = self.shared.notes.lock() {
+            if notes.len() >= NOTES_MAX {
+                notes.pop_front();
+            }
+            notes.push_back(note);
+        }
+    }
+}
+
+impl SourceOpen {
+    /// A framer for a new stream.
+    pub fn framer(&self) -> Framer {
+        let framer = match self.framing {
+            Framing::Lines => Framer::lines(self.event_bytes_max),
+            Framing::Csv => Framer::csv(self.event_bytes_max),
+        };
+        framer.chunk_events_max(self.chunk_events_max)
+    }
+}
+
+/// Reads once into the framer's buffer; 0 is the end.
+pub fn read_into(framer: &mut Framer, input: &mut dyn Read) -> io::Result<usize> {
+    let buffer = framer.buffer();
+    let len = buffer.len();
+    buffer.resize(len + READ_BYTES, 0);
+    let result = loop {
+        match input.read(buffer.get_mut(len..).unwrap_or_default()) {
+            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+            result => break result,
+        }
+    };
+    buffer.truncate(len + result.as_ref().map_or(0, |n| *n));
+    result
+}
+
+/// Reads a stream that may be silent for long (a pipe, a terminal) to its end.
+pub fn read_pipe(input: &mut File, name: &str, open: &SourceOpen, feed: &Feed) -> Result<(), Stopped> {
+    let mut framer = open.framer();
+    loop {
+        let n = feed
+            .waiting(|| read_into(&mut framer, input))
+            .map_err(|why| ConnectorError::fatal(format!("cannot read {name}: {why}")))?;
+        while let Some(chunk) = framer.next_chunk(n == 0) {
+            feed.send(chunk)?;
+        }
+        if n == 0 {
+            return Ok(());
+        }
+    }
+}
