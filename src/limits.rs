@@ -98,6 +98,10 @@ pub const SOURCE_FILES_MAX: usize = 100_000;
 pub const FOLLOWED_FILES_MAX: usize = 10_000;
 /// Followed files that are held open.
 pub const FOLLOWED_OPEN_MAX: usize = 32;
+/// Bytes that are read of one followed file before the next one has its turn.
+pub const FOLLOW_TURN_BYTES: usize = 16 << 20;
+/// Bytes of an unfinished line that are kept for each of several followed files.
+pub const FOLLOW_HELD_BYTES_MAX: usize = 1 << 20;
 /// Warnings of a connector that wait for the log.
 pub const NOTES_MAX: usize = 64;
 

@@ -12,7 +12,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use super::{ConnectorError, Framing, Pull, Source, SourceOpen};
-use crate::event::{Chunk, Framer};
+use crate::event::Chunk;
+use crate::event::frame::Framer;
 use crate::limits::{NOTES_MAX, READ_AHEAD_CHUNKS, READ_BYTES};
 
 /// The task's end: a source.
@@ -87,7 +88,9 @@ impl Source for FeedSource {
                     Ok(Pull::End)
                 }
                 Some(pull) => pull,
-                None => Err(ConnectorError::fatal("the thread that reads the input has failed; this is a bug, please report it")),
+                None => Err(ConnectorError::fatal(
+                    "the thread that reads the input has failed; this is a bug, please report it",
+                )),
             }
         })
     }

@@ -1,8 +1,9 @@
 //! The systems that events come from and go to, a file or folder each, with its keys, its docs, its source and its sink. A new
-//! one is a file and a row in `SOURCES` and `SINKS`.
+//! one is a file and a row in `SOURCE_KINDS` or `SINK_KINDS`.
 
 mod api;
 mod blocking;
+mod feed;
 mod plan;
 pub mod file;
 pub mod stdin;
@@ -17,13 +18,33 @@ pub use plan::{ConnectContext, Framing, Replay, SinkKind, SinkPlan, SourceKind, 
 use crate::spec::Table;
 
 /// Every connector of a source, in the order of the reference.
-pub const SOURCE_KINDS: [SourceKind; 1] = [nats::SOURCE_KIND];
+pub const SOURCE_KINDS: [SourceKind; 3] = [file::SOURCE_KIND, stdin::KIND, nats::SOURCE_KIND];
 
 /// Every connector of a sink, in the order of the reference.
 pub const SINK_KINDS: [SinkKind; 4] = [file::SINK_KIND, stdout::KIND, discard::KIND, nats::SINK_KIND];
 
 /// The tables of `SOURCE_KINDS`.
-pub static SOURCES: &[&Table] = &[&file::SOURCE, &stdin::TABLE, &generate::TABLE, &nats::SOURCE];
+pub static SOURCES: &[&Table] = &source_tables(&SOURCE_KINDS);
 
 /// The tables of `SINK_KINDS`.
-pub static SINKS: &[&Table] = &[&file::SINK, &stdout::TABLE, &discard::TABLE, &nats::SINK];
+pub static SINKS: &[&Table] = &sink_tables(&SINK_KINDS);
+
+const fn source_tables<const N: usize>(kinds: &[SourceKind; N]) -> [&'static Table; N] {
+    let mut tables = [kinds[0].table; N];
+    let mut i = 0;
+    while i < N {
+        tables[i] = kinds[i].table;
+        i += 1;
+    }
+    tables
+}
+
+const fn sink_tables<const N: usize>(kinds: &[SinkKind; N]) -> [&'static Table; N] {
+    let mut tables = [kinds[0].table; N];
+    let mut i = 0;
+    while i < N {
+        tables[i] = kinds[i].table;
+        i += 1;
+    }
+    tables
+}

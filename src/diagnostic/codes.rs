@@ -32,6 +32,8 @@ codes! {
     // The file and its YAML.
     FILE_UNREADABLE = "file-unreadable", "A file cannot be read",
         "The file does not exist, is a folder, may not be opened, or reading it failed. The message has the system's reason.";
+    INPUT_MISSING = "input-missing", "An input file does not exist yet",
+        "A run would stop at once. This is a warning, as the file may be made before the run starts.", "file: { path: nowhere.jsonl }";
     FILE_TOO_LARGE = "file-too-large", "A topology file is larger than the limit",
         "A topology is written by people; a larger file is most likely data. Move tables and functions to files of their own.";
     FILE_NOT_TEXT = "file-not-text", "A file is not UTF-8 text",

@@ -39,6 +39,11 @@ codes! {
          quotes, and a quote inside it is doubled.";
     CSV_HEADER = "csv-header", "no usable CSV header",
         "The first record of a CSV input names the fields, and this input has none that can be read. Put the names in its first line, in UTF-8.";
+    INPUT_DAMAGED = "input-damaged", "a damaged compressed file",
+        "A compressed file ends in the middle, or its data are broken from some place on. What comes before was read; `raw` has the \
+         beginning of the line that was cut. Make the file again or copy it again; the message names it.";
+    BAD_PATH = "bad-path", "no name for a file",
+        "The path of a file sink, made from this event's values, cannot be the name of a file: it is too long. Use a shorter value.";
     ENCODE_NAN = "encode-nan", "NaN or infinity in the output",
         "A computed number is NaN or infinite, which JSON cannot say. The message names the field. Guard the division or logarithm \
          that makes it, for example with an `if`.";

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::codes;
 use super::compression::{Choice, Compression};
 use super::output::reason;
 use crate::connectors::feed::{Feed, Stopped, read_into, read_pipe};
 use crate::connectors::{ConnectorError, SourceOpen};
-use crate::event::{BadFrame, Chunk, Framer};
+use crate::event::frame::Framer;
+use crate::event::{BadFrame, Chunk, codes};
 use crate::limits::{RAW_BYTES_KEPT_MAX, SOURCE_FILES_MAX};
 
 /// What a source's `path` says.
@@ -57,7 +57,8 @@ impl Pattern {
         }
         let broken = |why: String| Obstacle {
             why: format!("the pattern `{}` cannot be used: {why}", self.text),
-            help: "`*` and `?` stand for characters of a name, `**` for folders, `[abc]` for one of several".to_string(),
+            help: "`*` and `?` stand for characters of a name, `**` for folders, `[abc]` for one of several"
+                .to_string(),
             is_missing: false,
         };
         let found = glob::glob(&self.text).map_err(|why| broken(why.to_string()))?;
@@ -175,15 +176,17 @@ fn content_or_name(file: &mut File, path: &Path) -> io::Result<Compression> {
 
 fn broken_off(path: &Path, position: u64, why: &io::Error) -> ConnectorError {
     let at = if position > 0 { format!(" at byte {position}") } else { String::new() };
-    ConnectorError::fatal(format!(
-        "cannot read `{}`{at}: {}; what comes before was read",
-        path.display(),
-        reason(why)
-    ))
+    ConnectorError::fatal(format!("cannot read `{}`{at}: {}; what comes before was read", path.display(), reason(why)))
 }
 
 /// A compressed file that ends too early or is broken: its whole lines count, the rest is one error event that names it.
-fn damaged(path: &Path, compression: Compression, framer: &mut Framer, why: &io::Error, feed: &Feed) -> Result<(), Stopped> {
+fn damaged(
+    path: &Path,
+    compression: Compression,
+    framer: &mut Framer,
+    why: &io::Error,
+    feed: &Feed,
+) -> Result<(), Stopped> {
     while let Some(chunk) = framer.next_chunk(false) {
         feed.send(chunk)?;
     }
@@ -192,11 +195,15 @@ fn damaged(path: &Path, compression: Compression, framer: &mut Framer, why: &io:
     let kept = rest.get(..rest.len().min(RAW_BYTES_KEPT_MAX)).unwrap_or_default();
     let (path, kind) = (path.display(), compression.name());
     let message = match why.kind() {
-        io::ErrorKind::UnexpectedEof => format!("`{path}` is cut off: its {kind} data end in the middle; make or copy it again"),
+        io::ErrorKind::UnexpectedEof => {
+            format!("`{path}` is cut off: its {kind} data end in the middle; make or copy it again")
+        }
         _ if position == 0 && rest.is_empty() => {
             format!("`{path}` is not {kind} data ({why}); `compression: none` reads a file as it is")
         }
-        _ => format!("`{path}` is damaged: its {kind} data are broken after {position} bytes of text ({why}); make or copy it again"),
+        _ => format!(
+            "`{path}` is damaged: its {kind} data are broken after {position} bytes of text ({why}); make or copy it again"
+        ),
     };
     feed.note(message.clone());
     let bad = BadFrame {

@@ -1,20 +1,23 @@
 //! Files: lines of JSON, CSV or text, read once or followed, written whole.
 
-pub mod codes;
 mod compression;
+mod follow;
+mod input;
 mod output;
 mod rotate;
 mod sink;
 mod sink_plan;
+mod source;
 
 pub use output::{Output, failed};
 
-use super::SinkKind;
+use super::{SinkKind, SourceKind};
 use crate::spec::{Choice, Key, Rule, Table, Type};
 
 pub static SOURCE: Table = Table::new(
     "file",
-    "Reads files line by line, in the order of their names. Files do not change while they are read, unless they are followed.",
+    "Reads files line by line, one after the other in the order of their names. Files do not change while they are read, unless they \
+     are followed: then lines are read as they are added, also when a file is emptied, renamed, or replaced by a new one.",
     &[
         Key::new("path", Type::Glob, "The file, or a pattern of several: `*`, `?`, `[a-z]`, `**`.").required().example("data/card-*.jsonl"),
         Key::new("follow", Type::Bool, "Go on when the end is reached: wait for more lines and more files.").default("false"),
@@ -56,6 +59,7 @@ pub static SINK: Table = Table::new(
 )
 .example("alerts: { from: triage.block, file: { path: out/alerts.jsonl } }\n");
 
+pub const SOURCE_KIND: SourceKind = SourceKind { table: &SOURCE, plan: source::plan };
 pub const SINK_KIND: SinkKind = SinkKind { table: &SINK, plan: sink_plan::plan };
 
 static COMPRESSION: &[Choice] = &[

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::compression::Compression;
 use crate::connectors::{ConnectorError, ErrorKind};
+use crate::event::codes::BAD_PATH;
 
 /// An open file, and what is on its way into it.
 #[derive(Debug)]
@@ -205,7 +206,7 @@ pub fn failed(what: &str, path: &Path, why: &io::Error) -> ConnectorError {
         io::ErrorKind::NotADirectory => (ErrorKind::Fatal, "a part of the path is a file, where a folder is needed"),
         io::ErrorKind::AlreadyExists => (ErrorKind::Fatal, "a file has the name of one of its folders"),
         io::ErrorKind::IsADirectory => (ErrorKind::Fatal, "give the name of a file in it"),
-        io::ErrorKind::InvalidFilename => (ErrorKind::Event(super::codes::BAD_PATH), "a name has at most 255 bytes"),
+        io::ErrorKind::InvalidFilename => (ErrorKind::Event(BAD_PATH.id), "a name has at most 255 bytes"),
         io::ErrorKind::FileTooLarge => (ErrorKind::Fatal, "`rotate: { size: ... }` goes on in a next file"),
         io::ErrorKind::BrokenPipe => (ErrorKind::Transient, "nobody reads that pipe; start its reader"),
         io::ErrorKind::NotFound => (ErrorKind::Transient, "its folder has been removed; make it again"),

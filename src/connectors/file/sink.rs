@@ -362,7 +362,7 @@ mod tests {
         let events = encoded(&[("a", "1"), (&long, "2"), ("a", "3")]);
         let mut done = 0;
         let why = sink.write(&events, &mut done).await.unwrap_err();
-        assert_eq!((why.kind, done), (ErrorKind::Event(super::super::codes::BAD_PATH), 1));
+        assert_eq!((why.kind, done), (ErrorKind::Event(crate::event::codes::BAD_PATH.id), 1));
         done += 1;
         sink.write(&events, &mut done).await.unwrap();
         sink.close().await.unwrap();
