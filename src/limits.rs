@@ -8,6 +8,8 @@ pub const BATCH_BYTES_MAX: usize = 1 << 20;
 pub const EDGE_BATCHES_MAX: usize = 4;
 /// A batch whose selection keeps fewer than one row in this many is compacted before it crosses an edge.
 pub const COMPACT_BELOW_ONE_IN: usize = 4;
+/// Bytes of text a compacted batch may hold; a batch that refers to more is passed on as it is.
+pub const COMPACT_BYTES_MAX: usize = 256 << 20;
 /// Texts one batch may refer to; beyond it the batch is compacted into one.
 pub const BATCH_TEXTS_MAX: usize = 256;
 /// Bytes of one event, its line or message (`limits.line`).
@@ -74,6 +76,7 @@ const _: () = assert!(LINE_BYTES_MAX >= BATCH_BYTES_MAX);
 const _: () = assert!(LINE_BYTES_MAX < u32::MAX as usize / 4);
 // A table's rows are counted in u32: four times its file (CSV repeats the names), and one more row of escapes.
 const _: () = assert!(10 * TABLE_BYTES_MAX < u32::MAX as usize);
+const _: () = assert!(COMPACT_BYTES_MAX + LINE_BYTES_MAX < u32::MAX as usize / 4);
 const _: () = assert!(BATCH_TEXTS_MAX < u16::MAX as usize);
 const _: () = assert!(BATCH_EVENTS_MAX < u32::MAX as usize);
 

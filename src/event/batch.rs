@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::limits::{BATCH_EVENTS_MAX, BATCH_TEXTS_MAX, COMPACT_BELOW_ONE_IN};
+use smallvec::SmallVec;
+
+use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, BATCH_TEXTS_MAX, COMPACT_BELOW_ONE_IN, COMPACT_BYTES_MAX};
 
 use super::{Cell, Column, Layout, TextRef, Texts, Timestamp};
 
@@ -123,31 +125,33 @@ impl Batch {
     }
 
     /// The selected rows alone, in memory of their own: columns gathered, and of the texts only what they point at.
+    /// A batch whose rows would not fit into one text (`COMPACT_BYTES_MAX`) stays as it is.
     pub fn compact(&self) -> Batch {
         let rows = self.selection.to_vec();
-        let mut copied = Vec::new();
-        let mut columns: Vec<Vec<Cell>> = vec![Vec::with_capacity(rows.len()); self.columns.len()];
-        let mut beside: [Option<Vec<Cell>>; 3] =
-            self.beside().map(|column| column.map(|_| Vec::with_capacity(rows.len())));
+        let share = self.texts.size() / self.rows().max(1) * rows.len();
+        let mut copied = Vec::with_capacity(share.min(BATCH_BYTES_MAX));
+        let from: Vec<&Column> = self.columns.iter().chain(self.beside().into_iter().flatten()).collect();
+        let mut to: Vec<Vec<Cell>> = from.iter().map(|_| Vec::with_capacity(rows.len())).collect();
+        let mut last: Vec<Option<(TextRef, u32)>> = vec![None; from.len()];
         for &row in &rows {
-            let mut home = Home::default();
-            for (from, to) in self.columns.iter().zip(&mut columns) {
-                to.push(self.rehome(from.cells()[row as usize], &mut home, &mut copied));
+            let mut home = Home::new();
+            for ((from, to), last) in from.iter().zip(&mut to).zip(&mut last) {
+                to.push(self.rehome(from.cells()[row as usize], &mut home, last, &mut copied));
             }
-            for (from, to) in self.beside().into_iter().zip(&mut beside) {
-                if let (Some(from), Some(to)) = (from, to) {
-                    to.push(self.rehome(from.cells()[row as usize], &mut home, &mut copied));
-                }
+            if copied.len() > COMPACT_BYTES_MAX {
+                return self.clone();
             }
         }
+        let mut to = to.into_iter().map(Column::from);
+        let columns = to.by_ref().take(self.columns.len()).collect();
+        let [offset, key, headers] = self.beside().map(|column| column.and_then(|_| to.next()));
         let mut texts = Texts::default();
         texts.push(copied.into());
-        let [offset, key, headers] = beside.map(|column| column.map(Column::from));
         let gather = |from: &[Timestamp]| Arc::new(rows.iter().map(|&row| from[row as usize]).collect());
         Batch {
             layout: self.layout.clone(),
             variant: self.variant,
-            columns: columns.into_iter().map(Column::from).collect(),
+            columns,
             texts,
             selection: Selection::All(rows.len() as u32),
             times: gather(&self.times),
@@ -166,20 +170,31 @@ impl Batch {
         [self.meta.offset.as_ref(), self.meta.key.as_ref(), self.meta.headers.as_ref()]
     }
 
-    /// Copies the text of a cell to `copied`, once for all cells of the row that lie within the same range.
-    fn rehome(&self, cell: Cell, home: &mut Home, copied: &mut Vec<u8>) -> Cell {
+    /// Copies the text of a cell to `copied`: once for all cells of the row that lie within the same range, and once for
+    /// cells of a column that follow each other with the same range (a constant). `last` is the column's copy before.
+    fn rehome(&self, cell: Cell, home: &mut Home, last: &mut Option<(TextRef, u32)>, copied: &mut Vec<u8>) -> Cell {
         let Some(at) = cell.text_ref() else { return cell };
-        if let Some((from, start)) = home.largest
-            && from.text == at.text
-            && from.start <= at.start
-            && at.start + at.len <= from.start + from.len
-        {
+        let within = |(from, _): &&(TextRef, u32)| {
+            from.text == at.text && from.start <= at.start && at.start + at.len <= from.start + from.len
+        };
+        if let Some((from, start)) = home.iter().find(within) {
             return cell.with_text_ref(TextRef { text: 0, start: start + (at.start - from.start), len: at.len });
         }
-        let start = copied.len() as u32;
-        copied.extend_from_slice(self.texts.bytes(at));
-        if home.largest.is_none_or(|(from, _)| from.len < at.len) {
-            home.largest = Some((at, start));
+        let start = match *last {
+            Some((from, start)) if from == at => start,
+            _ => {
+                let start = copied.len() as u32;
+                copied.extend_from_slice(self.texts.bytes(at));
+                start
+            }
+        };
+        *last = Some((at, start));
+        if home.len() < HOMES_MAX {
+            home.push((at, start));
+        } else if let Some(smallest) = home.iter_mut().min_by_key(|(from, _)| from.len)
+            && smallest.0.len < at.len
+        {
+            *smallest = (at, start);
         }
         cell.with_text_ref(TextRef { text: 0, start, len: at.len })
     }
@@ -194,8 +209,12 @@ impl Batch {
     }
 }
 
-/// Where the largest range copied for a row so far was, and is.
-#[derive(Default)]
-struct Home {
-    largest: Option<(TextRef, u32)>,
-}
+/// The largest ranges copied for a row so far: where each was, and is.
+type Home = SmallVec<[(TextRef, u32); HOMES_MAX]>;
+
+/// Ranges of one row that later cells are looked for in: its text, and a few that stages have made.
+const HOMES_MAX: usize = 4;
+
+#[cfg(test)]
+#[path = "batch_tests.rs"]
+mod tests;

@@ -48,7 +48,7 @@ impl CsvDecoder {
         }
         let valid = simdutf8::basic::from_utf8(&chunk.text).ok();
         let mut arena = Vec::with_capacity(chunk.size() * 2);
-        let mut record = Record::default();
+        let mut record = Record::new();
         let frames = if bad.is_empty() { chunk.frames.as_slice() } else { &[] };
         for (i, frame) in frames.iter().enumerate() {
             if let Some(message) = utf8_fault(&chunk.text, frame, valid) {
@@ -107,7 +107,7 @@ impl CsvDecoder {
 
 /// The header that a record holds.
 pub(in crate::event) fn read_csv_header(frame: &[u8]) -> CsvHeader {
-    let mut record = Record::default();
+    let mut record = Record::new();
     record.read(frame);
     let names = record.fields().map(|name| String::from_utf8(name.to_vec()));
     CsvHeader(
@@ -116,39 +116,42 @@ pub(in crate::event) fn read_csv_header(frame: &[u8]) -> CsvHeader {
 }
 
 /// The fields of one record, unquoted.
-#[derive(Debug, Default)]
-pub(in crate::event) struct Record {
+#[derive(Debug)]
+struct Record {
+    /// Costly to build (it compiles its states), so it is kept.
+    reader: Reader,
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
 
 impl Record {
+    fn new() -> Record {
+        // The framer has cut at the line end, so that a line break here is part of a quoted field.
+        let reader = ReaderBuilder::new().terminator(Terminator::Any(b'\n')).build();
+        Record { reader, bytes: Vec::new(), ends: Vec::new() }
+    }
+
     /// Reads the record that a frame holds.
-    pub(in crate::event) fn read(&mut self, frame: &[u8]) {
-        // The framer has cut at the line end, so that a line break here is part of a quoted field. Unquoting only shrinks.
-        let mut reader: Reader = ReaderBuilder::new().terminator(Terminator::Any(b'\n')).build();
+    fn read(&mut self, frame: &[u8]) {
+        // Unquoting only shrinks, and there are no more fields than bytes and one.
+        self.bytes.clear();
         self.bytes.resize(frame.len() + 1, 0);
         self.ends.resize(frame.len() + 2, 0);
-        let (mut read, mut written, mut fields) = (0, 0, 0);
-        loop {
-            let (result, input, output, ends) =
-                reader.read_record(&frame[read..], &mut self.bytes[written..], &mut self.ends[fields..]);
-            read += input;
-            written += output;
-            fields += ends;
-            match result {
-                // Told of the end by an empty input, it closes the record.
-                ReadRecordResult::InputEmpty if read == frame.len() && input > 0 => {}
-                ReadRecordResult::InputEmpty | ReadRecordResult::Record | ReadRecordResult::End => break,
-                ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => break,
-            }
-        }
+        self.reader.reset();
+        let (_, read, mut written, mut fields) = self.reader.read_record(frame, &mut self.bytes, &mut self.ends);
+        // An empty input says that nothing more comes, which ends the last field.
+        let rest = &frame[read..];
+        let (result, _, more, ends) =
+            self.reader.read_record(rest, &mut self.bytes[written..], &mut self.ends[fields..]);
+        written += more;
+        fields += ends;
+        debug_assert!(rest.is_empty() && result == ReadRecordResult::Record);
         self.bytes.truncate(written);
         self.ends.truncate(fields);
     }
 
     /// The fields in order.
-    pub(in crate::event) fn fields(&self) -> impl Iterator<Item = &[u8]> {
+    fn fields(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| self.bytes.get(start..end).unwrap_or_default())
     }

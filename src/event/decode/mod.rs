@@ -253,3 +253,6 @@ fn utf8_fault(text: &[u8], frame: &std::ops::Range<u32>, whole: Option<&str>) ->
     let found = text.get(at).map_or_else(|| "the end".to_owned(), |byte| format!("0x{byte:02x}"));
     Some(format!("byte {}: not valid UTF-8, found {found}", error.valid_up_to() + 1))
 }
+
+#[cfg(test)]
+mod tests;

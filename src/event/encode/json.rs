@@ -1,5 +1,6 @@
 //! Events as JSON on one line: text is copied, computed fields are written in their order, changed fields in their place.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -131,20 +132,21 @@ impl Bound<'_> {
     fn patched(&self, text: &[u8], row: usize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let start = out.len();
         let mut written: SmallVec<[bool; 32]> = SmallVec::from_elem(false, self.fields.len());
+        // Members that stay lie together in the text, and are copied together.
+        let mut run = 0..0;
         for member in RawMembers::new(text) {
-            match self.fields.iter().position(|(field, _)| member.is(text, field.name.as_bytes())) {
-                None => {
-                    out.push(b',');
-                    copy(&text[member.name.0 - 1..member.value.1], out);
-                }
-                Some(edit) if written[edit] => {}
-                Some(edit) => {
-                    written[edit] = true;
-                    let (field, cells) = self.fields[edit];
-                    self.field(field, cells, row, out)?;
-                }
+            let Some(edit) = self.fields.iter().position(|(field, _)| member.is(text, field.name.as_bytes())) else {
+                let from = if run.is_empty() { member.name.0 - 1 } else { run.start };
+                run = from..member.value.1;
+                continue;
+            };
+            copy_run(text, std::mem::take(&mut run), out);
+            if !std::mem::replace(&mut written[edit], true) {
+                let (field, cells) = self.fields[edit];
+                self.field(field, cells, row, out)?;
             }
         }
+        copy_run(text, run, out);
         for ((field, cells), written) in self.fields.iter().zip(written) {
             if !written {
                 self.field(field, *cells, row, out)?;
@@ -202,6 +204,14 @@ fn close(start: usize, out: &mut Vec<u8>) {
         None => out.push(b'{'),
     }
     out.push(b'}');
+}
+
+/// Copies members of an object after a comma.
+fn copy_run(text: &[u8], run: Range<usize>, out: &mut Vec<u8>) {
+    if !run.is_empty() {
+        out.push(b',');
+        copy(&text[run], out);
+    }
 }
 
 /// Copies JSON text, on one line.

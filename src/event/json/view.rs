@@ -206,18 +206,13 @@ pub fn lookup_cell(texts: &Texts, object: TextRef, path: &[Arc<str>]) -> Cell {
 }
 
 fn find(text: &[u8], path: &[Arc<str>]) -> Option<Cell> {
-    let (mut found, _) = cell_at(text, skip_space(text, 0))?;
-    let mut start = 0;
+    let (mut start, mut end) = (skip_space(text, 0), text.len());
     for name in path {
-        let Cell::Json(at) = found else { return None };
-        start += at.start as usize;
-        let object = text.get(start..start + at.len as usize)?;
-        found = RawMembers::new(object).filter(|member| member.is(object, name.as_bytes())).last()?.cell(object);
+        let object = text.get(start..end).filter(|object| object.first() == Some(&b'{'))?;
+        let value = RawMembers::new(object).filter(|member| member.is(object, name.as_bytes())).last()?.value;
+        (start, end) = (start + value.0, start + value.1);
     }
-    Some(match found.text_ref() {
-        Some(at) => found.with_text_ref(TextRef { start: at.start + start as u32, ..at }),
-        None => found,
-    })
+    Some(cell_at(text, start)?.0)
 }
 
 #[cfg(test)]
