@@ -58,6 +58,10 @@ pub const EXPR_ARRAY_ITEMS_MAX: usize = 100_000;
 pub const EXPR_MAP_FIELDS_MAX: usize = 10_000;
 /// Compiled regexes and formats that one expression keeps.
 pub const EXPR_PREPARED_MAX: usize = 32;
+/// Bytes of one compiled regular expression.
+pub const EXPR_REGEX_BYTES_MAX: usize = 1 << 20;
+/// Bytes that one regular expression uses to remember what it has matched.
+pub const EXPR_REGEX_CACHE_BYTES_MAX: usize = 1 << 20;
 /// Bytes of text that the expressions of one operator make for one batch.
 pub const EXPR_ARENA_BYTES_MAX: usize = 1 << 30;
 /// Messages of a JetStream stream that wait in memory or have been asked for.

@@ -1,9 +1,27 @@
 //! The functions of the expression language: one table, from which the compiler, the Rhai engine and the reference are made.
 
+mod arrays;
+mod collections;
+mod convert;
+mod defaults;
+mod encode;
+mod hash;
+mod json;
+mod maps;
 mod math;
+mod reference;
+mod regex;
+mod rfc3339;
 mod strings;
+mod time;
+mod walk;
 
+use super::codes;
 use super::value::{Call, Fail, Returned, Types, Value};
+
+pub use reference::reference;
+pub use rfc3339::parse_rfc3339;
+pub use time::duration_ms;
 
 /// One function. `run` has the only implementation; compiled programs and interpreted Rhai both call it, after the number
 /// and the kinds of the arguments were checked against `params`.
@@ -48,9 +66,25 @@ pub enum Run {
     Dynamic(fn(&mut [rhai::Dynamic], &mut Call) -> Result<rhai::Dynamic, Fail>),
 }
 
-/// Every function, by module.
+/// The functions by theme, in the order of the reference.
+const THEMES: [(&str, &[Function]); 12] = [
+    ("Strings", strings::FUNCTIONS),
+    ("Regular expressions", regex::FUNCTIONS),
+    ("Strings, arrays and objects alike", collections::FUNCTIONS),
+    ("Arrays", arrays::FUNCTIONS),
+    ("Objects", maps::FUNCTIONS),
+    ("Null and missing values", defaults::FUNCTIONS),
+    ("Numbers", math::FUNCTIONS),
+    ("Conversions", convert::FUNCTIONS),
+    ("Times and durations", time::FUNCTIONS),
+    ("Hashes and names", hash::FUNCTIONS),
+    ("JSON", json::FUNCTIONS),
+    ("Other encodings", encode::FUNCTIONS),
+];
+
+/// Every function, by theme.
 pub fn all() -> impl Iterator<Item = &'static Function> {
-    [strings::FUNCTIONS, math::FUNCTIONS].into_iter().flatten()
+    THEMES.iter().flat_map(|(_, functions)| *functions)
 }
 
 /// The function of this name.
@@ -59,6 +93,22 @@ pub fn find(name: &str) -> Option<&'static Function> {
 }
 
 impl Function {
+    const fn new(
+        name: &'static str,
+        params: &'static [Param],
+        returns: Types,
+        doc: &'static str,
+        example: (&'static str, &'static str),
+        run: Run,
+    ) -> Function {
+        Function { name, params, returns, doc, example, run, check: None }
+    }
+
+    /// With a check of constant arguments.
+    const fn checked(self, check: fn(&[Option<Value<'_>>]) -> Result<(), Fail>) -> Function {
+        Function { check: Some(check), ..self }
+    }
+
     /// The fewest and the most arguments.
     pub fn arity(&self) -> (usize, usize) {
         (self.params.iter().filter(|param| !param.optional).count(), self.params.len())
@@ -72,5 +122,45 @@ impl Function {
             .map(|param| format!("{}{}: {}", param.name, if param.optional { "?" } else { "" }, param.types))
             .collect();
         format!("{}({})", self.name, params.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod testing {
+    use super::*;
+    use std::sync::Arc;
+
+    /// What a function gives for these arguments, as JSON.
+    pub fn run(name: &str, args: &[Value<'_>]) -> Result<String, Fail> {
+        let function = find(name).unwrap_or_else(|| panic!("no function {name}"));
+        let (least, most) = function.arity();
+        assert!((least..=most).contains(&args.len()), "{} takes other arguments", function.signature());
+        for (param, arg) in function.params.iter().zip(args) {
+            assert!(param.types.has(arg.kind()), "{}: {} is {}", function.signature(), param.name, arg.kind());
+        }
+        let Run::Scalar(run) = function.run else { panic!("{name} is not scalar") };
+        let mut call = Call::new(Arc::default());
+        let mut out = String::new();
+        match run(args, &mut call)? {
+            Returned::Value(value) => walk::push_value(&mut out, &value)?,
+            Returned::Text => walk::push_str(&mut out, &call.text),
+            Returned::Json => out.push_str(&call.text),
+        }
+        if serde_json::from_str::<serde_json::Value>(&out).is_err() {
+            assert!(out.bytes().all(|byte| byte.is_ascii_digit()), "{name} made broken JSON: {out}");
+        }
+        Ok(out)
+    }
+
+    #[track_caller]
+    pub fn gives(name: &str, args: &[Value<'_>], json: &str) {
+        assert_eq!(run(name, args).as_deref(), Ok(json), "{name}({args:?})");
+    }
+
+    #[track_caller]
+    pub fn fails(name: &str, args: &[Value<'_>], code: &str) {
+        let fail = run(name, args).expect_err(name);
+        assert_eq!(fail.code, code, "{name}: {}", fail.message);
+        assert!(fail.message.len() < 2000, "{name}: a long message");
     }
 }
