@@ -20,6 +20,8 @@ pub const LIMIT: &str = "expression_limit";
 pub const THROWN: &str = "thrown";
 /// The result is of a kind that an event cannot hold (a function, a range).
 pub const RESULT: &str = "bad_result";
+/// A float that is NaN or infinite, where an event would have to hold it.
+pub const NOT_FINITE: &str = "not_finite";
 /// Anything else that Rhai refused.
 pub const SCRIPT: &str = "script_error";
 
@@ -35,5 +37,6 @@ pub const ALL: &[(&str, &str)] = &[
     (LIMIT, "A limit of the expression language was reached: operations, depth, size of a string, array or map."),
     (THROWN, "The expression itself said `throw`."),
     (RESULT, "The result is of a kind that an event cannot hold, such as a function."),
+    (NOT_FINITE, "A float that is NaN or infinite, where an event would have to hold it."),
     (SCRIPT, "The script did something that Rhai refuses."),
 ];

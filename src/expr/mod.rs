@@ -1,5 +1,35 @@
 //! Expressions: Rhai text is compiled to a program over columns, or, where that cannot be, run by Rhai itself; both give the same.
 
+#![allow(dead_code)]
+
+mod aggregate;
+mod call;
+mod cells;
+mod chain;
+mod check;
 pub mod codes;
+mod compile;
+mod context;
+mod engine;
+mod interpret;
+mod json;
 pub mod library;
+mod methods;
+mod ops;
+pub mod problem;
+mod program;
 pub mod value;
+
+pub use aggregate::{AggregateArg, AggregateCall, AggregateExpr};
+pub use cells::Arena;
+pub use check::META_FIELDS;
+pub use compile::{Expr, Want, Why};
+pub use context::{Context, FunctionFile};
+pub use problem::Problem;
+pub use program::{EvalError, Program};
+pub use value::Limits;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

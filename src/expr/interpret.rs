@@ -1,0 +1,215 @@
+//! The fallback: Rhai itself, on values made of the fields that the expression reads.
+
+use std::sync::Arc;
+
+use rhai::{Dynamic, Engine, EvalAltResult, Map, Position, Scope};
+
+use crate::event::{Batch, Cell, Column, Layout, Path};
+
+use super::cells::{self, Arena, Place, Space};
+use super::codes;
+use super::compile::Inner;
+use super::context::ANONYMOUS;
+use super::engine;
+use super::ops;
+use super::value::Fail;
+
+/// An engine of its own and the places of what it reads.
+pub(crate) struct Interpreter {
+    inner: Arc<Inner>,
+    engine: Engine,
+    scope: Scope<'static>,
+    /// `None`: the whole event.
+    reads: Option<Vec<Read>>,
+}
+
+/// A path that is read, and where it is.
+struct Read {
+    path: Path,
+    place: Option<Place>,
+}
+
+impl Interpreter {
+    pub(crate) fn new(inner: &Arc<Inner>, layout: &Layout) -> Interpreter {
+        let shared = &inner.context.shared;
+        let paths = &inner.reads.event.paths;
+        let whole = paths.iter().any(|path| path.is_empty());
+        let reads = paths
+            .iter()
+            // A path below another one is part of its value.
+            .filter(|path| !paths.iter().any(|other| other.len() < path.len() && path.starts_with(other)))
+            .map(|path| Read { path: path.clone(), place: Place::of(layout, path) });
+        Interpreter {
+            inner: inner.clone(),
+            engine: engine::engine(&shared.limits, &shared.params_value),
+            scope: Scope::new(),
+            reads: (!whole).then(|| reads.collect()),
+        }
+    }
+
+    /// The result for one row.
+    pub(crate) fn run(
+        &mut self,
+        batch: &Batch,
+        row: u32,
+        locals: &[Column],
+        arena: &mut Arena,
+    ) -> Result<Cell, (Fail, usize)> {
+        let space = Space::new(&batch.texts, arena);
+        self.scope.clear();
+        let event = match &self.reads {
+            None => cells::event_dynamic(batch, row, &space),
+            Some(reads) => event(reads, batch, row, &space),
+        };
+        self.scope.push_constant_dynamic("event", event);
+        if !self.inner.reads.meta.is_empty() {
+            self.scope.push_constant_dynamic("meta", meta(&self.inner, batch, row, &space));
+        }
+        for (name, column) in self.inner.scope.iter().zip(locals) {
+            let cell = column.cells().get(row as usize).copied().unwrap_or(Cell::Missing);
+            self.scope.push_constant_dynamic(name.as_str(), space.dynamic(cell));
+        }
+        let result = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &self.inner.ast);
+        let value = result.map_err(|error| failure(&self.inner, *error))?;
+        cells::from_dynamic(&value, arena).map_err(|fail| (fail, 0))
+    }
+}
+
+/// `event` with no more than the fields that are read.
+fn event(reads: &[Read], batch: &Batch, row: u32, space: &Space<'_>) -> Dynamic {
+    let mut event = Map::new();
+    for read in reads {
+        let cell = match &read.place {
+            Some(place) => space.lookup(batch.cell(place.column, row), &place.rest),
+            None => Cell::Missing,
+        };
+        insert(&mut event, &read.path, space.dynamic(cell));
+    }
+    event.into()
+}
+
+fn insert(map: &mut Map, path: &[Arc<str>], value: Dynamic) {
+    match path {
+        [] => {}
+        [name] => drop(map.insert((&**name).into(), value)),
+        [name, rest @ ..] => {
+            let inner = map.entry((&**name).into()).or_insert_with(|| Map::new().into());
+            if let Ok(mut inner) = inner.as_map_mut() {
+                insert(&mut inner, rest, value);
+            }
+        }
+    }
+}
+
+/// The cell of a field of `meta`.
+pub(crate) fn meta_cell(batch: &Batch, row: u32, name: &str) -> Cell {
+    let of = |column: &Option<Column>| {
+        column.as_ref().and_then(|column| column.cells().get(row as usize)).copied().unwrap_or(Cell::Null)
+    };
+    match name {
+        "key" => of(&batch.meta.key),
+        "headers" => of(&batch.meta.headers),
+        "offset" => of(&batch.meta.offset),
+        "partition" => batch.meta.partition.map_or(Cell::Null, Cell::Int),
+        "time" => batch.times.get(row as usize).and_then(|time| time.get()).map_or(Cell::Null, Cell::Int),
+        _ => Cell::Null,
+    }
+}
+
+fn meta(inner: &Inner, batch: &Batch, row: u32, space: &Space<'_>) -> Dynamic {
+    let mut map = Map::new();
+    for name in &inner.reads.meta {
+        let value = match *name {
+            "source" => (*batch.meta.source).into(),
+            _ => space.dynamic(meta_cell(batch, row, name)),
+        };
+        map.insert((*name).into(), value);
+    }
+    map.into()
+}
+
+/// An error of Rhai with its code, its message and its place in the expression.
+fn failure(inner: &Inner, error: EvalAltResult) -> (Fail, usize) {
+    let place = |at: Position| inner.source.offset(at);
+    if let EvalAltResult::ErrorInFunctionCall(name, _, cause, at) = error {
+        if name.starts_with(ANONYMOUS) {
+            return failure(inner, *cause);
+        }
+        let inside = cause.position();
+        let (mut fail, _) = failure(inner, *cause);
+        let file = inner.context.shared.functions.iter().find(|((have, _), _)| *have == name);
+        // Only the innermost function is told: that is where to look.
+        if let Some((_, function)) = file
+            && !fail.message.ends_with(')')
+        {
+            fail.message += &in_function(&name, &function.file.0, inside);
+        }
+        return (fail, place(at));
+    }
+    let at = error.position();
+    (reason(inner, error), place(at))
+}
+
+/// Where in a file of functions something happened.
+pub(crate) fn in_function(name: &str, file: &str, at: Position) -> String {
+    format!(" (in `{name}`, {file}:{}:{})", at.line().unwrap_or(0), at.position().unwrap_or(0))
+}
+
+fn reason(inner: &Inner, error: EvalAltResult) -> Fail {
+    let limits = &inner.context.shared.limits;
+    match error {
+        EvalAltResult::ErrorRuntime(value, _) => match value.try_cast_result::<Fail>() {
+            Ok(fail) => fail,
+            Err(value) => {
+                let mut text = String::new();
+                let _ = ops::write_text_dynamic(&value, &mut text);
+                Fail::new(codes::THROWN, text)
+            }
+        },
+        EvalAltResult::ErrorMismatchDataType(want, have, _) if want == "bool" => {
+            Fail::new(codes::NOT_BOOL, format!("a condition must be true or false, not {}", kind(&have)))
+        }
+        EvalAltResult::ErrorMismatchDataType(want, have, _) => {
+            Fail::new(codes::TYPE, format!("{} is needed here, not {}", kind(&want), kind(&have)))
+        }
+        EvalAltResult::ErrorArithmetic(message, _) => Fail::new(codes::ARITHMETIC, message),
+        EvalAltResult::ErrorArrayBounds(len, index, _) => bounds("an array", len, index, "items"),
+        EvalAltResult::ErrorStringBounds(len, index, _) => bounds("a string", len, index, "characters"),
+        EvalAltResult::ErrorBitFieldBounds(len, index, _) => bounds("an int", len, index, "bits"),
+        EvalAltResult::ErrorTooManyOperations(_) => {
+            let message = format!("more than {} steps (`limits.operations`)", limits.operations);
+            Fail::new(codes::LIMIT, message + ": is there an endless loop?")
+        }
+        EvalAltResult::ErrorStackOverflow(_) => {
+            let message = format!("calls of functions nested deeper than {} (`limits.calls`)", limits.depth);
+            Fail::new(codes::LIMIT, message + ": does a function call itself?")
+        }
+        EvalAltResult::ErrorDataTooLarge(what, _) => {
+            let message = format!("{what}: over the limit (`limits.string`, `limits.array`, `limits.map`)");
+            Fail::new(codes::LIMIT, message)
+        }
+        EvalAltResult::ErrorIndexingType(what, _) => Fail::new(codes::TYPE, format!("`{what}` cannot be indexed")),
+        EvalAltResult::ErrorFunctionNotFound(what, _) => {
+            Fail::new(codes::TYPE, format!("there is no function `{what}`"))
+        }
+        EvalAltResult::ErrorFor(_) => Fail::new(codes::TYPE, "`for` needs an array or a range"),
+        other => Fail::new(codes::SCRIPT, other.to_string()),
+    }
+}
+
+/// What messages call a type of Rhai.
+fn kind(name: &str) -> String {
+    let plain = match name {
+        "()" => "null",
+        "i64" => "int",
+        "f64" => "float",
+        "&str | ImmutableString | String" | "char" => "string",
+        "map" => "object",
+        other => other,
+    };
+    ops::article(plain)
+}
+
+pub(crate) fn bounds(whole: &str, len: usize, index: i64, parts: &str) -> Fail {
+    Fail::new(codes::BOUNDS, format!("index {index} is outside {whole} of {len} {parts}"))
+}

@@ -1,0 +1,70 @@
+//! Batches for tests of expressions, and what an expression makes of them.
+
+use std::sync::Arc;
+
+use crate::event::{Batch, Cell, Column, Demand, Layout, Meta, Selection, TextRef, Texts, Timestamp};
+
+use super::cells::{Arena, Space};
+use super::{Context, EvalError, Expr, Want};
+
+/// A batch with a text body of these JSON lines, decoded as demanded.
+pub(crate) fn batch(lines: &[&str], demand: &Demand) -> Batch {
+    let layout = Arc::new(Layout::text(demand));
+    let mut text = String::new();
+    let mut columns = vec![Vec::new(); layout.slots.len()];
+    for line in lines {
+        columns[0].push(Cell::Json(TextRef { text: 0, start: text.len() as u32, len: line.len() as u32 }));
+        text.push_str(line);
+    }
+    let mut texts = Texts::default();
+    texts.push(text.into());
+    let arena = Arena::default();
+    let space = Space { index: u16::MAX, ..Space::new(&texts, &arena) };
+    for (slot, path) in layout.slots.iter().enumerate().skip(1) {
+        let path = path.as_ref().unwrap();
+        columns[slot] = columns[0].iter().map(|cell| space.lookup(*cell, path)).collect();
+    }
+    Batch {
+        layout,
+        variant: 0,
+        columns: columns.into_iter().map(Column::from).collect(),
+        texts,
+        selection: Selection::All(lines.len() as u32),
+        times: Arc::new(vec![Timestamp(1_700_000_000_000); lines.len()]),
+        marks: Arc::new(vec![Timestamp::NONE; lines.len()]),
+        meta: Arc::new(Meta::of("card".into())),
+    }
+}
+
+/// The result of each line as JSON (`missing` for a missing cell), or `code@offset`.
+pub(crate) fn results(expr: &Expr, lines: &[&str]) -> Vec<String> {
+    let batch = batch(lines, expr.reads());
+    let rows: Vec<u32> = (0..lines.len() as u32).collect();
+    let (mut arena, mut errors) = (Arena::default(), Vec::new());
+    arena.begin(&batch.texts);
+    let column = expr.bind(&batch.layout).eval(&batch, &rows, &[], &mut arena, &mut errors);
+    shown(&batch, &column, &arena, &errors)
+}
+
+/// A column as texts.
+pub(crate) fn shown(batch: &Batch, column: &Column, arena: &Arena, errors: &[EvalError]) -> Vec<String> {
+    let space = Space::new(&batch.texts, arena);
+    let show = |(row, cell): (usize, &Cell)| {
+        if let Some(error) = errors.iter().find(|error| error.row as usize == row) {
+            return format!("{}@{}", error.code, error.offset);
+        }
+        let mut out = String::new();
+        match cell {
+            Cell::Missing => out.push_str("missing"),
+            cell => space.write_json(*cell, &mut out).unwrap_or_else(|fail| out = fail.code.to_owned()),
+        }
+        out
+    };
+    column.cells().iter().enumerate().map(show).collect()
+}
+
+/// The result of an expression on one event.
+pub(crate) fn eval(text: &str, event: &str) -> String {
+    let expr = Context::empty().compile(text, Want::Value).unwrap_or_else(|problems| panic!("{text}: {problems:?}"));
+    results(&expr, &[event]).remove(0)
+}

@@ -1,0 +1,112 @@
+//! The meaning of expressions, in both engines.
+
+use super::testing::{eval, results};
+use super::{Context, FunctionFile, Limits, Want, problem::Problem};
+
+#[track_caller]
+fn check(text: &str, event: &str, want: &str) {
+    assert_eq!(eval(text, event), want, "{text} on {event}");
+}
+
+#[test]
+fn fields_are_read_as_rhai_would() {
+    check("event.a", r#"{"a":1.50}"#, "1.50");
+    check("event.a", "{}", "missing");
+    check("event.a.b", r#"{"a":{"b":"x\n"}}"#, r#""x\n""#);
+    check("event.a.b.c", r#"{"a":1}"#, "missing");
+    check("event[\"new\"] + 1", r#"{"new":41}"#, "42");
+    check("event.a[1]", r#"{"a":[1,2]}"#, "2");
+    check("event.a[-1]", r#"{"a":[1,2]}"#, "2");
+    check("event.a[2]", r#"{"a":[1,2]}"#, "out_of_bounds@8");
+    check("event.a ?? 7", r#"{"a":null}"#, "7");
+    check("event.a == ()", "{}", "true");
+    check("event", r#"{"a": 1}"#, r#"{"a": 1}"#);
+    check("meta.source", "{}", r#""card""#);
+    check("meta.time + 1", "{}", "1700000000001");
+}
+
+#[test]
+fn what_is_no_order_is_an_error() {
+    check("event.a > 1", "{}", "not_comparable@8");
+    check("event.a > 1", r#"{"a":null}"#, "not_comparable@8");
+    check("event.a > 1", r#"{"a":"2"}"#, "not_comparable@8");
+    check("event.a > 1", r#"{"a":2.5}"#, "true");
+    check("event.a < \"b\"", r#"{"a":"a"}"#, "true");
+    check("event.a == 1", r#"{"a":"1"}"#, "false");
+    check("event.a && true", r#"{"a":1}"#, "not_a_bool@5");
+}
+
+#[test]
+fn numbers_beyond_64_bits_pass_but_do_not_compute() {
+    let event = r#"{"a":123456789012345678901234567890}"#;
+    check("event.a", event, "123456789012345678901234567890");
+    check("[event.a]", event, "[123456789012345678901234567890]");
+    check("#{ x: event.a }", event, r#"{"x":123456789012345678901234567890}"#);
+    check("event.a + 1", event, "number_too_big@8");
+    check("event.a == 1", event, "number_too_big@8");
+    check("9223372036854775807 + event.a", r#"{"a":1}"#, "arithmetic@20");
+    check("1 / event.a", r#"{"a":0}"#, "arithmetic@2");
+}
+
+#[test]
+fn texts_objects_and_statements() {
+    check("\"a\" + event.n + event.none", r#"{"n":1}"#, r#""a1""#);
+    check("`<${event.n}>`", r#"{"n":1.5}"#, r#""<1.5>""#);
+    check("let x = event.n * 2; if x > 3 { \"big\" } else { \"small\" }", r#"{"n":2}"#, r#""big""#);
+    check("#{ b: 1, a: [event.n, ()] }", r#"{"n":2}"#, r#"{"a":[2,null],"b":1}"#);
+    check("switch event.n { 1 => \"one\", 2 | 3 => \"more\", _ => \"many\" }", r#"{"n":3}"#, r#""more""#);
+    check("event.list.map(|x| x * 2).filter(|x| x > 2)", r#"{"list":[1,2,3]}"#, "[4,6]");
+    check("let s = 0; for x in event.list { s += x; } s", r#"{"list":[1,2,3]}"#, "6");
+    check("\"b\" in event.list", r#"{"list":["a","b"]}"#, "true");
+    check("throw \"no\"", "{}", "thrown@0");
+    check("to_upper(event.s)", r#"{"s":"x"}"#, r#""X""#);
+    check("event.s.to_upper()", r#"{"s":"x"}"#, r#""X""#);
+    check("to_upper(event.s)", r#"{"s":1}"#, "type_mismatch@0");
+}
+
+#[test]
+fn functions_of_files_are_called() {
+    let text = "fn double(x) { x * 2 }\nfn risk(e) { if e.n > params.limit { return \"high\"; } \"low\" }";
+    let file = FunctionFile { name: "risk.rhai".into(), text: text.into() };
+    let params = serde_json::json!({ "limit": 10 }).as_object().cloned().unwrap();
+    let context = Context::new(params, &[file], Limits::default()).unwrap();
+    let expr = context.compile("risk(event) + double(event.n)", Want::Value).unwrap();
+    assert_eq!(results(&expr, &[r#"{"n":11}"#, r#"{"n":1}"#]), [r#""high22""#, r#""low2""#]);
+    assert_eq!(results(&expr, &[r#"{"n":"x"}"#]), ["not_comparable@0"]);
+    let problems = context.compile("doubel(event.n) + params.limt", Want::Value).err().unwrap();
+    let told: Vec<_> = problems.iter().filter_map(|problem| problem.help.as_deref()).collect();
+    assert_eq!(told, ["did you mean `double`?", "did you mean `limit`?"]);
+}
+
+#[test]
+fn limits_hold() {
+    check("loop { }", "{}", "expression_limit@5");
+    check("let s = \"x\"; for i in 0..40 { s += s; } s", "{}", "expression_limit@32");
+    let text = "fn deep(n) { 1 + deep(n + 1) }";
+    let file = FunctionFile { name: "deep.rhai".into(), text: text.into() };
+    let context = Context::new(Default::default(), &[file], Limits::default()).unwrap();
+    let expr = context.compile("deep(event.n)", Want::Value).unwrap();
+    assert_eq!(results(&expr, &[r#"{"n":1}"#]), ["expression_limit@0"]);
+}
+
+#[test]
+fn problems_have_places_and_ways_out() {
+    let problems = |text: &str| Context::empty().compile(text, Want::Value).err().unwrap_or_default();
+    let first = |text: &str| -> (String, String, Problem) {
+        let problem = problems(text).remove(0);
+        (problem.code.id.to_owned(), text[problem.range.clone()].to_owned(), problem)
+    };
+    let (code, at, problem) = first("event.new > 1");
+    assert_eq!((code.as_str(), at.as_str()), ("expr-reserved-word", "new"));
+    assert!(problem.help.unwrap().contains("event[\"new\"]"));
+    let (code, at, problem) = first("evnt.a > 1");
+    assert_eq!((code.as_str(), at.as_str()), ("expr-unknown-variable", "evnt"));
+    assert_eq!(problem.help.unwrap(), "did you mean `event`?");
+    assert_eq!(first("abs(1, 2)").0, "expr-wrong-arity");
+    assert_eq!(first("event.a = 1").0, "expr-read-only");
+    assert_eq!(first("eval(\"1\")").0, "expr-forbidden");
+    assert_eq!(first("event.a >").0, "expr-syntax");
+    assert_eq!(first("meta.sorce").2.help.unwrap(), "did you mean `source`?");
+    assert_eq!(problems("foo(a) + bar(b)").len(), 4);
+    assert_eq!(first("").0, "expr-syntax");
+}
