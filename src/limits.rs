@@ -72,6 +72,8 @@ pub const NATS_PULL_BYTES_MAX: usize = 4 << 20;
 pub const NATS_UNREAD_MAX: usize = 8 * BATCH_EVENTS_MAX;
 /// Barriers under way that a JetStream source remembers one by one.
 pub const NATS_BARRIERS_MAX: usize = 1024;
+/// Acknowledged messages of a stream that are remembered, so that one the server gives again is not read again.
+pub const NATS_REMEMBERED_MAX: usize = 1 << 16;
 /// Notes of a NATS connection that wait for the log.
 pub const NATS_NOTES_MAX: usize = 16;
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_nats::Client;
+use async_nats::datetime::DateTime;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, Info, PullConsumer, pull};
 use async_nats::jetstream::context::{ConsumerInfoErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::ConsumerErrorKind;
@@ -33,40 +34,67 @@ pub(super) struct Bound {
     pub info: Info,
     /// Whether this call made it.
     pub made: bool,
+    /// When the stream was made: a stream that was removed and made anew counts its messages from 1 again.
+    pub stream_created: DateTime,
+}
+
+/// Where a source stands in a stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Resume {
+    pub stream_created: DateTime,
+    /// The first message that is not committed; `None` before the first one.
+    pub sequence: Option<u64>,
 }
 
 impl Wanted {
-    /// Finds the consumer or makes it, and checks that it does what the topology says.
-    pub async fn bind(&self, client: &Client) -> Result<Bound, ConnectorError> {
+    /// Finds the consumer or makes it, and checks that it does what the topology says. `resume`: where a source that is at work
+    /// stands, in case that the consumer is gone.
+    pub async fn bind(&self, client: &Client, resume: Option<Resume>) -> Result<Bound, ConnectorError> {
         let context = jetstream::new(client.clone());
-        let stream = match context.get_stream_no_info(&self.stream).await {
+        let stream = match context.get_stream(&self.stream).await {
             Ok(stream) => stream,
             Err(error) => return Err(stream_error(&self.stream, self.subject.as_deref(), &error)),
         };
+        let stream_created = stream.cached_info().created;
         let info = match stream.consumer_info(&self.durable).await {
             Ok(info) => info,
             Err(error) => match error.kind() {
-                ConsumerInfoErrorKind::NotFound => return self.make(&context).await,
+                ConsumerInfoErrorKind::NotFound => {
+                    let deliver = match resume {
+                        None => self.deliver,
+                        Some(resume) if resume.stream_created != stream_created => DeliverPolicy::All,
+                        Some(Resume { sequence: Some(start_sequence), .. }) => {
+                            DeliverPolicy::ByStartSequence { start_sequence }
+                        }
+                        Some(Resume { sequence: None, .. }) => self.deliver,
+                    };
+                    let info = self.make(&context, deliver).await?;
+                    return Ok(Bound { info, made: true, stream_created });
+                }
                 ConsumerInfoErrorKind::StreamNotFound => return Err(self.no_stream()),
                 ConsumerInfoErrorKind::InvalidName => return Err(self.bad_name()),
-                // Without JetStream, or without a right to ask, nobody answers: the stream's error tells which.
                 ConsumerInfoErrorKind::Offline
                 | ConsumerInfoErrorKind::Request
                 | ConsumerInfoErrorKind::JetStream(_)
                 | ConsumerInfoErrorKind::TimedOut
                 | ConsumerInfoErrorKind::NoResponders => {
-                    return Err(self.why_no_answer(&context, causes(&error)).await);
+                    return Err(ConnectorError::transient(format!(
+                        "no answer about the consumer `{}` of the stream `{}`: {}",
+                        self.durable,
+                        self.stream,
+                        causes(&error)
+                    )));
                 }
             },
         };
         self.check(&info)?;
-        Ok(Bound { info, made: false })
+        Ok(Bound { info, made: false, stream_created })
     }
 
-    async fn make(&self, context: &jetstream::Context) -> Result<Bound, ConnectorError> {
+    async fn make(&self, context: &jetstream::Context, deliver: DeliverPolicy) -> Result<Info, ConnectorError> {
         let config = pull::Config {
             durable_name: Some(self.durable.clone()),
-            deliver_policy: self.deliver,
+            deliver_policy: deliver,
             ack_policy: AckPolicy::Explicit,
             ack_wait: ACK_WAIT,
             max_ack_pending: self.max_pending,
@@ -75,7 +103,7 @@ impl Wanted {
         };
         let made: Result<PullConsumer, _> = context.create_consumer_on_stream(config, &self.stream).await;
         match made {
-            Ok(consumer) => Ok(Bound { info: consumer.cached_info().clone(), made: true }),
+            Ok(consumer) => Ok(consumer.cached_info().clone()),
             Err(error) => Err(match error.kind() {
                 ConsumerErrorKind::JetStream(why) if why.error_code() == ErrorCode::STREAM_NOT_FOUND => {
                     self.no_stream()
@@ -123,16 +151,6 @@ impl Wanted {
                 refuse(format!("reads {reads}, not `{subject}`"))
             }
             _ => Ok(()),
-        }
-    }
-
-    async fn why_no_answer(&self, context: &jetstream::Context, why: String) -> ConnectorError {
-        match context.get_stream(&self.stream).await {
-            Ok(_) => ConnectorError::transient(format!(
-                "no answer about the consumer `{}` of the stream `{}`: {why}",
-                self.durable, self.stream
-            )),
-            Err(error) => stream_error(&self.stream, self.subject.as_deref(), &error),
         }
     }
 

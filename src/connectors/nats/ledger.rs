@@ -1,13 +1,13 @@
 //! What a JetStream source owes the server: which messages wait to be read, which were read, and which are to be acknowledged.
 //! Pure: no connection, and time is an argument.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use async_nats::{Message, Subject};
 
 use crate::connectors::Pull;
-use crate::limits::{NATS_BARRIERS_MAX, NATS_PULL_BYTES_MAX, NATS_PULL_EVENTS_MAX};
+use crate::limits::{NATS_BARRIERS_MAX, NATS_PULL_BYTES_MAX, NATS_PULL_EVENTS_MAX, NATS_REMEMBERED_MAX};
 
 use super::frame::{Framer, Position};
 
@@ -27,6 +27,13 @@ struct Mark {
     heard: Instant,
 }
 
+/// The sequences of the last acknowledged messages, a bounded number of them.
+#[derive(Debug, Default)]
+struct Done {
+    order: VecDeque<u64>,
+    set: HashSet<u64>,
+}
+
 /// The messages between the server's first delivery and our acknowledgement. The consumer's `max_ack_pending` bounds them.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
@@ -40,13 +47,16 @@ pub(super) struct Ledger {
     /// Barriers with `read_total` at their time.
     barriers: VecDeque<(u64, u64)>,
     acks: Vec<Subject>,
+    /// The last messages that were acknowledged: an acknowledgement may be lost, or forgotten by a server that was killed.
+    done: Done,
     sequence_max: u64,
     /// What the server had for us behind the last message.
     behind: u64,
 }
 
 impl Ledger {
-    /// Takes a message from the server. A second delivery of one that is still here only renews its mark.
+    /// Takes a message from the server. A second delivery of one that is still here only renews its mark, and one of what was
+    /// acknowledged is acknowledged again.
     pub fn arrive(&mut self, message: Message, reply: Subject, position: Position, now: Instant) {
         self.behind = position.behind;
         let mark = Mark { sequence: position.sequence, reply, heard: now };
@@ -54,6 +64,10 @@ impl Ledger {
             let waiting = self.waiting.iter_mut().map(|waiting| &mut waiting.mark);
             if let Some(old) = waiting.chain(&mut self.read).find(|old| old.sequence == mark.sequence) {
                 *old = mark;
+                return;
+            }
+            if self.done.set.contains(&mark.sequence) {
+                self.acks.push(mark.reply);
                 return;
             }
         }
@@ -88,9 +102,18 @@ impl Ledger {
     pub fn commit(&mut self, id: u64) {
         while let Some((_, total)) = self.barriers.pop_front_if(|(barrier, _)| *barrier <= id) {
             let count = usize::try_from(total - self.committed_total).unwrap_or(usize::MAX).min(self.read.len());
-            self.acks.extend(self.read.drain(..count).map(|mark| mark.reply));
+            for mark in self.read.drain(..count) {
+                self.done.add(mark.sequence);
+                self.acks.push(mark.reply);
+            }
             self.committed_total = total;
         }
+    }
+
+    /// The stream is another one: its sequences say nothing about what was read.
+    pub fn forget_sequences(&mut self) {
+        self.sequence_max = 0;
+        self.done = Done::default();
     }
 
     /// The acknowledgements to send now.
@@ -153,6 +176,19 @@ impl Ledger {
         let open =
             self.waiting.iter().map(|waiting| waiting.mark.sequence).chain(self.read.iter().map(|mark| mark.sequence));
         open.min().or((self.sequence_max > 0).then_some(self.sequence_max + 1))
+    }
+}
+
+impl Done {
+    fn add(&mut self, sequence: u64) {
+        if self.set.insert(sequence) {
+            self.order.push_back(sequence);
+        }
+        if self.order.len() > NATS_REMEMBERED_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.set.remove(&oldest);
+        }
     }
 }
 
@@ -219,7 +255,8 @@ mod tests {
         ledger.commit(7);
         assert_eq!(texts(ledger.take_acks()), ["1.2", "2.2"]);
         arrive(&mut ledger, 1, "3", now);
-        assert_eq!(read(&mut ledger, 9), [1], "what was acknowledged and comes again is a new event");
+        assert!(ledger.is_empty(), "what was acknowledged does not come again");
+        assert_eq!(texts(ledger.take_acks()), ["1.3"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use async_nats::jetstream::consumer::DeliverPolicy;
+use async_nats::datetime::DateTime;
 use async_nats::{Client, Message, StatusCode, Subject, Subscriber};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
@@ -14,7 +14,7 @@ use crate::connectors::ConnectorError;
 use crate::limits::{NATS_PULL_BYTES_MAX, NATS_PULL_EVENTS_MAX};
 
 use super::connect::{Link, is_connected};
-use super::consumer::{Bound, Wanted, ack_wait};
+use super::consumer::{Bound, Resume, Wanted, ack_wait};
 use super::frame::position;
 use super::ledger::Ledger;
 
@@ -73,6 +73,7 @@ pub(super) struct Puller {
     heard: Instant,
     found: u64,
     ack_wait: Duration,
+    stream_created: DateTime,
     /// After a failure: when to try again, and the pause after that.
     retry: Option<(Instant, Duration)>,
 }
@@ -115,6 +116,7 @@ impl Puller {
             heard: Instant::now(),
             found,
             ack_wait: REQUEST_TIME,
+            stream_created: bound.stream_created,
             retry: None,
         };
         puller.accept(&bound);
@@ -288,18 +290,16 @@ impl Puller {
 
     /// Finds the consumer again. If it is gone it is made anew, to begin where this source stands.
     async fn mend(&mut self) -> Result<(), ConnectorError> {
-        let mut wanted = self.wanted.clone();
-        {
+        let sequence = {
             let mut state = self.shared.lock();
             state.bound = false;
-            if let Some(start_sequence) = state.ledger.resume_at() {
-                wanted.deliver = DeliverPolicy::ByStartSequence { start_sequence };
-            }
-        }
-        match wanted.bind(&self.client).await {
+            state.ledger.resume_at()
+        };
+        let resume = Resume { stream_created: self.stream_created, sequence };
+        match self.wanted.bind(&self.client, Some(resume)).await {
             Ok(bound) => {
                 if bound.made {
-                    self.link.note(format!("the consumer `{}` was gone and is made anew", wanted.durable));
+                    self.link.note(format!("the consumer `{}` was gone and is made anew", self.wanted.durable));
                 }
                 self.accept(&bound);
                 Ok(())
@@ -327,6 +327,10 @@ impl Puller {
         self.heard = Instant::now();
         let mut state = self.shared.lock();
         state.bound = true;
+        if std::mem::replace(&mut self.stream_created, bound.stream_created) != bound.stream_created {
+            self.link.note(format!("the stream `{}` is a new one; it is read from its beginning", self.wanted.stream));
+            state.ledger.forget_sequences();
+        }
         state.ledger.set_behind(bound.info.num_pending);
         let elsewhere = bound.info.num_ack_pending > state.ledger.held();
         state.unsettled_until = elsewhere.then(|| Instant::now() + self.ack_wait);
