@@ -26,6 +26,8 @@ pub const EXPIRE_STEP_MAX: usize = 1 << 14;
 pub const KEY_BYTES_MAX: usize = 4 << 10;
 /// Bytes of the file of a table (`enrich`), all of which is held in memory.
 pub const TABLE_BYTES_MAX: usize = 256 << 20;
+/// Bytes of one row of a table (`enrich`), as JSON: it is copied into every event that it is found for.
+pub const TABLE_ROW_BYTES_MAX: usize = 64 << 10;
 /// Rows of a table (`enrich`).
 pub const TABLE_ROWS_MAX: usize = 10_000_000;
 /// Fields of the key of a window.

@@ -52,6 +52,18 @@ codes! {
          field. Add a `map` before the sink that names every column.";
     ENCODE_TEXT = "encode-text", "no text to write",
         "`encode: text` writes the field `text`, and this event has none or it is not a string. Add `map: { text: ... }` before the sink.";
+    NOT_AN_OBJECT = "not-an-object", "a new event that is no object",
+        "An event is an object, and what a `map` block or an item of `flat_map` gave is another value. Give `#{ name: value }`; for `flat_map`, turn \
+         plain items into objects: `event.items.map(|item| #{ item: item })`.";
+    KEYS_FULL = "keys-full", "more keys than are kept",
+        "A stage holds state for as many keys as `keys_max` or `limits.keys` allows, and this event has another one. Keys go when their time is over. \
+         Raise the limit if there is memory for more, or choose a key with fewer values.";
+    KEY_TOO_LONG = "key-too-long", "a key that is too long",
+        "Every key of a stage is kept in memory, so its length is bounded. Use a shorter field as the key, or a hash of it.";
+    NO_TIME = "no-time", "an event without time",
+        "The stage goes by event time, and this event has none: the `time` of its source gave null.";
+    NOT_IN_TABLE = "not-in-table", "no such row in the table",
+        "`enrich` with `missing: error` found no row for the event. Add the row, or choose `missing: null` or `drop`.";
 }
 
 /// The entry of an id.

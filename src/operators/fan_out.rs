@@ -1,6 +1,15 @@
 //! Fan-out: a copy of the event for every port whose condition holds.
 
-use crate::spec::{Key, Ports, Table, Type};
+use std::sync::Arc;
+
+use crate::event::{Batch, Demand, Layout};
+use crate::expr::Want;
+use crate::flow::{Fatal, Operator, Output, Progress};
+use crate::spec::{Key, Ports, StageSpec, Table, Type};
+
+use super::eval::Evaluator;
+use super::expression::{StageExpr, reads};
+use super::stage::{Stage, StageContext};
 
 pub static TABLE: Table = Table::new(
     "fan_out",
@@ -13,3 +22,52 @@ pub static TABLE: Table = Table::new(
 .inline()
 .ports(Ports::Written)
 .example("purchase:\n  from: actions\n  fan_out:\n    fraud: event.amount > 1000\n    recommendations: event.user != ()\n    analytics: true\n");
+
+/// A copy for each port whose condition holds.
+struct FanOut {
+    conditions: Vec<StageExpr>,
+}
+
+/// Checks and compiles a `fan_out`.
+pub fn plan(spec: &StageSpec, ctx: &mut StageContext) -> Option<Box<dyn Stage>> {
+    let conditions = ctx.compile_all("fan_out", spec.config.exprs("fan_out"), Want::Filter)?;
+    Some(Box::new(FanOut { conditions }))
+}
+
+impl Stage for FanOut {
+    fn reads(&self) -> Demand {
+        reads(&self.conditions)
+    }
+
+    fn expressions(&self) -> Vec<&StageExpr> {
+        self.conditions.iter().collect()
+    }
+
+    fn operator(&self, inputs: &[Arc<Layout>], _outputs: &[Vec<Arc<Layout>>]) -> Box<dyn Operator> {
+        Box::new(Run { conditions: Evaluator::new(&self.conditions, inputs) })
+    }
+}
+
+/// A `fan_out` at work.
+struct Run {
+    conditions: Evaluator,
+}
+
+impl Operator for Run {
+    fn on_batch(&mut self, batch: Batch, out: &mut Output) -> Result<Progress, Fatal> {
+        // An event that one condition refuses leaves by `errors` alone, so all are asked before any port gets something.
+        let mut rows = batch.selection.to_vec();
+        let ports = self.conditions.len();
+        let mut held: Vec<Vec<u32>> =
+            (0..ports).map(|port| self.conditions.test(port, &batch, &mut rows, out)).collect();
+        let mut taken = vec![false; batch.rows()];
+        for (port, held) in held.iter_mut().enumerate() {
+            held.retain(|row| rows.binary_search(row).is_ok());
+            held.iter().for_each(|row| taken[*row as usize] = true);
+            out.emit(port, batch.select(std::mem::take(held)));
+        }
+        rows.retain(|row| !taken[*row as usize]);
+        out.emit(ports, batch.select(rows));
+        Ok(Progress::Done)
+    }
+}

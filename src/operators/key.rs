@@ -2,7 +2,7 @@
 
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 
-use crate::event::{Cell, Texts};
+use crate::event::{Cell, Texts, json};
 
 /// Adds a value to a key. The form is self-delimiting, so several values in a row make a key that is equal only to the
 /// same values in the same order. It may be kept on disk: changing it changes what stored state means.
@@ -17,7 +17,7 @@ pub fn append(cell: Cell, texts: &Texts, key: &mut Vec<u8>) {
         Cell::Float(value) => append_float(value, key),
         Cell::Number(at) => append_number(texts.str(at), key),
         Cell::Str(at) => append_bytes(6, texts.bytes(at), key),
-        Cell::Escaped(at) => append_bytes(6, unescaped(texts.bytes(at)).as_bytes(), key),
+        Cell::Escaped(at) => append_bytes(6, json::unescape(texts.bytes(at)).as_bytes(), key),
         Cell::Json(at) => append_bytes(7, canonical(texts.bytes(at)).as_bytes(), key),
     }
 }
@@ -42,7 +42,7 @@ pub fn text<'a>(cell: Cell, texts: &'a Texts, space: &'a mut String) -> Option<&
             Some(value) => write_float(value, space),
             None => return Some(texts.str(at)),
         },
-        Cell::Escaped(at) => space.push_str(&unescaped(texts.bytes(at))),
+        Cell::Escaped(at) => space.push_str(&json::unescape(texts.bytes(at))),
         Cell::Json(at) => {
             let _ = write!(space, "{}", canonical(texts.bytes(at)));
         }
@@ -97,15 +97,6 @@ fn whole(value: f64) -> Option<i64> {
 fn float_of(text: &str) -> Option<f64> {
     let is_float = text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
     text.parse::<f64>().ok().filter(|value| value.is_finite() && (is_float || *value == 0.0))
-}
-
-#[cold]
-fn unescaped(inside: &[u8]) -> String {
-    let mut quoted = Vec::with_capacity(inside.len() + 2);
-    quoted.push(b'"');
-    quoted.extend_from_slice(inside);
-    quoted.push(b'"');
-    serde_json::from_slice(&quoted).unwrap_or_default()
 }
 
 /// The text of an object or array without spaces, fields in order of their names.

@@ -2,6 +2,9 @@
 
 pub mod aggregate;
 pub mod key;
+mod edit;
+mod eval;
+mod expression;
 mod stage;
 pub mod filter_map;
 pub mod fan_out;
@@ -12,7 +15,9 @@ pub mod enrich;
 pub mod sample;
 pub mod throttle;
 
-pub use stage::Stage;
+pub use eval::{Evaluated, Evaluator};
+pub use expression::{Place, StageExpr, reads};
+pub use stage::{Stage, StageContext, StageKind, StageLimits, Watched};
 
 use crate::spec::Table;
 
@@ -26,4 +31,15 @@ pub static STAGES: &[&Table] = &[
     &enrich::TABLE,
     &sample::TABLE,
     &throttle::TABLE,
+];
+
+/// Every stage kind with its planner.
+pub static KINDS: &[StageKind] = &[
+    StageKind { table: &filter_map::TABLE, plan: filter_map::plan },
+    StageKind { table: &fan_out::TABLE, plan: fan_out::plan },
+    StageKind { table: &route::TABLE, plan: route::plan },
+    StageKind { table: &dedupe::TABLE, plan: dedupe::plan },
+    StageKind { table: &enrich::TABLE, plan: enrich::plan },
+    StageKind { table: &sample::TABLE, plan: sample::plan },
+    StageKind { table: &throttle::TABLE, plan: throttle::plan },
 ];

@@ -1,6 +1,15 @@
 //! Route: each event to the first port whose condition holds.
 
-use crate::spec::{Key, Ports, Table, Type};
+use std::sync::Arc;
+
+use crate::event::{Batch, Demand, Layout};
+use crate::expr::Want;
+use crate::flow::{Fatal, Operator, Output, Progress};
+use crate::spec::{Key, Ports, StageSpec, Table, Type};
+
+use super::eval::{Evaluator, without};
+use super::expression::{StageExpr, reads};
+use super::stage::{Stage, StageContext};
 
 pub static TABLE: Table = Table::new(
     "route",
@@ -14,3 +23,47 @@ pub static TABLE: Table = Table::new(
 .example(
     "triage:\n  from: scored\n  route:\n    block: event.risk > params.alert_above\n    review: event.risk > 0.5\n",
 );
+
+/// Ports, each with a condition, asked in written order.
+struct Route {
+    conditions: Vec<StageExpr>,
+}
+
+/// Checks and compiles a `route`.
+pub fn plan(spec: &StageSpec, ctx: &mut StageContext) -> Option<Box<dyn Stage>> {
+    let conditions = ctx.compile_all("route", spec.config.exprs("route"), Want::Filter)?;
+    Some(Box::new(Route { conditions }))
+}
+
+impl Stage for Route {
+    fn reads(&self) -> Demand {
+        reads(&self.conditions)
+    }
+
+    fn expressions(&self) -> Vec<&StageExpr> {
+        self.conditions.iter().collect()
+    }
+
+    fn operator(&self, inputs: &[Arc<Layout>], _outputs: &[Vec<Arc<Layout>>]) -> Box<dyn Operator> {
+        Box::new(Run { conditions: Evaluator::new(&self.conditions, inputs) })
+    }
+}
+
+/// A `route` at work.
+struct Run {
+    conditions: Evaluator,
+}
+
+impl Operator for Run {
+    fn on_batch(&mut self, batch: Batch, out: &mut Output) -> Result<Progress, Fatal> {
+        let mut rows = batch.selection.to_vec();
+        for port in 0..self.conditions.len() {
+            // What a port takes is not asked for by those after it, so their conditions may rely on it.
+            let taken = self.conditions.test(port, &batch, &mut rows, out);
+            without(&mut rows, &taken);
+            out.emit(port, batch.select(taken));
+        }
+        out.emit(self.conditions.len(), batch.select(rows));
+        Ok(Progress::Done)
+    }
+}

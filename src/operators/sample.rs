@@ -1,6 +1,16 @@
 //! Sample: a share of the events, the same ones in every run.
 
-use crate::spec::{Key, Rule, Table, Type};
+use std::sync::Arc;
+
+use crate::event::{Batch, Demand, Layout};
+use crate::expr::Want;
+use crate::flow::{Fatal, Operator, Output, Progress};
+use crate::spec::{Key, Rule, StageSpec, Table, Type};
+
+use super::eval::Evaluator;
+use super::expression::{StageExpr, reads};
+use super::key;
+use super::stage::{Stage, StageContext};
 
 pub static TABLE: Table = Table::new(
     "sample",
@@ -17,3 +27,109 @@ pub static TABLE: Table = Table::new(
 )
 .rules(&[Rule::ExactlyOne(&["rate", "every"]), Rule::Needs("by", "rate"), Rule::Needs("seed", "rate")])
 .example("some:\n  from: clicks\n  sample: { rate: 0.1, by: event.user_id }\n");
+
+/// Which events pass.
+#[derive(Clone, Copy)]
+enum Chosen {
+    /// Those whose hash is below this share of all hashes; `None`: all.
+    Share { below: Option<u64>, seed: u64 },
+    /// The n-th, the 2n-th, and so on.
+    Every(u64),
+}
+
+impl Chosen {
+    /// A share of all 64-bit hashes.
+    fn share(rate: f64, seed: u64) -> Chosen {
+        // 2^64 is a float; a rate below 1 gives less.
+        let below = (rate < 1.0).then_some((rate.max(0.0) * 18_446_744_073_709_551_616.0) as u64);
+        Chosen::Share { below, seed }
+    }
+}
+
+/// A choice of events.
+struct Sample {
+    choice: Chosen,
+    by: Option<StageExpr>,
+    at: Arc<str>,
+}
+
+/// Checks and compiles a `sample`.
+pub fn plan(spec: &StageSpec, ctx: &mut StageContext) -> Option<Box<dyn Stage>> {
+    let config = &spec.config;
+    let by = match config.expr_opt("by") {
+        Some(text) => Some(ctx.compile("by", text, Want::Value)?),
+        None => None,
+    };
+    let choice = match config.share_opt("rate") {
+        Some(rate) => Chosen::share(rate, config.int("seed").unsigned_abs()),
+        None => Chosen::Every(config.int("every").unsigned_abs().max(1)),
+    };
+    Some(Box::new(Sample { choice, by, at: ctx.at(config.span) }))
+}
+
+impl Stage for Sample {
+    fn reads(&self) -> Demand {
+        reads(&self.by)
+    }
+
+    fn expressions(&self) -> Vec<&StageExpr> {
+        self.by.iter().collect()
+    }
+
+    /// Without `by` it counts events, and has to see all of them in their order.
+    fn is_stateful(&self) -> bool {
+        self.by.is_none()
+    }
+
+    fn operator(&self, inputs: &[Arc<Layout>], _outputs: &[Vec<Arc<Layout>>]) -> Box<dyn Operator> {
+        let by = self.by.as_ref().map(|by| Evaluator::new([by], inputs));
+        Box::new(Run { choice: self.choice, by, seen: 0, at: self.at.clone(), buffer: Vec::new() })
+    }
+}
+
+/// A `sample` at work.
+struct Run {
+    choice: Chosen,
+    by: Option<Evaluator>,
+    /// Events so far, where it counts.
+    seen: u64,
+    at: Arc<str>,
+    buffer: Vec<u8>,
+}
+
+impl Run {
+    /// Whether the next event passes, where it is chosen by its place among all.
+    fn next_passes(&mut self) -> bool {
+        self.seen += 1;
+        match self.choice {
+            Chosen::Every(n) => self.seen.is_multiple_of(n),
+            Chosen::Share { below, seed } => is_below(&self.seen.to_be_bytes(), below, seed),
+        }
+    }
+}
+
+fn is_below(bytes: &[u8], below: Option<u64>, seed: u64) -> bool {
+    below.is_none_or(|below| key::hash(bytes, seed) < below)
+}
+
+impl Operator for Run {
+    fn on_batch(&mut self, batch: Batch, out: &mut Output) -> Result<Progress, Fatal> {
+        let mut rows = batch.selection.to_vec();
+        match (&mut self.by, self.choice) {
+            (Some(by), Chosen::Share { below, seed }) => {
+                let values = by.eval(&batch, rows, out);
+                rows = Vec::new();
+                for &row in &values.rows {
+                    match values.key(row, &mut self.buffer) {
+                        Ok(()) if is_below(&self.buffer, below, seed) => rows.push(row),
+                        Ok(()) => {}
+                        Err(why) => out.reject(&batch, row, why.reject(&self.at)),
+                    }
+                }
+            }
+            _ => rows.retain(|_| self.next_passes()),
+        }
+        out.emit(0, batch.select(rows));
+        Ok(Progress::Done)
+    }
+}

@@ -1,6 +1,17 @@
 //! Throttle: not more than so many events in a time, by the wall clock.
 
-use crate::spec::{Choice, Key, Ports, Table, Type};
+mod bucket;
+
+use std::sync::Arc;
+
+use crate::event::{Batch, Demand, Layout};
+use crate::flow::{Fatal, Held, Operator, Output, Progress};
+use crate::spec::{Choice, Key, Ports, StageSpec, Table, Type};
+
+use super::eval::{Evaluated, Evaluator, keys_full};
+use super::expression::{StageExpr, reads};
+use super::stage::{Stage, StageContext};
+use bucket::{Buckets, Rate, Take};
 
 pub static TABLE: Table = Table::new(
     "throttle",
@@ -27,3 +38,153 @@ pub static TABLE: Table = Table::new(
 )
 .ports(Ports::MainAnd(&["over"]))
 .example("calm:\n  from: alerts\n  throttle: { rate: 100/s, exceed: wait }\n");
+
+/// What happens to an event over the rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exceed {
+    Wait,
+    Drop,
+    Route,
+}
+
+/// A rate for each key.
+struct Throttle {
+    key: Vec<StageExpr>,
+    rate: Rate,
+    exceed: Exceed,
+    keys_max: usize,
+    at: Arc<str>,
+}
+
+/// Checks and compiles a `throttle`.
+pub fn plan(spec: &StageSpec, ctx: &mut StageContext) -> Option<Box<dyn Stage>> {
+    let config = &spec.config;
+    let key = match config.one_or_named_opt("key") {
+        Some(key) => ctx.compile_key("key", key)?,
+        None => Vec::new(),
+    };
+    let rate = config.rate("rate");
+    let second = (rate.per_second() as u64).max(1);
+    let burst = config.int_opt("burst").map_or(second, |burst| burst.unsigned_abs());
+    let exceed = match config.choice("exceed") {
+        "drop" => Exceed::Drop,
+        "route" => Exceed::Route,
+        _ => Exceed::Wait,
+    };
+    Some(Box::new(Throttle {
+        key,
+        rate: Rate::new(rate.events, rate.per, burst),
+        exceed,
+        keys_max: ctx.limits.keys,
+        at: ctx.at(config.span),
+    }))
+}
+
+impl Stage for Throttle {
+    fn reads(&self) -> Demand {
+        reads(&self.key)
+    }
+
+    fn expressions(&self) -> Vec<&StageExpr> {
+        self.key.iter().collect()
+    }
+
+    fn is_stateful(&self) -> bool {
+        true
+    }
+
+    fn operator(&self, inputs: &[Arc<Layout>], _outputs: &[Vec<Arc<Layout>>]) -> Box<dyn Operator> {
+        Box::new(Run {
+            key: Evaluator::new(&self.key, inputs),
+            buckets: Buckets::new(self.rate, self.keys_max),
+            exceed: self.exceed,
+            keys_max: self.keys_max,
+            at: self.at.clone(),
+            waiting: None,
+            buffer: Vec::new(),
+        })
+    }
+}
+
+/// A `throttle` at work.
+struct Run {
+    key: Evaluator,
+    buckets: Buckets,
+    exceed: Exceed,
+    keys_max: usize,
+    at: Arc<str>,
+    waiting: Option<Waiting>,
+    buffer: Vec<u8>,
+}
+
+/// A batch whose events from `next` on have not passed yet.
+struct Waiting {
+    batch: Batch,
+    keys: Evaluated,
+    next: usize,
+}
+
+impl Run {
+    /// Passes what may pass now. Without a bucket's worth for an event, `wait` keeps it and all behind it.
+    fn pass(&mut self, mut waiting: Waiting, out: &mut Output) -> Progress {
+        let (mut passed, mut over) = (Vec::new(), Vec::new());
+        let mut until = None;
+        while let Some(&row) = waiting.keys.rows.get(waiting.next) {
+            let taken = match waiting.keys.key(row, &mut self.buffer) {
+                Ok(()) => self.buckets.take(&self.buffer, out.now()),
+                Err(why) => {
+                    out.reject(&waiting.batch, row, why.reject(&self.at));
+                    waiting.next += 1;
+                    continue;
+                }
+            };
+            match taken {
+                Take::Passed => passed.push(row),
+                Take::NotBefore(then) if self.exceed == Exceed::Wait => {
+                    until = Some(then);
+                    break;
+                }
+                Take::NotBefore(_) => over.push(row),
+                Take::Full => out.reject(&waiting.batch, row, keys_full(self.keys_max, &self.at)),
+            }
+            waiting.next += 1;
+        }
+        out.emit(0, waiting.batch.select(passed));
+        if self.exceed == Exceed::Route {
+            out.emit(1, waiting.batch.select(over));
+        }
+        match until {
+            Some(then) => {
+                self.waiting = Some(waiting);
+                Progress::Wait(then)
+            }
+            None => Progress::Done,
+        }
+    }
+}
+
+impl Operator for Run {
+    fn on_batch(&mut self, batch: Batch, out: &mut Output) -> Result<Progress, Fatal> {
+        let keys = self.key.eval(&batch, batch.selection.to_vec(), out);
+        Ok(self.pass(Waiting { batch, keys, next: 0 }, out))
+    }
+
+    fn resume(&mut self, out: &mut Output) -> Result<Progress, Fatal> {
+        Ok(match self.waiting.take() {
+            Some(waiting) => self.pass(waiting, out),
+            None => Progress::Done,
+        })
+    }
+
+    /// A topology that stops does not wait: what is held passes.
+    fn on_barrier(&mut self, out: &mut Output) -> Result<Progress, Fatal> {
+        if let Some(Waiting { batch, keys, next }) = self.waiting.take() {
+            out.emit(0, batch.select(keys.rows[next..].to_vec()));
+        }
+        Ok(Progress::Done)
+    }
+
+    fn held(&self) -> Held {
+        Held { keys: self.buckets.len() as u64, windows: 0 }
+    }
+}

@@ -10,4 +10,4 @@ pub use scan::{Fault, Why, check_value};
 pub(super) use scan::{key, literal, number, skip_space, skip_value, string, word};
 pub use text::{escape_into, minify, unescape, write_string};
 pub(super) use view::RawMembers;
-pub use view::{Items, Members, Value, items, lookup, lookup_cell, members};
+pub use view::{Items, Members, Value, items, items_from, lookup, lookup_cell, members};

@@ -172,6 +172,11 @@ impl<'a> Items<'a> {
         self.at = after;
         Some(cell)
     }
+
+    /// Where the items that are left begin, for [`items_from`].
+    pub fn at(&self) -> usize {
+        self.at
+    }
 }
 
 impl<'a> Iterator for Items<'a> {
@@ -187,6 +192,11 @@ impl<'a> Iterator for Items<'a> {
 pub fn items(text: &[u8]) -> Items<'_> {
     let open = skip_space(text, 0);
     let at = if text.get(open) == Some(&b'[') { open + 1 } else { text.len() };
+    Items { text, at }
+}
+
+/// The items that are left of an array's text where [`Items::at`] said so.
+pub fn items_from(text: &[u8], at: usize) -> Items<'_> {
     Items { text, at }
 }
 
