@@ -12,6 +12,9 @@ use crate::event::{Cell, Chunk, Column, Layout, TextRef};
 use super::tree::{Level, levels};
 use super::{Rows, utf8_fault};
 
+/// Bytes behind an event that may be looked at while its names are compared.
+const AHEAD: usize = 8;
+
 /// Cuts demanded values out of JSON objects.
 #[derive(Clone, Debug)]
 pub(super) struct JsonDecoder {
@@ -42,6 +45,7 @@ impl JsonDecoder {
             let event = text.get(frame.start as usize..frame.end as usize).unwrap_or_default();
             let mut cut = Cut {
                 text: event,
+                ahead: text.get(frame.start as usize..(frame.end as usize + AHEAD).min(text.len())).unwrap_or(event),
                 base: frame.start,
                 levels: &mut self.levels,
                 columns: &mut columns,
@@ -67,6 +71,8 @@ impl JsonDecoder {
 /// One event being read.
 struct Cut<'a> {
     text: &'a [u8],
+    /// The same and a few bytes more where there are some, so that names near the end can be compared by words.
+    ahead: &'a [u8],
     /// Where the event starts in the batch's text.
     base: u32,
     levels: &'a mut [Level],
@@ -115,12 +121,12 @@ impl Cut<'_> {
         }
         let mut step = 0;
         loop {
-            let (field, value) = match self.levels[level].predict(self.text, at, step) {
-                Some((field, value, next)) => {
+            let (field, value) = match self.levels[level].predict(self.ahead, at, step) {
+                Some((field, value, next)) if value <= self.text.len() => {
                     step = next;
                     (field, skip_space(self.text, value))
                 }
-                None => self.name(level, at, &mut step)?,
+                _ => self.name(level, at, &mut step)?,
             };
             at = match field {
                 None => skip_value(self.text, value, depth, self.depth_max)?,

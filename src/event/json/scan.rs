@@ -227,8 +227,18 @@ pub(in crate::event) fn number(text: &[u8], start: usize) -> Result<(usize, bool
     Ok((at, false))
 }
 
+/// The first byte at or after `at` that is no digit, eight bytes at a time: the lengths of numbers are hard to foresee,
+/// so a branch a digit costs more than the arithmetic.
 #[inline(always)]
 fn digits(text: &[u8], mut at: usize) -> usize {
+    while let Some(word) = word(text, at) {
+        let values = word ^ (ONES * b'0' as u64);
+        let others = (values.wrapping_add(ONES * (0x80 - 10)) | values) & HIGHS;
+        if others != 0 {
+            return at + (others.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
     while let Some(b'0'..=b'9') = text.get(at) {
         at += 1;
     }
