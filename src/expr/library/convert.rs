@@ -1,6 +1,7 @@
 //! From one type to another: numbers and texts.
 
-use super::{Call, Fail, Function, Param, Returned, Run, Types, Value};
+use super::{Call, Fail, Function, Param, Returned, Run, Types, Value, walk};
+use crate::expr::ops;
 
 const TEXT: Param = Param::new("text", Types::STRING);
 
@@ -63,6 +64,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "`true` or `false` as the text says, in any case; anything else is an error.",
         (r#"parse_bool("TRUE")"#, "true"),
         Run::Scalar(parse_bool),
+    ),
+    Function::new(
+        "to_string",
+        &[Param::new("x", Types::ANY)],
+        Types::STRING,
+        "The value as `${x}` in a text writes it: nothing for null, JSON for arrays and objects.",
+        ("to_string(1.50)", r#""1.5""#),
+        Run::Scalar(to_string),
     ),
     Function::new(
         "to_fixed",
@@ -156,6 +165,16 @@ fn parse_bool<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
         text if text.eq_ignore_ascii_case("false") => Ok(Value::Bool(false).into()),
         text => Err(Fail::argument(format!("parse_bool: {} is neither true nor false", shown(text)))),
     }
+}
+
+fn to_string<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
+    match args {
+        [Value::Str(text)] => return Ok(Value::Str(text).into()),
+        [Value::Array(text) | Value::Object(text)] => walk::push_canonical(&mut call.text, text, false, 0),
+        [value] => ops::write_text(*value, &mut call.text),
+        _ => {}
+    }
+    Ok(Returned::Text)
 }
 
 fn to_fixed<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {

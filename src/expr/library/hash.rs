@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::convert::shown;
-use super::{Call, Fail, Function, Param, Returned, Run, Types, Value};
+use super::{Call, Fail, Function, Param, Returned, Run, Types, Value, walk};
 
 const SCALAR: Types = Types::STRING.or(Types::NUMBER).or(Types::BOOL).or(Types::UNIT);
 
@@ -73,19 +73,13 @@ fn hash_of(value: &Value<'_>) -> u64 {
     match value {
         Value::Str(x) => rapidhash_v3_seeded(x.as_bytes(), text),
         Value::Int(x) => rapidhash_v3_seeded(&x.to_le_bytes(), int),
-        Value::Float(x) => match whole(*x) {
+        Value::Float(x) => match walk::whole(*x) {
             Some(x) => rapidhash_v3_seeded(&x.to_le_bytes(), int),
             None => rapidhash_v3_seeded(&x.to_bits().to_le_bytes(), float),
         },
         Value::Bool(x) => rapidhash_v3_seeded(&[u8::from(*x)], bool),
         Value::Unit | Value::Big(_) | Value::Array(_) | Value::Object(_) => rapidhash_v3_seeded(&[], unit),
     }
-}
-
-/// The int of the same value as this float.
-fn whole(x: f64) -> Option<i64> {
-    const END: f64 = 9_223_372_036_854_775_808.0;
-    ((-END..END).contains(&x) && x.fract() == 0.0).then_some(x as i64)
 }
 
 fn hash<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {

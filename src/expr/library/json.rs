@@ -1,5 +1,8 @@
 //! JSON in texts.
 
+use crate::event::json::check_value;
+use crate::limits::JSON_DEPTH_MAX;
+
 use super::convert::shown;
 use super::{Call, Fail, Function, Param, Returned, Run, Types, Value, walk};
 
@@ -43,10 +46,11 @@ fn to_json<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
 }
 
 fn parse<'a>(text: &'a str, call: &mut Call) -> std::result::Result<Returned<'a>, String> {
-    let text = text.trim_matches([' ', '\t', '\n', '\r']);
     // The text itself is the value; this only makes sure that it is one.
-    serde_json::from_str::<serde_json::Value>(text).map_err(|error| error.to_string())?;
-    Ok(walk::returned(text, &mut call.text))
+    match check_value(text.as_bytes(), JSON_DEPTH_MAX) {
+        Ok(range) => Ok(walk::returned(text.get(range).unwrap_or_default(), &mut call.text)),
+        Err(fault) => Err(fault.message(text.as_bytes(), JSON_DEPTH_MAX)),
+    }
 }
 
 fn parse_json<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
@@ -70,7 +74,7 @@ mod tests {
         gives("to_json", &[Value::Object(r#"{ "b":1.50, "a":"\u0061" ,"b":[ ] }"#)], r#""{\"a\":\"a\",\"b\":[]}""#);
         gives("to_json", &[Value::Big("92233720368547758070")], r#""92233720368547758070""#);
         gives("to_json", &[Value::Str("a\"")], r#""\"a\\\"\"""#);
-        fails("to_json", &[Value::Float(f64::NAN)], codes::ARGUMENT);
+        fails("to_json", &[Value::Float(f64::NAN)], codes::NOT_FINITE);
     }
 
     #[test]

@@ -169,7 +169,7 @@ fn has<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     Ok(Value::Bool(walk::field(object, name).is_some()).into())
 }
 
-fn at<'a>(array: &'a str, index: i64) -> Option<&'a str> {
+fn at(array: &str, index: i64) -> Option<&str> {
     if index < 0 {
         let len = walk::items(array).count();
         // Before the first item there is nothing; `position` would stop there.

@@ -100,7 +100,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "duration",
         &[Param::new("text", Types::STRING)],
         Types::INT,
-        "The milliseconds of a duration such as `90s`, `1h30m`, `1.5d`, `-5m`. Units: ms, s, m, h, d, w.",
+        "The milliseconds of a duration such as `90s`, `1h30m`, `1.5d`, `-5m`. Units: ms, s, m, h, d.",
         (r#"duration("1h30m")"#, "5400000"),
         Run::Scalar(duration),
     )
@@ -266,13 +266,12 @@ fn truncated_by_calendar(ms: i64, unit: &str) -> Result<i64> {
 }
 
 /// The units of durations with their milliseconds, the longest first.
-const UNITS: [(&str, i64); 6] =
-    [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+const UNITS: [(&str, i64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
 /// The milliseconds of a duration such as `1h30m`, `1.5s` or `-5m`.
 pub fn duration_ms(text: &str) -> Result<i64> {
     let refuse = || {
-        Fail::argument(format!("{} is no duration such as 90s, 1h30m or 250ms (units: ms, s, m, h, d, w)", shown(text)))
+        Fail::argument(format!("{} is no duration such as 90s, 1h30m or 250ms (units: ms, s, m, h, d)", shown(text)))
     };
     let trimmed = text.trim();
     let (mut rest, sign) = trimmed.strip_prefix('-').map_or((trimmed, 1), |rest| (rest, -1));
@@ -323,8 +322,7 @@ fn push_duration(out: &mut String, ms: i64) {
     }
     let mut rest = ms.unsigned_abs();
     for (unit, unit_ms) in UNITS {
-        // Weeks are read, but days are what people write.
-        let count = if unit == "w" { 0 } else { rest / unit_ms.unsigned_abs() };
+        let count = rest / unit_ms.unsigned_abs();
         if count > 0 {
             let _ = write!(out, "{count}{unit}");
             rest -= count * unit_ms.unsigned_abs();
@@ -346,14 +344,15 @@ mod tests {
             ("250ms", 250),
             ("1.5d", 129_600_000),
             ("-1m", -60_000),
-            ("1w", 604_800_000),
+            ("7d", 604_800_000),
         ] {
             assert_eq!(duration_ms(text), Ok(ms), "{text}");
             let mut out = String::new();
             push_duration(&mut out, ms);
             assert_eq!(duration_ms(&out), Ok(ms), "{out}");
         }
-        for text in ["", "-", "5", "s", "5 s", "1.s", ".5s", "1..5s", "5y", "1h-5m", "999999999999999999d", "é"] {
+        for text in ["", "-", "5", "s", "5 s", "1.s", ".5s", "1..5s", "5y", "1w", "1h-5m", "999999999999999999d", "é"]
+        {
             assert_eq!(duration_ms(text).unwrap_err().code, codes::ARGUMENT, "{text}");
         }
         gives("format_duration", &[Value::Int(i64::MIN)], r#""-106751991167d7h12m55s808ms""#);

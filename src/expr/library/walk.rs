@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{Call, Fail, Returned, Value, codes};
+use crate::expr::json::{self, Number};
 
 /// The items of an array, each as its own text.
 pub(super) fn items(array: &str) -> Items<'_> {
@@ -112,8 +113,9 @@ pub(super) fn unescaped(raw: &str) -> Cow<'_, str> {
     if !raw.contains('\\') {
         return Cow::Borrowed(raw);
     }
-    let quoted = format!("\"{raw}\"");
-    Cow::Owned(serde_json::from_str(&quoted).unwrap_or_else(|_| raw.to_owned()))
+    let mut value = String::with_capacity(raw.len());
+    json::unescape(raw, &mut value);
+    Cow::Owned(value)
 }
 
 /// What a value's text stands for. A string with escapes is given back as its raw text in `Err`.
@@ -131,20 +133,12 @@ pub(super) fn value(text: &str) -> Result<Value<'_>, &str> {
             }
             Value::Str(raw)
         }
-        Some(_) => number(text),
+        Some(_) => match json::number(text) {
+            Number::Int(int) => Value::Int(int),
+            Number::Float(float) => Value::Float(float),
+            Number::Big => Value::Big(text),
+        },
     })
-}
-
-/// An int where it is written as one and fits, else a float; a number that is an int beyond 64 bits stays text.
-fn number(text: &str) -> Value<'_> {
-    if let Ok(int) = text.parse::<i64>() {
-        return Value::Int(int);
-    }
-    let written_as_int = !text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
-    match text.parse::<f64>() {
-        Ok(float) if float.is_finite() && !written_as_int => Value::Float(float),
-        _ => Value::Big(text),
-    }
 }
 
 /// A value's text as the result of a function: a part of the argument, or its unescaped string in `out`.
@@ -178,6 +172,13 @@ pub(super) fn identity(text: &str) -> String {
     out
 }
 
+/// The int of the same value as this float.
+pub(super) fn whole(x: f64) -> Option<i64> {
+    // 2^63 itself is a float but no i64; -2^63 is both.
+    const END: f64 = 9_223_372_036_854_775_808.0;
+    ((-END..END).contains(&x) && x.fract() == 0.0).then_some(x as i64)
+}
+
 /// Nesting up to which values are rewritten; what is deeper stays as it is written. No event is nested so deep.
 const NESTING_MAX: usize = 2 * crate::limits::JSON_DEPTH_MAX;
 
@@ -190,9 +191,11 @@ pub(super) fn push_canonical(out: &mut String, text: &str, by_value: bool, depth
     match value(text) {
         Err(raw) => push_str(out, &unescaped(raw)),
         Ok(Value::Str(text)) => push_str(out, text),
-        Ok(Value::Float(x)) if by_value && x.fract() == 0.0 && x.abs() < 9.0e15 => push_int(out, x as i64),
-        Ok(Value::Float(x)) => push_float(out, x),
-        Ok(Value::Int(x)) => push_int(out, x),
+        Ok(Value::Float(x)) => match whole(x).filter(|_| by_value) {
+            Some(int) => json::write_int(int, out),
+            None => out.push_str(ryu::Buffer::new().format(x)),
+        },
+        Ok(Value::Int(x)) => json::write_int(x, out),
         Ok(Value::Array(array)) => {
             out.push('[');
             for (index, item) in items(array).enumerate() {
@@ -219,48 +222,23 @@ pub(super) fn push_canonical(out: &mut String, text: &str, by_value: bool, depth
     }
 }
 
-fn push_int(out: &mut String, x: i64) {
-    out.push_str(itoa::Buffer::new().format(x));
-}
-
-fn push_float(out: &mut String, x: f64) {
-    out.push_str(ryu::Buffer::new().format(x));
-}
-
 /// Writes an argument as JSON. NaN and infinity have no form in JSON.
 pub(super) fn push_value(out: &mut String, value: &Value<'_>) -> Result<(), Fail> {
     match value {
         Value::Unit => out.push_str("null"),
         Value::Bool(true) => out.push_str("true"),
         Value::Bool(false) => out.push_str("false"),
-        Value::Int(x) => push_int(out, *x),
-        Value::Float(x) if x.is_finite() => push_float(out, *x),
-        Value::Float(x) => return Err(Fail::argument(format!("{x} cannot be put into an array or object"))),
+        Value::Int(x) => json::write_int(*x, out),
+        Value::Float(x) => json::write_float(*x, out)?,
         Value::Str(text) => push_str(out, text),
         Value::Big(text) | Value::Array(text) | Value::Object(text) => out.push_str(text),
     }
     Ok(())
 }
 
-/// Writes a string with quotes and the escapes that JSON demands.
+/// Writes a string as JSON.
 pub(super) fn push_str(out: &mut String, text: &str) {
-    out.push('"');
-    let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
-        let (plain, from) = rest.split_at(at);
-        out.push_str(plain);
-        match from.as_bytes()[0] {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            other => out.push_str(&format!("\\u{other:04x}")),
-        }
-        rest = &from[1..];
-    }
-    out.push_str(rest);
-    out.push('"');
+    json::write_string(text, out);
 }
 
 /// Makes an array of what `push` writes for each item, up to the limit on arrays.
