@@ -152,7 +152,7 @@ fn total(function: &str, array: &str) -> Result<Total> {
                 let kind = other.map_or(Types::STRING, |value| value.kind());
                 return Err(Fail::new(
                     codes::TYPE,
-                    format!("{function}: the items must be int or float, one is {kind}"),
+                    format!("`{function}`: the items must be int or float, one is {kind}"),
                 ));
             }
         }
@@ -167,7 +167,7 @@ fn sum<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     if total.has_floats {
         return Ok(Value::Float(total.ints as f64 + total.floats).into());
     }
-    let sum = i64::try_from(total.ints).map_err(|_| Fail::arithmetic("sum: the sum does not fit 64 bits"))?;
+    let sum = i64::try_from(total.ints).map_err(|_| Fail::arithmetic("`sum`: the sum does not fit 64 bits"))?;
     Ok(Value::Int(sum).into())
 }
 
@@ -268,7 +268,7 @@ fn join<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
             Ok(Value::Str(text) | Value::Big(text)) => call.text.push_str(text),
             Ok(Value::Unit) => {}
             Ok(value @ (Value::Array(_) | Value::Object(_))) => {
-                let message = format!("join: the items must be strings, numbers or bools, one is {}", value.kind());
+                let message = format!("`join`: the items must be strings, numbers or bools, one is {}", value.kind());
                 return Err(Fail::new(codes::TYPE, message));
             }
             Ok(value) => walk::push_value(&mut call.text, &value)?,

@@ -130,7 +130,7 @@ fn is_empty<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
 fn no_text(function: &str, of: &str, got: &Value<'_>) -> Fail {
     Fail::new(
         codes::TYPE,
-        format!("{function}: `item` must be a string to be looked for in {of}, it is {}", got.kind()),
+        format!("`{function}`: `item` must be a string to be looked for in {of}, it is {}", got.kind()),
     )
 }
 
@@ -265,13 +265,13 @@ impl<'a> Key<'a> {
         match value {
             Value::Int(x) => Ok(Key::Int(x)),
             Value::Float(x) if x.is_nan() => {
-                Err(Fail::new(codes::COMPARE, format!("{function}: NaN cannot be compared")))
+                Err(Fail::new(codes::COMPARE, format!("`{function}`: NaN cannot be compared")))
             }
             Value::Float(x) => Ok(Key::Float(x)),
             Value::Str(text) => Ok(Key::Text(Cow::Borrowed(text))),
             Value::Bool(x) => Ok(Key::Bool(x)),
             other => {
-                Err(Fail::new(codes::COMPARE, format!("{function}: a value that is {} has no order", other.kind())))
+                Err(Fail::new(codes::COMPARE, format!("`{function}`: a value that is {} has no order", other.kind())))
             }
         }
     }
@@ -306,7 +306,7 @@ impl<'a> Key<'a> {
             _ => None,
         };
         order.ok_or_else(|| {
-            Fail::new(codes::COMPARE, format!("{function}: {} and {} cannot be compared", self.kind(), other.kind()))
+            Fail::new(codes::COMPARE, format!("`{function}`: {} and {} cannot be compared", self.kind(), other.kind()))
         })
     }
 

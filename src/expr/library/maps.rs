@@ -156,7 +156,7 @@ fn from_entries<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>>
         };
         let Some(key) = key.and_then(string) else {
             return Err(Fail::argument(
-                "from_entries: an item is neither { key, value } nor [key, value] with a string as key",
+                "`from_entries`: an item is neither { key, value } nor [key, value] with a string as key",
             ));
         };
         fields.insert(key, value.unwrap_or("null"));
@@ -194,7 +194,7 @@ fn get<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
         [Value::Unit, ..] => None,
         [x, key, ..] => {
             let message = format!(
-                "get: {} has no {} keys; give a string for an object, an int for an array",
+                "`get`: {} has no {} keys; give a string for an object, an int for an array",
                 x.kind(),
                 key.kind()
             );
@@ -233,7 +233,7 @@ fn merge<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
 fn choose<'a>(function: &str, args: &[Value<'a>], call: &mut Call, wanted: bool) -> Result<Returned<'a>> {
     let [Value::Object(object), Value::Array(names)] = args else { return Ok(Value::Unit.into()) };
     let names: Option<BTreeSet<Cow<'_, str>>> = walk::items(names).map(string).collect();
-    let names = names.ok_or_else(|| Fail::new(codes::TYPE, format!("{function}: the names must all be strings")))?;
+    let names = names.ok_or_else(|| Fail::new(codes::TYPE, format!("`{function}`: the names must all be strings")))?;
     walk::object(call, walk::sorted(object).into_iter().filter(|(name, _)| names.contains(name) == wanted))
 }
 

@@ -22,7 +22,7 @@ all of them:
   first run gave.
 
 Results are bounded by `limits.string`, `limits.array` and `limits.map`. Null and a field that is not there are `()` in Rhai, and
-`null` in the table below. Functions that take a closure (`map`, `filter`, `reduce`, `some`, `all`, `find`, ...) are Rhai's own and
+`null` in the signatures below. Functions that take a closure (`map`, `filter`, `reduce`, `some`, `all`, `find`, ...) are Rhai's own and
 run interpreted.
 ";
 
@@ -31,7 +31,8 @@ pub fn reference() -> String {
     let mut out = String::from(HEAD);
     for (theme, functions) in THEMES {
         // Writing to a string cannot fail.
-        let _ = write!(out, "\n## {theme}\n");
+        let names: Vec<String> = functions.iter().map(|function| format!("[`{0}`](#{0})", function.name)).collect();
+        let _ = write!(out, "\n## {theme}\n\n{}\n", names.join(" "));
         functions.iter().for_each(|function| push_function(&mut out, function));
     }
     out.push_str("\n## Error codes\n\n| code | meaning |\n|---|---|\n");
@@ -45,7 +46,7 @@ fn push_function(out: &mut String, function: &Function) {
     let (expression, result) = function.example;
     let _ = write!(
         out,
-        "\n### `{name}`\n\n```text\n{signature} -> {returns}\n```\n\n{doc}\n\n```rhai\n{expression}   // {result}\n```\n",
+        "\n### `{name}`\n\n{doc}\n\n```rhai\n{signature} -> {returns}\n{expression}   // {result}\n```\n",
         name = function.name,
         signature = function.signature(),
         returns = function.returns,

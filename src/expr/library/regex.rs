@@ -60,10 +60,10 @@ fn compile(pattern: &str) -> Result<Regex> {
         .dfa_size_limit(EXPR_REGEX_CACHE_BYTES_MAX)
         .build()
         .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => Fail::argument(format!(
-                "the regular expression needs more than {EXPR_REGEX_BYTES_MAX} bytes; make it simpler"
-            )),
-            other => Fail::argument(format!("not a regular expression: {other}")),
+            regex::Error::CompiledTooBig(_) => {
+                Fail::argument(format!("`pattern` needs more than {EXPR_REGEX_BYTES_MAX} bytes; make it simpler"))
+            }
+            other => Fail::argument(format!("`pattern` is no regular expression: {other}")),
         })
 }
 

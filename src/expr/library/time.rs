@@ -121,8 +121,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
 type Result<T> = std::result::Result<T, Fail>;
 
 fn moment(ms: i64) -> Result<Timestamp> {
-    Timestamp::from_millisecond(ms)
-        .map_err(|_| Fail::argument(format!("{ms} is no time in milliseconds between the years -9999 and 9999")))
+    Timestamp::from_millisecond(ms).map_err(|_| {
+        Fail::argument(format!("`time` must be in milliseconds, between the years -9999 and 9999; it is {ms}"))
+    })
 }
 
 fn civil(ms: i64) -> Result<jiff::civil::DateTime> {
@@ -138,7 +139,7 @@ fn parse_time<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     let ms = match args {
         [Value::Str(text)] => parse_rfc3339(text).ok_or_else(|| {
             Fail::argument(format!(
-                "parse_time: {} is no RFC 3339 time with an offset, such as 2026-03-04T12:30:00Z; give its format as the second \
+                "`parse_time`: {} is no RFC 3339 time with an offset, such as 2026-03-04T12:30:00Z; give its format as the second \
                  argument",
                 shown(text)
             ))
@@ -160,7 +161,7 @@ fn try_parse_time<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> 
 
 fn parse_with(text: &str, format: &str) -> Result<i64> {
     let refuse = |error: jiff::Error| {
-        Fail::argument(format!("parse_time: {} is no time of the format {}: {error}", shown(text), shown(format)))
+        Fail::argument(format!("`parse_time`: {} is no time of the format {}: {error}", shown(text), shown(format)))
     };
     let mut parts = BrokenDownTime::parse(format, text).map_err(refuse)?;
     if parts.timestamp().is_none() {
@@ -195,11 +196,14 @@ const FORMAT_BYTES_MAX: usize = 4096;
 
 fn push_formatted(out: &mut String, time: Timestamp, format: &str) -> Result<()> {
     if format.len() > FORMAT_BYTES_MAX {
-        return Err(Fail::argument(format!("a format of a time has at most {FORMAT_BYTES_MAX} bytes")));
+        return Err(Fail::argument(format!(
+            "`format` has {} bytes, over the limit of {FORMAT_BYTES_MAX}",
+            format.len()
+        )));
     }
     BrokenDownTime::from(time)
         .format(format, out)
-        .map_err(|error| Fail::argument(format!("format_time: {} is no format of a time: {error}", shown(format))))
+        .map_err(|error| Fail::argument(format!("`format_time`: {} is no format of a time: {error}", shown(format))))
 }
 
 fn check_format(args: &[Option<Value<'_>>]) -> Result<()> {
@@ -229,7 +233,7 @@ fn add_time<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
         [Value::Int(ms), Value::Int(by)] => (*ms, *by),
         _ => return Ok(Value::Unit.into()),
     };
-    let sum = ms.checked_add(by).ok_or_else(|| Fail::arithmetic("add_time: the time does not fit 64 bits"))?;
+    let sum = ms.checked_add(by).ok_or_else(|| Fail::arithmetic("`add_time`: the time does not fit 64 bits"))?;
     Ok(Value::Int(sum).into())
 }
 
@@ -246,10 +250,10 @@ fn truncated(ms: i64, unit: &Value<'_>) -> Result<i64> {
         _ => return Ok(ms),
     };
     if length <= 0 {
-        return Err(Fail::argument("truncate_time: the duration must be more than 0"));
+        return Err(Fail::argument("`truncate_time`: the duration must be more than 0"));
     }
     ms.checked_sub(ms.rem_euclid(length))
-        .ok_or_else(|| Fail::arithmetic("truncate_time: the time does not fit 64 bits"))
+        .ok_or_else(|| Fail::arithmetic("`truncate_time`: the time does not fit 64 bits"))
 }
 
 fn truncated_by_calendar(ms: i64, unit: &str) -> Result<i64> {
@@ -262,7 +266,9 @@ fn truncated_by_calendar(ms: i64, unit: &str) -> Result<i64> {
     };
     let start =
         start.and_then(|day| jiff::tz::Offset::UTC.to_timestamp(day.to_datetime(jiff::civil::Time::midnight())));
-    Ok(start.map_err(|_| Fail::argument(format!("{ms} is too far from 1970 to be truncated")))?.as_millisecond())
+    Ok(start
+        .map_err(|_| Fail::argument(format!("`time` is too far from 1970 to be truncated: {ms}")))?
+        .as_millisecond())
 }
 
 /// The units of durations with their milliseconds, the longest first.
