@@ -88,12 +88,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Run::Scalar(merge),
     ),
     Function::new(
-        "pick",
+        "only",
         &[OBJECT, Param::new("names", Types::ARRAY)],
         Types::OBJECT,
         "The object with only the fields of these names.",
-        (r#"pick(#{ a: 1, b: 2 }, ["a", "c"])"#, "#{ a: 1 }"),
-        Run::Scalar(|args, call| choose("pick", args, call, true)),
+        (r#"only(#{ a: 1, b: 2 }, ["a", "c"])"#, "#{ a: 1 }"),
+        Run::Scalar(|args, call| choose("only", args, call, true)),
     ),
     Function::new(
         "without",
@@ -260,9 +260,9 @@ mod tests {
         gives("values", &[OBJECT], r#"["x\n",[3,{"c":4}],null]"#);
         gives("entries", &[Value::Object(r#"{"a":1}"#)], r#"[{"key":"a","value":1}]"#);
         gives("without_nulls", &[OBJECT], r#"{"a":"x\n","b":[3,{"c":4}]}"#);
-        gives("pick", &[OBJECT, Value::Array(r#"["\u0061","q"]"#)], r#"{"a":"x\n"}"#);
+        gives("only", &[OBJECT, Value::Array(r#"["\u0061","q"]"#)], r#"{"a":"x\n"}"#);
         gives("merge", &[OBJECT, Value::Object(r#"{"b":1,"c":2.50}"#)], r#"{"a":"x\n","b":1,"c":2.50,"n":null}"#);
-        fails("pick", &[OBJECT, Value::Array("[1]")], codes::TYPE);
+        fails("only", &[OBJECT, Value::Array("[1]")], codes::TYPE);
         gives("from_entries", &[Value::Array(r#"[{"key":"k","value":1},["k",2],["j"]]"#)], r#"{"j":null,"k":2}"#);
         fails("from_entries", &[Value::Array("[[1,2]]")], codes::ARGUMENT);
     }
