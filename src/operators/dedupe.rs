@@ -119,3 +119,39 @@ impl Operator for Run {
         Held { keys: self.seen.len() as u64, windows: 0 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Running, exprs};
+    use super::*;
+
+    fn dedupe(keys_max: usize) -> Dedupe {
+        Dedupe { key: exprs(&["event.id"]), within_ms: 10, keys_max, at: "x.yaml:1:1".into() }
+    }
+
+    #[test]
+    fn repetitions_leave_by_duplicates() {
+        let mut run = Running::start(&dedupe(10), 2, &[]);
+        run.give(&[r#"{"id":1,"t":5}"#, r#"{"id":"1","t":5}"#, r#"{"id":1.0,"t":15}"#]);
+        run.give(&[r#"{"id":1,"t":16}"#]);
+        assert_eq!(run.ports[0], [r#"{"id":1,"t":5}"#, r#"{"id":"1","t":5}"#, r#"{"id":1,"t":16}"#]);
+        assert_eq!(run.ports[1], [r#"{"id":1.0,"t":15}"#]);
+    }
+
+    #[test]
+    fn state_goes_with_time_and_is_bounded() {
+        let mut run = Running::start(&dedupe(1), 2, &[]);
+        run.give(&[r#"{"id":1,"t":0}"#, r#"{"id":2,"t":0}"#, r#"{"id":3}"#]);
+        let codes: Vec<&str> = run.errors.iter().map(|(code, _)| *code).collect();
+        assert_eq!(codes, ["keys-full", "no-time"]);
+        run.watermark(11).give(&[r#"{"id":2,"t":12}"#]);
+        assert_eq!(run.ports[0].len(), 2);
+    }
+
+    #[test]
+    fn a_key_has_a_bound() {
+        let mut run = Running::start(&dedupe(1), 2, &[]);
+        run.give(&[&format!(r#"{{"id":"{}","t":1}}"#, "x".repeat(10_000))]);
+        assert_eq!(run.errors[0].0, "key-too-long");
+    }
+}

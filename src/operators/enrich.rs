@@ -237,3 +237,62 @@ impl Operator for Run {
         Ok(Progress::Done)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Running, exprs};
+    use super::*;
+
+    fn enrich(missing: Missing, field: &str, text: &str) -> Enrich {
+        let columns = vec!["id".to_owned()];
+        let table = Rows::from_csv(text.as_bytes(), &columns).unwrap();
+        let source = Source { path: "t.csv".into(), columns, table: RwLock::new(Arc::new(table)) };
+        Enrich { on: exprs(&["event.user"]), field: field.into(), missing, source: Arc::new(source), at: "".into() }
+    }
+
+    #[test]
+    fn the_row_is_added_as_an_object() {
+        let stage = enrich(Missing::Null, "who", "id,name\n1,Ann\n");
+        let mut run = Running::start(&stage, 1, &["user", "who.name", "who"]);
+        run.give(&[r#"{"user":1}"#, r#"{"user":"1","who":0,"x":[]}"#, r#"{"user":2}"#, r#"{}"#]);
+        assert_eq!(
+            run.ports[0],
+            [
+                r#"{"user":1,"who":{"id":"1","name":"Ann"}}"#,
+                r#"{"user":"1","who":{"id":"1","name":"Ann"},"x":[]}"#,
+                r#"{"user":2,"who":null}"#,
+                r#"{"who":null}"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn a_missing_row_is_an_error_or_drops_the_event() {
+        for (missing, errors) in [(Missing::Error, 1), (Missing::Drop, 0)] {
+            let stage = enrich(missing, "who", "id\n1\n");
+            let mut run = Running::start(&stage, 1, &[]);
+            run.give(&[r#"{"user":1}"#, r#"{"user":2}"#]);
+            assert_eq!(run.ports[0], [r#"{"user":1,"who":{"id":"1"}}"#]);
+            assert_eq!(run.errors.len(), errors);
+        }
+    }
+
+    #[test]
+    fn a_changed_file_is_taken_up_and_a_broken_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let stage = enrich(Missing::Null, "who", "id\n1\n");
+        let path = folder.path().join("t.csv");
+        let source =
+            Source { path: path.clone(), columns: vec!["id".into()], table: RwLock::new(stage.source.current()) };
+        let stage = Enrich { source: Arc::new(source), ..stage };
+        let mut run = Running::start(&stage, 1, &[]);
+        let watched = stage.watched();
+        std::fs::write(&path, "id,new\n1,yes\n").unwrap();
+        assert!(watched[0].reload().unwrap().ends_with("t.csv: 1 rows"));
+        run.give(&[r#"{"user":1}"#]);
+        std::fs::write(&path, "ident\n1\n").unwrap();
+        assert!(watched[0].reload().is_err());
+        run.give(&[r#"{"user":1}"#]);
+        assert_eq!(run.ports[0], [r#"{"user":1,"who":{"id":"1","new":"yes"}}"#; 2]);
+    }
+}

@@ -71,3 +71,33 @@ impl Operator for Run {
         Ok(Progress::Done)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Running, expr};
+    use super::*;
+
+    fn fan_out(conditions: &[&str]) -> FanOut {
+        FanOut { conditions: conditions.iter().map(|text| expr(text, Want::Filter)).collect() }
+    }
+
+    #[test]
+    fn every_port_that_holds_gets_the_event() {
+        let stage = fan_out(&["event.a > 1", "event.a > 2"]);
+        let mut run = Running::start(&stage, 3, &[]);
+        run.give(&[r#"{"a":1}"#, r#"{"a":2}"#, r#"{ "a": 3 }"#]);
+        assert_eq!(run.ports[0], [r#"{"a":2}"#, r#"{ "a": 3 }"#]);
+        assert_eq!(run.ports[1], [r#"{ "a": 3 }"#]);
+        assert_eq!(run.ports[2], [r#"{"a":1}"#]);
+    }
+
+    #[test]
+    fn a_refused_event_leaves_by_no_port() {
+        let stage = fan_out(&["event.a > 1", "event.b > 1"]);
+        let mut run = Running::start(&stage, 3, &[]);
+        run.give(&[r#"{"a":2}"#, r#"{"a":2,"b":2}"#, r#"{}"#]);
+        assert_eq!(run.ports, [vec![r#"{"a":2,"b":2}"#], vec![r#"{"a":2,"b":2}"#], vec![]]);
+        let errors: Vec<&str> = run.errors.iter().map(|(_, event)| event.as_str()).collect();
+        assert_eq!(errors, ["{}", r#"{"a":2}"#]);
+    }
+}

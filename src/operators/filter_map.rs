@@ -263,3 +263,6 @@ fn text_columns(layout: &Layout, events: Column, texts: &Texts) -> Vec<Column> {
     };
     layout.slots.iter().map(|slot| slot.as_ref().map_or_else(|| events.clone(), cut)).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,8 @@ mod edit;
 mod eval;
 mod expression;
 mod stage;
+#[cfg(test)]
+mod testing;
 pub mod filter_map;
 pub mod fan_out;
 pub mod route;

@@ -67,3 +67,22 @@ impl Operator for Run {
         Ok(Progress::Done)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Running, expr};
+    use super::*;
+
+    #[test]
+    fn the_first_that_holds_takes_the_event() {
+        let conditions = ["event.kind == \"none\"", "event.a > 2", "event.a > 1"];
+        let stage = Route { conditions: conditions.iter().map(|text| expr(text, Want::Filter)).collect() };
+        let mut run = Running::start(&stage, 4, &[]);
+        run.give(&[r#"{"kind":"none"}"#, r#"{"a":3}"#, r#"{"a":2}"#, r#"{"a":1}"#, r#"{"a":"x"}"#]);
+        assert_eq!(run.ports[0], [r#"{"kind":"none"}"#], "later conditions would have refused it");
+        assert_eq!(run.ports[1], [r#"{"a":3}"#]);
+        assert_eq!(run.ports[2], [r#"{"a":2}"#]);
+        assert_eq!(run.ports[3], [r#"{"a":1}"#]);
+        assert_eq!(run.errors, [(crate::expr::codes::COMPARE, r#"{"a":"x"}"#.to_owned())]);
+    }
+}

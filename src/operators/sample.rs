@@ -133,3 +133,45 @@ impl Operator for Run {
         Ok(Progress::Done)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Running, expr};
+    use super::*;
+
+    fn passed(choice: Chosen, by: Option<&str>, n: usize) -> Vec<usize> {
+        let stage = Sample { choice, by: by.map(|text| expr(text, Want::Value)), at: "".into() };
+        let mut run = Running::start(&stage, 1, &[]);
+        let lines: Vec<String> = (1..=n).map(|i| format!(r#"{{"n":{i},"user":{}}}"#, i % 10)).collect();
+        for lines in lines.chunks(100) {
+            run.give(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+        let n_of = |line: &String| serde_json::from_str::<serde_json::Value>(line).unwrap()["n"].as_u64().unwrap();
+        run.ports[0].iter().map(|line| n_of(line) as usize).collect()
+    }
+
+    #[test]
+    fn every_nth_passes() {
+        assert_eq!(passed(Chosen::Every(3), None, 10), [3, 6, 9]);
+    }
+
+    #[test]
+    fn a_share_is_near_and_the_same_each_time() {
+        let some = passed(Chosen::share(0.25, 7), None, 10_000);
+        assert!((2_300..2_700).contains(&some.len()), "{}", some.len());
+        assert_eq!(some, passed(Chosen::share(0.25, 7), None, 10_000));
+        assert_ne!(some, passed(Chosen::share(0.25, 8), None, 10_000));
+        assert!(passed(Chosen::share(0.0, 7), None, 1_000).is_empty());
+        assert_eq!(passed(Chosen::share(1.0, 7), None, 1_000).len(), 1_000);
+    }
+
+    #[test]
+    fn one_value_has_one_fate() {
+        let some = passed(Chosen::share(0.5, 1), Some("event.user"), 1_000);
+        assert!(!some.is_empty() && some.len() < 1_000);
+        for user in 0..10 {
+            let of_user = some.iter().filter(|n| *n % 10 == user).count();
+            assert!(of_user == 0 || of_user == 100, "{of_user}");
+        }
+    }
+}

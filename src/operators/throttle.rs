@@ -188,3 +188,44 @@ impl Operator for Run {
         Held { keys: self.buckets.len() as u64, windows: 0 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::testing::{Running, exprs};
+    use super::*;
+
+    fn throttle(exceed: Exceed, key: &[&str]) -> Throttle {
+        let rate = Rate::new(10, Duration::from_secs(1), 2);
+        Throttle { key: exprs(key), rate, exceed, keys_max: 2, at: "".into() }
+    }
+
+    const FOUR: [&str; 4] = [r#"{"n":1,"k":1}"#, r#"{"n":2,"k":1}"#, r#"{"n":3,"k":1}"#, r#"{"n":4,"k":2}"#];
+
+    #[test]
+    fn waiting_keeps_all_events_in_order() {
+        let mut run = Running::start(&throttle(Exceed::Wait, &["event.k"]), 2, &[]);
+        run.give(&FOUR);
+        assert_eq!(run.ports[0], FOUR);
+        assert_eq!(run.now, Duration::from_millis(100));
+    }
+
+    #[test]
+    fn others_leave_by_over() {
+        let mut run = Running::start(&throttle(Exceed::Route, &[]), 2, &[]);
+        run.give(&FOUR);
+        assert_eq!(run.ports, [FOUR[..2].to_vec(), FOUR[2..].to_vec()]);
+        run.now = Duration::from_millis(150);
+        run.give(&FOUR[..1]);
+        assert_eq!(run.ports[0].len(), 3);
+    }
+
+    #[test]
+    fn keys_have_rates_of_their_own_and_a_bound() {
+        let mut run = Running::start(&throttle(Exceed::Drop, &["event.k"]), 2, &[]);
+        run.give(&FOUR).give(&[r#"{"k":3}"#]);
+        assert_eq!(run.ports[0], [FOUR[0], FOUR[1], FOUR[3]]);
+        assert_eq!(run.errors, [("keys-full", r#"{"k":3}"#.to_owned())]);
+    }
+}
