@@ -75,8 +75,15 @@ fn reserved_field(source: &Source, at: Position) -> (&'static Code, String, Opti
 }
 
 /// Checks an expression.
-pub(crate) fn expression(shared: &Shared, source: &Source, ast: &AST, scope: &[String]) -> (Reads, Vec<Problem>) {
+pub(crate) fn expression(
+    shared: &Shared,
+    source: &Source,
+    ast: &AST,
+    scope: &[String],
+    more: &'static [library::Function],
+) -> (Reads, Vec<Problem>) {
     let mut checker = Checker::new(shared, source, false);
+    checker.more = more;
     checker.scopes.push(scope.to_vec());
     checker.block(ast.statements());
     // Closures stand beside the statements; a name that any of them takes is known in all of them.
@@ -118,6 +125,8 @@ struct Checker<'a> {
     source: &'a Source,
     /// In a function of a file, which sees neither `event` nor `meta`.
     in_function: bool,
+    /// Functions beside those that every expression has.
+    more: &'static [library::Function],
     scopes: Vec<Vec<String>>,
     reads: Reads,
     problems: Vec<Problem>,
@@ -125,7 +134,15 @@ struct Checker<'a> {
 
 impl<'a> Checker<'a> {
     fn new(shared: &'a Shared, source: &'a Source, in_function: bool) -> Checker<'a> {
-        Checker { shared, source, in_function, scopes: Vec::new(), reads: Reads::default(), problems: Vec::new() }
+        Checker {
+            shared,
+            source,
+            in_function,
+            more: &[],
+            scopes: Vec::new(),
+            reads: Reads::default(),
+            problems: Vec::new(),
+        }
     }
 
     fn problem(&mut self, code: &'static Code, at: Position, message: String, help: Option<String>) {
@@ -351,7 +368,8 @@ impl<'a> Checker<'a> {
             return;
         }
         let native = methods::find(name);
-        if let Some(function) = library::find(name) {
+        let more = self.more.iter().find(|function| function.name == name);
+        if let Some(function) = library::find(name).or(more) {
             let (least, most) = function.arity();
             if (least..=most).contains(&args) {
                 return self.constants(function, call, at, receiver);
@@ -379,7 +397,10 @@ impl<'a> Checker<'a> {
                 self.problem(&codes::EXPR_WRONG_ARITY, at, message, None);
             }
             None => {
-                let help = did_you_mean(name, self.shared.function_names());
+                let help = match library::random::find(name) {
+                    Some(_) => Some("only the `event` of a `generate` source has it".to_owned()),
+                    None => did_you_mean(name, self.shared.function_names().chain(self.more.iter().map(|f| f.name))),
+                };
                 self.problem(&codes::EXPR_UNKNOWN_FUNCTION, at, format!("there is no function `{name}`"), help);
             }
         }

@@ -11,6 +11,7 @@ use crate::event::{Demand, Layout, Path};
 use super::chain;
 use super::check::{self, Reads};
 use super::context::Context;
+use super::library::Function;
 use super::problem::{Problem, Source};
 use super::program::Program;
 
@@ -64,6 +65,18 @@ impl Context {
     /// The same with more variables, whose columns are given at evaluation in this order. A variable named `event` or `meta`
     /// hides the one of the language.
     pub fn compile_with(&self, text: &str, want: Want, scope: &[&str]) -> Result<Expr, Vec<Problem>> {
+        let inner = self.check_with(text, want, scope, &[])?;
+        Ok(Expr { inner: Arc::new(inner) })
+    }
+
+    /// With functions beside those that every expression has.
+    pub(crate) fn check_with(
+        &self,
+        text: &str,
+        want: Want,
+        scope: &[&str],
+        more: &'static [Function],
+    ) -> Result<Inner, Vec<Problem>> {
         let source = Source::new(text);
         if text.trim().is_empty() {
             let message = "an expression is missing".to_owned();
@@ -71,14 +84,13 @@ impl Context {
         }
         let ast = self.shared.parser.compile(text).map_err(|error| vec![check::syntax(&source, &error)])?;
         let scope: Vec<String> = scope.iter().map(|name| (*name).to_owned()).collect();
-        let (reads, problems) = check::expression(&self.shared, &source, &ast, &scope);
+        let (reads, problems) = check::expression(&self.shared, &source, &ast, &scope, more);
         if !problems.is_empty() {
             return Err(problems);
         }
         let bare = if scope.iter().any(|name| name == "event") { None } else { bare_read(&ast) };
         let ast = self.shared.functions_ast.merge(&ast);
-        let inner = Inner { context: self.clone(), source, want, scope, ast, reads, bare };
-        Ok(Expr { inner: Arc::new(inner) })
+        Ok(Inner { context: self.clone(), source, want, scope, ast, reads, bare })
     }
 }
 

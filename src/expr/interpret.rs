@@ -129,7 +129,7 @@ fn meta(inner: &Inner, batch: &Batch, row: u32, space: &Space<'_>) -> Dynamic {
 }
 
 /// An error of Rhai with its code, its message and its place in the expression.
-fn failure(inner: &Inner, error: EvalAltResult) -> (Fail, usize) {
+pub(crate) fn failure(inner: &Inner, error: EvalAltResult) -> (Fail, usize) {
     let place = |at: Position| inner.source.offset(at);
     if let EvalAltResult::ErrorInFunctionCall(name, _, cause, at) = error {
         if name.starts_with(ANONYMOUS) {

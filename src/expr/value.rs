@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::limits::EXPR_PREPARED_MAX;
 
 use super::codes;
+use super::random::Random;
 
 /// One argument or result of a function.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -166,6 +167,8 @@ pub struct Call {
     /// Empty at the start of each call; a string or JSON result is written here.
     pub text: String,
     pub limits: Arc<Limits>,
+    /// For made-up events; no function of an expression draws from it.
+    pub random: Random,
     prepared: Vec<Prepared>,
 }
 
@@ -177,7 +180,7 @@ struct Prepared {
 
 impl Call {
     pub fn new(limits: Arc<Limits>) -> Call {
-        Call { text: String::new(), limits, prepared: Vec::new() }
+        Call { text: String::new(), limits, random: Random::new(0), prepared: Vec::new() }
     }
 
     /// To be asked before a result of `bytes` is written: refuses what goes over the limit on strings.

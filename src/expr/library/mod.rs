@@ -9,6 +9,7 @@ mod hash;
 mod json;
 mod maps;
 mod math;
+pub mod random;
 mod reference;
 mod regex;
 mod rfc3339;

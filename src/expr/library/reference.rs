@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Function, THEMES};
+use super::{Function, THEMES, random};
 use crate::expr::codes;
 
 const HEAD: &str = "\
@@ -26,6 +26,14 @@ Results are bounded by `limits.string`, `limits.array` and `limits.map`. Null an
 run interpreted.
 ";
 
+const MADE_UP: &str = "
+## Only for `generate`
+
+These make up values, and only the `event` of a `generate` source has them. They are not random either: what they give depends on the
+source's `seed`, the event's number and the order of the calls, so that a run can be repeated. With a `key` they depend on the seed and
+the key alone: `choose([\"DE\", \"FR\"], \"home\" + user)` is the same country in all events of a user. Different habits need different keys.
+";
+
 /// The whole reference.
 pub fn reference() -> String {
     let mut out = String::from(HEAD);
@@ -35,6 +43,8 @@ pub fn reference() -> String {
         let _ = write!(out, "\n## {theme}\n\n{}\n", names.join(" "));
         functions.iter().for_each(|function| push_function(&mut out, function));
     }
+    out.push_str(MADE_UP);
+    random::FUNCTIONS.iter().for_each(|function| push_function(&mut out, function));
     out.push_str("\n## Error codes\n\n| code | meaning |\n|---|---|\n");
     for (code, meaning) in codes::ALL {
         let _ = writeln!(out, "| `{code}` | {meaning} |");
