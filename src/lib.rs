@@ -10,3 +10,6 @@ pub mod flow;
 pub mod state;
 pub mod operators;
 pub mod connectors;
+pub mod plan;
+pub mod run;
+pub mod observe;

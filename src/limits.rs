@@ -80,6 +80,9 @@ pub const NATS_REMEMBERED_MAX: usize = 1 << 16;
 pub const NATS_NOTES_MAX: usize = 16;
 
 const _: () = assert!(NATS_UNREAD_MAX >= 2 * NATS_PULL_EVENTS_MAX);
+/// Encoded bytes that a sink gathers before it writes.
+pub const GATHER_BYTES_MAX: usize = 64 << 20;
+
 const _: () = assert!(LINE_BYTES_MAX >= BATCH_BYTES_MAX);
 const _: () = assert!(LINE_BYTES_MAX < u32::MAX as usize / 4);
 // A table's rows are counted in u32: four times its file (CSV repeats the names), and one more row of escapes.

@@ -60,20 +60,8 @@ impl fmt::Display for ConnectorError {
 pub enum Pull {
     /// Events: what was ready, at most a batch of them.
     Chunk(Chunk),
-    /// Bytes that are no event (a line over the limit): an error event with the kept prefix as `raw`.
-    Broken(Broken),
     /// A bounded input has ended.
     End,
-}
-
-/// Input that could not even be framed as an event.
-#[derive(Debug)]
-pub struct Broken {
-    /// A code of the table of event errors.
-    pub code: &'static str,
-    pub message: String,
-    /// The beginning of the bytes, at most `RAW_BYTES_KEPT_MAX`.
-    pub raw: Vec<u8>,
 }
 
 /// A source at work, owned by one task.

@@ -3,6 +3,7 @@
 
 mod api;
 mod blocking;
+mod dead_letters;
 mod feed;
 mod plan;
 pub mod file;
@@ -12,7 +13,8 @@ pub mod generate;
 pub mod nats;
 pub mod discard;
 
-pub use api::{Broken, ConnectorError, Encoded, ErrorKind, Pull, Sink, Source, Written};
+pub use api::{ConnectorError, Encoded, ErrorKind, Pull, Sink, Source, Written};
+pub use dead_letters::DeadLetters;
 pub use plan::{ConnectContext, Framing, Replay, SinkKind, SinkPlan, SourceKind, SourceOpen, SourcePlan, comparable};
 
 use crate::spec::Table;

@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 
 use super::{ConnectorError, Sink, Source};
 use crate::diagnostic::Diagnostics;
+use crate::expr::Context;
 use crate::spec::{SinkSpec, SourceSpec, Table};
 
 /// A connector of sources: its keys, and how a section of them becomes a plan. `plan` reports what is wrong, and then gives none.
@@ -29,6 +30,8 @@ pub struct ConnectContext<'a> {
     pub topology: &'a str,
     /// The folder of the topology's file: relative paths start there.
     pub folder: &'a Path,
+    /// `params`, functions and limits of expressions.
+    pub expr: &'a Context,
 }
 
 /// A source as planned. Opening it fails only for what the plan could not see: a file that is not there yet, a server that does
@@ -126,6 +129,11 @@ pub trait SinkPlan: Send + Sync {
     /// What holds for an event after a failure: whether a repeated write can be told from the first.
     fn is_idempotent(&self) -> bool {
         false
+    }
+
+    /// The file, where this is the sink of what no node could take.
+    fn dead_letters(&self) -> Option<&Path> {
+        None
     }
 
     /// One line for `explain`: where events go, and how.

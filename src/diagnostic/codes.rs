@@ -29,6 +29,11 @@ macro_rules! codes {
 }
 
 codes! {
+    // What this version does not do.
+    SCHEMA_UNSUPPORTED = "schema-unsupported", "A schema cannot be checked yet",
+        "This version decodes events without schemas. Remove `schema` and `validate` from the source; a `filter` can check what matters.",
+        "schema: Payment";
+
     // The file and its YAML.
     FILE_UNREADABLE = "file-unreadable", "A file cannot be read",
         "The file does not exist, is a folder, may not be opened, or reading it failed. The message has the system's reason.";

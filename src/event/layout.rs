@@ -60,6 +60,14 @@ impl Layout {
         Layout { slots, body: Body::Fields(fields) }
     }
 
+    /// The names of all fields, where the layout knows them.
+    pub fn field_names(&self) -> Option<Vec<Arc<str>>> {
+        match &self.body {
+            Body::Fields(fields) => Some(fields.iter().map(|(name, _)| name.clone()).collect()),
+            Body::Text(_) | Body::Patched { .. } => None,
+        }
+    }
+
     /// Where the value of a path is: a column, and what remains to be looked up inside its cells (an object's text).
     /// `None`: no event of this layout has it. For a text body every demanded path has a slot, so the longest prefix wins.
     pub fn resolve<'p>(&self, path: &'p [Arc<str>]) -> Option<(usize, &'p [Arc<str>])> {

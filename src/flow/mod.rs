@@ -1,9 +1,11 @@
 //! What runs on an edge and what stands between edges: messages, operators, and the alignment of inputs. Pure: no clock, no I/O.
 
+mod error_events;
 mod inputs;
 mod message;
 mod operator;
 
+pub use error_events::{ErrorEvents, error_layout};
 pub use inputs::{Inputs, Step};
 pub use message::{Barrier, Message, Then, Watermark};
 pub use operator::{Fatal, Held, Operator, Output, PortId, Progress, Reject, Rejected};

@@ -13,7 +13,11 @@ use super::EncodeError;
 
 /// How events of one layout are written.
 #[derive(Clone, Debug)]
-pub struct JsonEncoder(Shape);
+pub struct JsonEncoder {
+    shape: Shape,
+    /// NaN and the infinities are written as null.
+    lenient: bool,
+}
 
 #[derive(Clone, Debug)]
 enum Shape {
@@ -43,7 +47,7 @@ impl Field {
 impl JsonEncoder {
     /// Compiles a layout.
     pub fn new(layout: &Layout) -> JsonEncoder {
-        JsonEncoder(match &layout.body {
+        let shape = match &layout.body {
             Body::Text(column) => Shape::Text(*column),
             Body::Fields(fields) => {
                 Shape::Fields(fields.iter().map(|(name, column)| Field::new(name, Some(*column))).collect())
@@ -58,19 +62,25 @@ impl JsonEncoder {
                 }
                 Shape::Patched { base: *base, edits: compiled }
             }
-        })
+        };
+        JsonEncoder { shape, lenient: false }
+    }
+
+    /// An encoder that cannot fail: what JSON cannot say is written as null. For error events, which must not fail themselves.
+    pub fn lenient(layout: &Layout) -> JsonEncoder {
+        JsonEncoder { lenient: true, ..JsonEncoder::new(layout) }
     }
 
     /// The encoder over the columns of a batch of its layout.
     pub fn bind<'a>(&'a self, batch: &'a Batch) -> Bound<'a> {
         let column = |at: usize| batch.columns.get(at).map(|column| column.cells()).unwrap_or_default();
         let field = |field: &'a Field| (field, field.column.map(column));
-        let (base, fields) = match &self.0 {
+        let (base, fields) = match &self.shape {
             Shape::Text(base) => (Some(column(*base)), SmallVec::new()),
             Shape::Fields(fields) => (None, fields.iter().map(field).collect()),
             Shape::Patched { base, edits } => (Some(column(*base)), edits.iter().map(field).collect()),
         };
-        Bound { texts: &batch.texts, base, fields }
+        Bound { texts: &batch.texts, base, fields, lenient: self.lenient }
     }
 }
 
@@ -82,6 +92,7 @@ pub struct Bound<'a> {
     base: Option<&'a [Cell]>,
     /// What is written instead of it or changed in it; `None` removes.
     fields: SmallVec<[(&'a Field, Option<&'a [Cell]>); 16]>,
+    lenient: bool,
 }
 
 impl Bound<'_> {
@@ -126,7 +137,14 @@ impl Bound<'_> {
             return Ok(());
         }
         out.extend_from_slice(&field.before);
-        if write_cell(out, self.texts, cell) { Ok(()) } else { Err(not_finite(&field.name)) }
+        if write_cell(out, self.texts, cell) {
+            return Ok(());
+        }
+        if self.lenient {
+            out.extend_from_slice(b"null");
+            return Ok(());
+        }
+        Err(not_finite(&field.name))
     }
 
     fn patched(&self, text: &[u8], row: usize, out: &mut Vec<u8>) -> Result<(), EncodeError> {

@@ -1,0 +1,421 @@
+//! Makes the plan of a spec: every part is planned, so that every problem is reported; the graph is put together only if there is none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::connectors::{self, ConnectContext, Framing, SinkPlan, SourcePlan};
+use crate::diagnostic::{Diagnostics, Span, codes};
+use crate::event::{decode, encode};
+use crate::expr::{Context, FunctionFile, Want};
+use crate::observe::Role;
+use crate::operators::{self, StageContext, StageExpr, StageLimits};
+use crate::spec::{Catalog, PortRef, Section, SinkSpec, SourceSpec, StageSpec, TemplatePart, TopologySpec, Value};
+
+use super::graph::{self, From};
+use super::{
+    Gather, Node, Plan, Retry, RunLimits, SinkNode, SourceNode, StageNode, TargetPart, TimeRule, TimeUnit, Work,
+};
+
+/// The tables that a topology is read by.
+pub static CATALOG: Catalog =
+    Catalog { stages: operators::STAGES, sources: connectors::SOURCES, sinks: connectors::SINKS };
+
+/// Plans a topology. `None`: problems were reported.
+pub fn plan(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Plan> {
+    let expr = expr_context(spec, diagnostics)?;
+    let mut planner = Planner { spec, expr: &expr, limits: StageLimits::of(&spec.limits), diagnostics };
+    let mut parts: Vec<Part<'_>> = Vec::new();
+    for source in spec.sources.values() {
+        let work = planner.source(source);
+        parts.extend(planner.part(&source.head, Role::Source, &[], work));
+    }
+    for stage in spec.stages.values() {
+        let work = planner.stage(stage);
+        parts.extend(planner.part(&stage.head, Role::Stage, &stage.from, work));
+    }
+    for sink in spec.sinks.values() {
+        let work = planner.sink(sink);
+        parts.extend(planner.part(&sink.head, Role::Sink, &sink.from, work));
+    }
+    if planner.diagnostics.has_errors() {
+        return None;
+    }
+    let mut nodes = assemble(spec, parts);
+    let dead_letters = dead_letters(spec, &mut nodes);
+    nodes.push(dead_letters);
+    graph::demand(&mut nodes);
+    graph::layouts(&mut nodes);
+    graph::fuse(&mut nodes);
+    Some(Plan {
+        name: spec.name.as_str().into(),
+        drift_groups: graph::drift_groups(&nodes),
+        nodes,
+        limits: run_limits(&spec.limits),
+        barrier_every: spec.checkpoint.duration("every"),
+    })
+}
+
+fn run_limits(limits: &Section) -> RunLimits {
+    let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    RunLimits {
+        edge_events: usize::try_from(limits.int("edge_events")).unwrap_or(1),
+        edge_bytes: size(limits.size("edge_bytes")),
+        line: size(limits.size("line")),
+        depth: usize::try_from(limits.int("depth")).unwrap_or(1),
+    }
+}
+
+/// A node that was planned, and where it reads.
+struct Part<'a> {
+    id: &'a str,
+    role: Role,
+    from: &'a [PortRef],
+    ports: Vec<super::Port>,
+    work: Work,
+}
+
+/// The nodes in topological order, attached to each other.
+fn assemble(spec: &TopologySpec, parts: Vec<Part<'_>>) -> Vec<Node> {
+    let place = |id: &str| parts.iter().position(|part| part.id == id).unwrap_or(0);
+    let reads: Vec<Vec<usize>> =
+        parts.iter().map(|part| part.from.iter().map(|from| place(&from.node)).collect()).collect();
+    let order = graph::topological(&reads);
+    let mut parts: Vec<Option<Part<'_>>> = parts.into_iter().map(Some).collect();
+    let mut nodes: Vec<Node> = Vec::with_capacity(order.len());
+    for part in order {
+        let Some(part) = parts[part].take() else { continue };
+        let from: Vec<From<'_>> = part
+            .from
+            .iter()
+            .filter_map(|from| {
+                let node = nodes.iter().position(|node| *node.id == *from.node)?;
+                Some(From { node, port: from.port.as_deref() })
+            })
+            .collect();
+        debug_assert_eq!(from.len(), part.from.len(), "the spec of {} was checked", spec.name);
+        nodes.push(Node {
+            id: part.id.into(),
+            role: part.role,
+            work: part.work,
+            inputs: Vec::new(),
+            ports: part.ports,
+            error_readers: Vec::new(),
+            is_fused: false,
+        });
+        let reader = nodes.len() - 1;
+        graph::attach(&mut nodes, reader, &from);
+    }
+    nodes
+}
+
+/// The node that reads every `errors` port that nobody else reads.
+fn dead_letters(spec: &TopologySpec, nodes: &mut [Node]) -> Node {
+    let config = &spec.dead_letters;
+    // Bounded input is read from its start again, so what an earlier run left is written anew.
+    let keep = nodes.iter().any(|node| matches!(&node.work, Work::Source(source) if !source.plan.is_bounded()));
+    let path = match config.path_opt("path") {
+        Some(path) => path.to_path_buf(),
+        None => spec.resolve(&format!("out/{}.dead.jsonl", spec.name)),
+    };
+    let plan: Arc<dyn SinkPlan> = Arc::new(connectors::DeadLetters::new(path, config.size("max"), keep));
+    let retry = Retry { first: Duration::from_millis(100), max: Duration::from_secs(30), attempts: None };
+    let sink = SinkNode {
+        plan,
+        inputs: Vec::new(),
+        encoding: encode::Format::Json,
+        target: None,
+        key: None,
+        headers: Vec::new(),
+        gather: Gather {
+            events: crate::limits::BATCH_EVENTS_MAX,
+            bytes: crate::limits::BATCH_BYTES_MAX,
+            linger: Duration::ZERO,
+        },
+        retry,
+        place: Arc::from(""),
+    };
+    let at = nodes.len();
+    let mut inputs = Vec::new();
+    for (node, from) in nodes.iter_mut().enumerate().filter(|(_, node)| node.error_readers.is_empty()) {
+        from.error_readers.push(super::Reader { node: at, input: inputs.len() });
+        inputs.push(super::Input { node, port: from.ports.len(), variants: Arc::from([]) });
+    }
+    Node {
+        id: "dead_letters".into(),
+        role: Role::DeadLetters,
+        work: Work::Sink(Box::new(sink)),
+        inputs,
+        ports: Vec::new(),
+        error_readers: Vec::new(),
+        is_fused: false,
+    }
+}
+
+/// `params`, functions and limits of expressions.
+fn expr_context(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Context> {
+    let params = spec.params.iter().map(|(name, param)| (name.clone(), param.value.clone())).collect();
+    let mut files = Vec::new();
+    let mut ids = Vec::new();
+    for function in &spec.functions {
+        match std::fs::read_to_string(&function.path) {
+            Ok(text) => {
+                let name = function.path.display().to_string();
+                ids.push(diagnostics.add_file(name.clone(), text.as_str()));
+                files.push(FunctionFile { name, text });
+            }
+            Err(error) => {
+                let message = format!("the file {} cannot be read: {error}", function.path.display());
+                diagnostics.error(&codes::FILE_UNREADABLE, function.span, message);
+            }
+        }
+    }
+    match Context::new(params, &files, expr_limits(&spec.limits)) {
+        Ok(context) if files.len() == spec.functions.len() => Some(context),
+        Ok(_) => None,
+        Err(problems) => {
+            for (file, problem) in problems {
+                let span = Span::new(ids[file], problem.range.start, problem.range.end);
+                let report = diagnostics.error(problem.code, span, problem.message);
+                if let Some(help) = problem.help {
+                    report.help(help);
+                }
+            }
+            None
+        }
+    }
+}
+
+fn expr_limits(limits: &Section) -> crate::expr::Limits {
+    let int = |key| usize::try_from(limits.int(key)).unwrap_or(usize::MAX);
+    crate::expr::Limits {
+        operations: u64::try_from(limits.int("operations")).unwrap_or(u64::MAX),
+        string: usize::try_from(limits.size("string")).unwrap_or(usize::MAX),
+        array: int("array"),
+        map: int("map"),
+        ..crate::expr::Limits::default()
+    }
+}
+
+struct Planner<'a> {
+    spec: &'a TopologySpec,
+    expr: &'a Context,
+    limits: StageLimits,
+    diagnostics: &'a mut Diagnostics,
+}
+
+impl<'a> Planner<'a> {
+    fn part(
+        &mut self,
+        head: &'a crate::spec::NodeHead,
+        role: Role,
+        from: &'a [PortRef],
+        work: Option<(Work, Vec<super::Port>)>,
+    ) -> Option<Part<'a>> {
+        let (work, ports) = work?;
+        Some(Part { id: &head.id, role, from, ports, work })
+    }
+
+    fn context(&mut self) -> StageContext<'_> {
+        StageContext::new(self.expr, self.diagnostics, self.limits)
+    }
+
+    fn stage(&mut self, spec: &StageSpec) -> Option<(Work, Vec<super::Port>)> {
+        if spec.head.broken {
+            self.report_expressions(&[&spec.config]);
+            return None;
+        }
+        let kind = operators::KINDS.iter().find(|kind| kind.table == spec.kind)?;
+        let stage = (kind.plan)(spec, &mut self.context())?;
+        let ports = graph::ports(spec.has_main_port(), spec.named_ports());
+        let kind = spec.kind.name;
+        Some((Work::Stage(StageNode { stage, kind, inputs: Vec::new() }), ports))
+    }
+
+    /// What is wrong with the expressions of a node whose keys are wrong too.
+    fn report_expressions(&mut self, sections: &[&Section]) {
+        let mut context = self.context();
+        for section in sections {
+            section.each_expr(&mut |key, text| {
+                context.compile(key, text, Want::Value);
+            });
+        }
+    }
+
+    fn connect(&mut self) -> ConnectContext<'_> {
+        ConnectContext {
+            diagnostics: self.diagnostics,
+            topology: &self.spec.name,
+            folder: &self.spec.dir,
+            expr: self.expr,
+        }
+    }
+
+    fn source(&mut self, spec: &SourceSpec) -> Option<(Work, Vec<super::Port>)> {
+        if spec.head.broken {
+            self.report_expressions(&[&spec.config, &spec.common]);
+            return None;
+        }
+        let kind = connectors::SOURCE_KINDS.iter().find(|kind| kind.table == spec.connector)?;
+        let plan = (kind.plan)(spec, &mut self.connect());
+        let time = self.time(spec, plan.as_deref());
+        let key = self.optional(&spec.common, "key");
+        if let Some(schema) = spec.common.text_opt("schema") {
+            let message = format!("the schema `{schema}` cannot be checked: this version decodes without schemas");
+            let span = spec.common.span_of("schema");
+            self.diagnostics
+                .error(&codes::SCHEMA_UNSUPPORTED, span, message)
+                .help("remove `schema` and `validate`, or check events with a `filter`");
+        }
+        let (format, framing) = format(spec);
+        let watermark = spec.common.section("watermark");
+        let place = self.context().at(spec.head.span);
+        let node = SourceNode {
+            plan: plan?,
+            format,
+            framing,
+            time: time?,
+            key: key?,
+            lag: watermark.duration("lag"),
+            idle: watermark.duration("idle"),
+            max_future: watermark.duration("max_future"),
+            max_drift: watermark.duration("max_drift"),
+            place,
+        };
+        Some((Work::Source(Box::new(node)), graph::ports(true, [])))
+    }
+
+    /// The rule of the event time. The outer option: whether it could be planned.
+    fn time(&mut self, spec: &SourceSpec, plan: Option<&dyn SourcePlan>) -> Option<TimeRule> {
+        let expr = match spec.common.value("time") {
+            None if plan.is_some_and(SourcePlan::has_time) => return Some(TimeRule::Broker),
+            None => return Some(TimeRule::None),
+            Some(Value::Choice(_)) => return Some(TimeRule::Arrival),
+            Some(Value::Section(section)) => (section.expr("at"), unit(section.choice("unit"))),
+            Some(Value::Expr(expr)) => (expr, TimeUnit::Millis),
+            Some(_) => return None,
+        };
+        let compiled = self.context().compile("time", expr.0, Want::Value)?;
+        Some(TimeRule::Expr { expr: compiled, unit: expr.1 })
+    }
+
+    /// An expression that may be absent. The outer option: whether it could be planned.
+    fn optional(&mut self, section: &Section, key: &str) -> Option<Option<StageExpr>> {
+        match section.expr_opt(key) {
+            None => Some(None),
+            Some(text) => self.context().compile(key, text, Want::Value).map(Some),
+        }
+    }
+
+    fn sink(&mut self, spec: &SinkSpec) -> Option<(Work, Vec<super::Port>)> {
+        if spec.head.broken {
+            self.report_expressions(&[&spec.config, &spec.common]);
+            return None;
+        }
+        let kind = connectors::SINK_KINDS.iter().find(|kind| kind.table == spec.connector)?;
+        let plan = (kind.plan)(spec, &mut self.connect());
+        let target = match plan.as_ref().and_then(|plan| plan.target_key()) {
+            None => Some(None),
+            Some(key) => self.template(&spec.config, key).map(Some),
+        };
+        let key = self.optional(&spec.common, "key");
+        let headers: Vec<Option<(String, StageExpr)>> = spec
+            .common
+            .exprs_opt("headers")
+            .unwrap_or_default()
+            .iter()
+            .map(|named| {
+                let key = format!("headers.{}", named.name);
+                Some((named.name.clone(), self.context().compile(&key, &named.expr, Want::Value)?))
+            })
+            .collect();
+        let headers: Option<Vec<_>> = headers.into_iter().collect();
+        let place = self.context().at(spec.head.span);
+        let node = SinkNode {
+            plan: plan?.into(),
+            inputs: Vec::new(),
+            encoding: encoding(spec),
+            target: target?,
+            key: key?,
+            headers: headers?,
+            gather: gather(spec.common.section("batch")),
+            retry: retry(spec.common.section("retry")),
+            place,
+        };
+        Some((Work::Sink(Box::new(node)), Vec::new()))
+    }
+
+    fn template(&mut self, section: &Section, key: &str) -> Option<Vec<TargetPart>> {
+        let template = section.template(key);
+        let parts: Vec<Option<TargetPart>> = template
+            .parts
+            .iter()
+            .map(|part| match part {
+                TemplatePart::Text(text) => Some(TargetPart::Text(text.clone())),
+                TemplatePart::Expr(text) => self.context().compile(key, text, Want::Text).map(TargetPart::Expr),
+            })
+            .collect();
+        parts.into_iter().collect()
+    }
+}
+
+/// How a source's bytes are read; a file's ending says CSV where nothing else is said.
+fn format(spec: &SourceSpec) -> (decode::Format, Framing) {
+    let written = spec.common.choice_opt("decode");
+    match written.unwrap_or(if is_csv_file(&spec.config) { "csv" } else { "json" }) {
+        "csv" => (decode::Format::Csv, Framing::Csv),
+        "text" => (decode::Format::Text, Framing::Lines),
+        "bytes" => (decode::Format::Bytes, Framing::Lines),
+        _ => (decode::Format::Json, Framing::Lines),
+    }
+}
+
+fn encoding(spec: &SinkSpec) -> encode::Format {
+    let written = spec.common.choice_opt("encode");
+    match written.unwrap_or(if is_csv_file(&spec.config) { "csv" } else { "json" }) {
+        "csv" => encode::Format::Csv,
+        "text" => encode::Format::Text,
+        _ => encode::Format::Json,
+    }
+}
+
+/// Whether the section names a file that ends in `.csv`, compressed or not.
+fn is_csv_file(config: &Section) -> bool {
+    if config.table.name != "file" {
+        return false;
+    }
+    let path = match config.value("path") {
+        Some(Value::Glob(glob)) => glob.clone(),
+        Some(Value::Path(path)) => path.display().to_string(),
+        Some(Value::Template(template)) => match template.parts.last() {
+            Some(TemplatePart::Text(text)) => text.clone(),
+            Some(TemplatePart::Expr(_)) | None => return false,
+        },
+        _ => return false,
+    };
+    [".csv", ".csv.gz", ".csv.zst"].iter().any(|ending| path.ends_with(ending))
+}
+
+fn unit(name: &str) -> TimeUnit {
+    match name {
+        "s" => TimeUnit::Seconds,
+        "us" => TimeUnit::Micros,
+        "ns" => TimeUnit::Nanos,
+        _ => TimeUnit::Millis,
+    }
+}
+
+fn gather(batch: &Section) -> Gather {
+    Gather {
+        events: usize::try_from(batch.int("events")).unwrap_or(1).max(1),
+        bytes: usize::try_from(batch.size("bytes")).unwrap_or(usize::MAX).clamp(1, crate::limits::GATHER_BYTES_MAX),
+        linger: batch.duration("linger"),
+    }
+}
+
+fn retry(section: &Section) -> Retry {
+    let attempts = match section.value("attempts") {
+        Some(Value::Int(attempts)) => u64::try_from(*attempts).ok(),
+        _ => None,
+    };
+    Retry { first: section.duration("first"), max: section.duration("max"), attempts }
+}

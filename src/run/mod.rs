@@ -1,0 +1,37 @@
+//! Makes a plan run: a task for each chain of fused nodes, edges between them, and one coordinator of barriers and the end.
+//! Names no concrete stage or connector.
+
+mod chain;
+mod clock;
+mod coordinator;
+mod drift;
+mod edge;
+mod ingest;
+mod intake;
+mod outgo;
+mod sink;
+mod source;
+mod stage;
+mod start;
+
+pub use clock::Clock;
+pub use start::{Outcome, RunOptions, Running, start};
+
+/// Why a run failed: the node, and what happened to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// `None`: a neighbour in the graph has gone, whose own failure tells why.
+    pub node: Option<String>,
+    pub message: String,
+}
+
+impl Failure {
+    fn of(node: &str, message: impl Into<String>) -> Failure {
+        Failure { node: Some(node.to_string()), message: message.into() }
+    }
+
+    /// The other end of an edge has gone. Its own failure is the one to show.
+    fn neighbour() -> Failure {
+        Failure { node: None, message: "a node of the topology ended without telling its neighbours".into() }
+    }
+}

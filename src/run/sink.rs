@@ -1,0 +1,258 @@
+//! The task of a sink: events are encoded, gathered, and written until the system has them.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::connectors::{ConnectorError, ErrorKind, Sink};
+use crate::event::Batch;
+use crate::flow::{Barrier, Message, Reject, Rejected, Step, Then};
+use crate::plan::{Gather, Retry};
+
+use super::Failure;
+use super::chain::{Chain, Signal};
+use super::coordinator::Report;
+use super::intake::Intake;
+use super::outgo::Outgo;
+
+pub(super) struct SinkTask {
+    /// Its number for the coordinator.
+    pub index: usize,
+    /// The sink alone: for its counters and its `errors` port.
+    pub chain: Chain,
+    pub intake: Intake,
+    pub sink: Box<dyn Sink>,
+    pub outgo: Outgo,
+    pub gather: Gather,
+    pub retry: Retry,
+    pub reports: mpsc::Sender<Report>,
+    /// Since when the oldest event that is not written waits.
+    pub waiting_since: Option<Instant>,
+    /// Whether the sink may hold written events in its own buffer.
+    pub unflushed: bool,
+    /// The reader has gone: nothing more is written.
+    pub closed: bool,
+}
+
+impl SinkTask {
+    /// Runs until the inputs have ended or the run stops. Whatever ends it, what was taken is flushed.
+    pub async fn run(mut self) -> Result<(), Failure> {
+        let ended = self.pump().await;
+        let closed = self.close().await;
+        let written = self.sink.written();
+        // If the coordinator has gone, nobody waits for this.
+        let _ = self.reports.send(Report::SinkEnded(self.index, written)).await;
+        ended.and(closed)
+    }
+
+    async fn pump(&mut self) -> Result<(), Failure> {
+        loop {
+            let (queued, max) = self.intake.fill();
+            self.chain.links[0].counters.queues(queued, max);
+            let Some((input, message)) = self.next().await? else { continue };
+            let steps = match message {
+                Message::Batch(batch) => {
+                    self.intake.inputs.on_batch(input);
+                    self.take(batch).await?;
+                    tokio::task::consume_budget().await;
+                    Vec::new()
+                }
+                Message::Watermark(watermark) => {
+                    self.intake.inputs.on_watermark(input, watermark).into_iter().collect()
+                }
+                Message::Barrier(barrier) => self.intake.inputs.on_barrier(input, barrier).into_iter().collect(),
+                Message::End => self.intake.inputs.on_end(input),
+            };
+            for step in steps {
+                match step {
+                    Step::Advance { mark, forward } => {
+                        self.chain.links[0].counters.reached(mark);
+                        self.chain.forward(0, Signal::Watermark { mark, forward }).await?;
+                    }
+                    Step::Barrier(barrier) => {
+                        self.pass(barrier).await?;
+                        if barrier.then == Then::Stop {
+                            return Ok(());
+                        }
+                    }
+                    Step::End => {
+                        self.flush().await?;
+                        return self.chain.forward(0, Signal::End).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next message. When none is ready, what was gathered is written and flushed first, or waits for its linger time.
+    async fn next(&mut self) -> Result<Option<(usize, Message)>, Failure> {
+        let ready = tokio::select! {
+            biased;
+            message = self.intake.next() => Some(message),
+            () = std::future::ready(()) => None,
+        };
+        if let Some(message) = ready {
+            return message.map(Some);
+        }
+        let due = self.waiting_since.map(|since| since + self.gather.linger);
+        match due {
+            Some(due) if due > Instant::now() => tokio::select! {
+                biased;
+                message = self.intake.next() => message.map(Some),
+                () = tokio::time::sleep_until(due) => self.flush().await.map(|()| None),
+            },
+            _ => {
+                self.flush().await?;
+                self.intake.next().await.map(Some)
+            }
+        }
+    }
+
+    async fn take(&mut self, batch: Batch) -> Result<(), Failure> {
+        self.chain.links[0].counters.took(batch.len());
+        if self.closed {
+            self.chain.links[0].counters.dropped(batch.len());
+            return Ok(());
+        }
+        self.waiting_since.get_or_insert_with(Instant::now);
+        let mut batch = Some(batch);
+        while let Some(rest) = batch.take() {
+            let room = self.gather.events.saturating_sub(self.outgo.len()).max(1);
+            batch = self.outgo.take(rest, room);
+            let rejected = self.outgo.take_rejected();
+            if !rejected.is_empty() {
+                self.chain.reject(0, rejected).await?;
+            }
+            if self.outgo.len() >= self.gather.events || self.outgo.bytes() >= self.gather.bytes {
+                self.write().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn pass(&mut self, barrier: Barrier) -> Result<(), Failure> {
+        self.flush().await?;
+        self.chain.forward(0, Signal::Barrier(barrier)).await?;
+        let _ = self.reports.send(Report::SinkPassed(self.index, barrier.id)).await;
+        Ok(())
+    }
+
+    /// Writes what was gathered, however often it takes.
+    async fn write(&mut self) -> Result<(), Failure> {
+        let mut attempts = Attempts::new(&self.retry);
+        let mut done = 0;
+        while done < self.outgo.len() && !self.closed {
+            let before = done;
+            let result = self.sink.write(self.outgo.encoded(), &mut done).await;
+            self.chain.links[0].counters.gave(done - before);
+            if done > before {
+                attempts = Attempts::new(&self.retry);
+            }
+            self.closed = self.sink.is_closed();
+            let Err(error) = result else { continue };
+            let code = match error.kind {
+                ErrorKind::Event(code) => code,
+                ErrorKind::Transient if self.pause(&mut attempts, &error).await => continue,
+                ErrorKind::Transient => "sink-failed",
+                ErrorKind::Fatal => return Err(self.failure(error)),
+            };
+            if let Some((batch, row)) = self.outgo.origin(done) {
+                let why = Reject { code, message: error.message, at: self.outgo.place().clone() };
+                self.chain.reject(0, vec![Rejected { batch, row, why }]).await?;
+            }
+            attempts = Attempts::new(&self.retry);
+            done += 1;
+        }
+        self.outgo.clear();
+        self.waiting_since = None;
+        self.unflushed = true;
+        self.note_closed().await;
+        Ok(())
+    }
+
+    /// Writes what was gathered and makes the system have it.
+    async fn flush(&mut self) -> Result<(), Failure> {
+        if !self.outgo.is_empty() {
+            self.write().await?;
+        }
+        if !self.unflushed {
+            return Ok(());
+        }
+        let mut attempts = Attempts::new(&self.retry);
+        while !self.closed {
+            match self.sink.flush().await {
+                Ok(()) => break,
+                Err(error) if error.is_transient() && self.pause(&mut attempts, &error).await => {}
+                Err(error) => return Err(self.failure(error)),
+            }
+            self.closed = self.sink.is_closed();
+        }
+        self.closed = self.sink.is_closed();
+        self.unflushed = false;
+        self.note_closed().await;
+        Ok(())
+    }
+
+    async fn close(&mut self) -> Result<(), Failure> {
+        let closed = self.sink.close().await;
+        if self.sink.is_closed() {
+            return Ok(());
+        }
+        closed.map_err(|error| self.failure(error))
+    }
+
+    /// Waits before the next attempt; false when there is none left.
+    async fn pause(&mut self, attempts: &mut Attempts, error: &ConnectorError) -> bool {
+        let Some(pause) = attempts.next() else { return false };
+        tracing::warn!(node = %self.chain.links[0].counters.id, "{error}; trying again in {pause:?}");
+        self.chain.links[0].counters.retried();
+        tokio::time::sleep(pause).await;
+        true
+    }
+
+    async fn note_closed(&mut self) {
+        if self.closed {
+            let _ = self.reports.send(Report::SinkClosed).await;
+        }
+    }
+
+    fn failure(&self, error: ConnectorError) -> Failure {
+        Failure::of(&self.chain.links[0].counters.id, error.message)
+    }
+}
+
+/// The attempts left for one event, and the growing pauses between them.
+struct Attempts {
+    left: Option<u64>,
+    pause: Duration,
+    pause_max: Duration,
+}
+
+impl Attempts {
+    /// One attempt is made before the first pause.
+    fn new(retry: &Retry) -> Attempts {
+        Attempts { left: retry.attempts.map(|n| n.saturating_sub(1)), pause: retry.first, pause_max: retry.max }
+    }
+
+    fn next(&mut self) -> Option<Duration> {
+        if let Some(left) = &mut self.left {
+            *left = left.checked_sub(1)?;
+        }
+        let pause = self.pause;
+        self.pause = (self.pause * 2).min(self.pause_max);
+        Some(pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_attempts_end() {
+        let ms = Duration::from_millis;
+        let mut attempts = Attempts::new(&Retry { first: ms(100), max: ms(300), attempts: Some(4) });
+        assert_eq!([(); 4].map(|()| attempts.next()), [Some(ms(100)), Some(ms(200)), Some(ms(300)), None]);
+    }
+}

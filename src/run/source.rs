@@ -1,0 +1,222 @@
+//! The task of a source: what it reads becomes batches with time, and flows into the nodes fused behind it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::connectors::{ConnectorError, Pull, Source};
+use crate::event::Timestamp;
+use crate::event::decode::Undecodable;
+use crate::flow::{Barrier, Reject, Then, Watermark};
+
+use super::Failure;
+use super::chain::{Chain, Signal};
+use super::coordinator::{Control, Report};
+use super::drift::Drift;
+use super::ingest::Ingest;
+
+/// How often a source that is too far ahead looks again.
+const DRIFT_LOOK_EVERY: Duration = Duration::from_millis(5);
+/// How often an idle source tells that time goes on.
+const IDLE_TELL_EVERY: Duration = Duration::from_secs(1);
+/// The pauses between attempts to read from a system that fails for a while.
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// A source's place among those it is kept together with.
+pub(super) struct DriftMember {
+    pub group: Drift,
+    pub member: usize,
+    pub max_ms: i64,
+}
+
+pub(super) struct SourceTask {
+    /// Its number for the coordinator.
+    pub index: usize,
+    pub chain: Chain,
+    pub source: Box<dyn Source>,
+    pub ingest: Ingest,
+    pub idle: Duration,
+    pub drift: Option<DriftMember>,
+    pub control: mpsc::Receiver<Control>,
+    pub reports: mpsc::Sender<Report>,
+}
+
+/// What the task does next.
+enum Next {
+    Pulled(Result<Pull, ConnectorError>),
+    Told(Option<Control>),
+    Silence,
+    Look,
+}
+
+impl SourceTask {
+    /// Runs until the input ends or the run stops.
+    pub async fn run(mut self) -> Result<(), Failure> {
+        let mut silent_since = Instant::now();
+        let mut tell_at = silent_since + self.idle;
+        let mut pause = RETRY_FIRST;
+        loop {
+            let paused = self.is_ahead();
+            let next = tokio::select! {
+                biased;
+                control = self.control.recv() => Next::Told(control),
+                () = tokio::time::sleep_until(tell_at) => Next::Silence,
+                () = tokio::time::sleep(DRIFT_LOOK_EVERY), if paused => Next::Look,
+                pull = self.source.next(), if !paused => Next::Pulled(pull),
+            };
+            self.tell_notes();
+            match next {
+                Next::Told(Some(Control::Commit(id))) => self.commit(id).await,
+                Next::Told(Some(Control::Barrier(barrier))) => {
+                    self.barrier(barrier).await?;
+                    if barrier.then == Then::Stop {
+                        return self.stop(barrier.id).await;
+                    }
+                }
+                // The coordinator has failed; its own failure tells why.
+                Next::Told(None) => return Err(Failure::neighbour()),
+                Next::Silence => {
+                    if self.source.is_caught_up() && !paused {
+                        let elapsed = silent_since.elapsed().saturating_sub(self.idle);
+                        self.fall_idle(elapsed).await?;
+                    } else {
+                        silent_since = Instant::now();
+                    }
+                    tell_at = Instant::now() + IDLE_TELL_EVERY.min(self.idle.max(Duration::from_millis(10)));
+                }
+                Next::Look => silent_since = Instant::now(),
+                Next::Pulled(Ok(pull)) => {
+                    pause = RETRY_FIRST;
+                    if !self.take(pull).await? {
+                        return self.end().await;
+                    }
+                    silent_since = Instant::now();
+                    tell_at = silent_since + self.idle;
+                    tokio::task::consume_budget().await;
+                }
+                Next::Pulled(Err(error)) if error.is_transient() => {
+                    tracing::warn!(node = %self.id(), "{error}; trying again in {pause:?}");
+                    self.chain.links[0].counters.retried();
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(RETRY_MAX);
+                    silent_since = Instant::now();
+                }
+                Next::Pulled(Err(error)) => return Err(Failure::of(&self.id(), error.message)),
+            }
+        }
+    }
+
+    fn id(&self) -> Arc<str> {
+        self.chain.links[0].counters.id.clone()
+    }
+
+    fn is_ahead(&self) -> bool {
+        self.drift.as_ref().is_some_and(|drift| drift.group.is_ahead(drift.member, self.ingest.mark(), drift.max_ms))
+    }
+
+    /// Sends on what was pulled. False: it was the end.
+    async fn take(&mut self, pull: Pull) -> Result<bool, Failure> {
+        match pull {
+            Pull::End => return Ok(false),
+            Pull::Chunk(chunk) => {
+                self.chain.links[0].counters.took(chunk.frames.len() + chunk.bad.len());
+                let ingested = self.ingest.chunk(chunk, self.chain.clock.wall_ms());
+                for undecodable in &ingested.undecodable {
+                    self.undecodable(undecodable).await?;
+                }
+                self.chain.flush_errors(0).await?;
+                if !ingested.rejected.is_empty() {
+                    self.chain.reject(0, ingested.rejected).await?;
+                }
+                if let Some(batch) = ingested.batch {
+                    self.chain.emit(0, 0, batch).await?;
+                }
+                if let Some(mark) = ingested.moved_to {
+                    self.report_drift(mark);
+                    self.chain.links[0].counters.reached(mark);
+                    self.chain.forward(0, Signal::Watermark { mark, forward: Watermark::At(mark) }).await?;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    async fn undecodable(&mut self, input: &Undecodable) -> Result<(), Failure> {
+        let why = Reject { code: input.code.id, message: input.message.clone(), at: self.ingest.place().clone() };
+        let mark = self.ingest.mark();
+        let link = &mut self.chain.links[0];
+        link.counters.refused(1);
+        link.error_events.push_raw(&why, input, mark);
+        if link.error_events.is_full() {
+            self.chain.flush_errors(0).await?;
+        }
+        Ok(())
+    }
+
+    async fn fall_idle(&mut self, elapsed: Duration) -> Result<(), Failure> {
+        if let Some(drift) = &self.drift {
+            drift.group.leave(drift.member);
+        }
+        let elapsed = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
+        let signal = Signal::Watermark { mark: self.ingest.mark(), forward: Watermark::Idle(elapsed) };
+        self.chain.forward(0, signal).await
+    }
+
+    fn report_drift(&self, mark: Timestamp) {
+        if let Some(drift) = &self.drift {
+            drift.group.report(drift.member, mark);
+        }
+    }
+
+    async fn barrier(&mut self, barrier: Barrier) -> Result<(), Failure> {
+        self.source.barrier(barrier.id);
+        self.chain.forward(0, Signal::Barrier(barrier)).await
+    }
+
+    async fn commit(&mut self, id: u64) {
+        if let Err(error) = self.source.commit(id).await {
+            tracing::warn!(node = %self.id(), "{error}; what was not acknowledged will be delivered again");
+        }
+    }
+
+    /// After the stopping barrier: acknowledges what the sinks have, then leaves.
+    async fn stop(mut self, id: u64) -> Result<(), Failure> {
+        if let Some(drift) = &self.drift {
+            drift.group.leave(drift.member);
+        }
+        while let Some(control) = self.control.recv().await {
+            if let Control::Commit(committed) = control {
+                self.commit(committed).await;
+                if committed == id {
+                    break;
+                }
+            }
+        }
+        self.close().await
+    }
+
+    async fn end(mut self) -> Result<(), Failure> {
+        if let Some(drift) = &self.drift {
+            drift.group.leave(drift.member);
+        }
+        self.chain.forward(0, Signal::End).await?;
+        // The coordinator counts on it; if it has gone, its failure is told.
+        let _ = self.reports.send(Report::SourceEnded(self.index)).await;
+        self.close().await
+    }
+
+    async fn close(&mut self) -> Result<(), Failure> {
+        let closed = self.source.close().await;
+        self.tell_notes();
+        closed.map_err(|error| Failure::of(&self.id(), error.message))
+    }
+
+    fn tell_notes(&mut self) {
+        for note in self.source.take_notes() {
+            tracing::warn!(node = %self.id(), "{note}");
+        }
+    }
+}
