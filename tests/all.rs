@@ -1,1 +1,4 @@
+//! The one integration-test binary: everything that is tested from outside, against the `runner` program itself.
 
+mod cases;
+mod support;

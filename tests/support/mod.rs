@@ -1,0 +1,70 @@
+//! What tests share: the program under test, as a child process that cannot outlive its test.
+
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long any run may take before the test fails.
+pub const RUN_SECONDS_MAX: u64 = 60;
+
+/// The program under test, in a folder.
+pub fn runner(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
+    command.current_dir(dir).stdin(Stdio::null()).env_remove("RUNNER_LOG").env("NO_COLOR", "1");
+    command
+}
+
+/// How a finished program ended, and what it said.
+pub struct Finished {
+    pub status: ExitStatus,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+}
+
+/// Runs a program to its end with this input; kills it and panics when it takes too long.
+pub fn finish(mut command: Command, input: Option<Vec<u8>>) -> Finished {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    if input.is_some() {
+        command.stdin(Stdio::piped());
+    }
+    let mut child = command.spawn().expect("the program starts");
+    let feeder = input.map(|input| {
+        let mut stdin = child.stdin.take().expect("stdin is a pipe");
+        // A program that stops reading early closes the pipe; what it then says is what is tested.
+        std::thread::spawn(move || drop(std::io::Write::write_all(&mut stdin, &input)))
+    });
+    let stdout = drain(child.stdout.take().expect("stdout is a pipe"));
+    let stderr = drain(child.stderr.take().expect("stderr is a pipe"));
+    let status = wait(&mut child, Duration::from_secs(RUN_SECONDS_MAX));
+    let stdout = stdout.join().expect("stdout is read");
+    let stderr = String::from_utf8_lossy(&stderr.join().expect("stderr is read")).into_owned();
+    if let Some(feeder) = feeder {
+        feeder.join().expect("stdin is fed");
+    }
+    let Some(status) = status else { panic!("{command:?} did not end within {RUN_SECONDS_MAX} s; it said:\n{stderr}") };
+    Finished { status, stdout, stderr }
+}
+
+/// Waits for a child; `None` after killing one that takes too long.
+pub fn wait(child: &mut Child, at_most: Duration) -> Option<ExitStatus> {
+    let until = Instant::now() + at_most;
+    loop {
+        if let Some(status) = child.try_wait().expect("the child can be waited for") {
+            return Some(status);
+        }
+        if Instant::now() >= until {
+            child.kill().expect("the child can be killed");
+            child.wait().expect("the child can be waited for");
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn drain(mut pipe: impl std::io::Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).expect("the pipe is read");
+        bytes
+    })
+}
