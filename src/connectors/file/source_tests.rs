@@ -33,7 +33,6 @@ async fn next(source: &mut FeedSource) -> Option<Vec<String>> {
             let good = chunk.frames.iter().map(text);
             Some(good.chain(chunk.bad.iter().map(|bad| bad.code.id.to_string())).collect())
         }
-        Pull::Broken(broken) => Some(vec![broken.code.to_string()]),
         Pull::End => None,
     }
 }
