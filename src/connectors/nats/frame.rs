@@ -86,7 +86,7 @@ fn headers(message: &Message) -> Vec<(&str, Cow<'_, str>)> {
             all.push((name, value));
         }
     }
-    all[1..].sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    all[1..].sort_unstable_by_key(|(name, _)| *name);
     all
 }
 

@@ -100,7 +100,8 @@ impl Ledger {
 
     /// What came before the barrier is to be acknowledged.
     pub fn commit(&mut self, id: u64) {
-        while let Some((_, total)) = self.barriers.pop_front_if(|(barrier, _)| *barrier <= id) {
+        while let Some((_, total)) = self.barriers.front().copied().filter(|(barrier, _)| *barrier <= id) {
+            self.barriers.pop_front();
             let count = usize::try_from(total - self.committed_total).unwrap_or(usize::MAX).min(self.read.len());
             for mark in self.read.drain(..count) {
                 self.done.add(mark.sequence);
