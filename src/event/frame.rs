@@ -39,8 +39,9 @@ pub struct Framer {
 #[derive(Debug)]
 enum Line {
     Frame(Range<u32>),
-    Bad(BadFrame),
-    Empty,
+    Bad(Box<BadFrame>),
+    /// So many empty lines.
+    Empty(u64),
 }
 
 /// What ends an event.
@@ -178,9 +179,13 @@ impl Framer {
             end -= 1;
         }
         let line = if start >= end {
-            Line::Empty
+            if let Some(Line::Empty(count)) = self.ready.back_mut() {
+                *count += 1;
+                return;
+            }
+            Line::Empty(1)
         } else if end - start > self.line_max {
-            Line::Bad(self.too_long(start, end))
+            Line::Bad(Box::new(self.too_long(start, end)))
         } else if self.is_header(start, end) {
             return;
         } else {
@@ -215,7 +220,7 @@ impl Framer {
     /// The line that fills the buffer is over the limit, wherever it ends.
     fn give_up(&mut self) {
         let bad = self.too_long(0, self.buffer.len());
-        self.ready.push_back(Line::Bad(bad));
+        self.ready.push_back(Line::Bad(Box::new(bad)));
         self.rule.reset();
         self.discarding = true;
         self.position += self.buffer.len() as u64;
@@ -251,11 +256,11 @@ impl Framer {
                     chunk.frames.push(range.start - first..range.end - first);
                 }
                 Line::Bad(_) if chunk.bad.len() >= BATCH_EVENTS_MAX => break,
-                Line::Bad(_) | Line::Empty => {}
+                Line::Bad(_) | Line::Empty(_) => {}
             }
             match self.ready.pop_front() {
-                Some(Line::Bad(bad)) => chunk.bad.push(BadFrame { before: chunk.frames.len() as u32, ..bad }),
-                Some(Line::Empty) => chunk.empty_lines += 1,
+                Some(Line::Bad(bad)) => chunk.bad.push(BadFrame { before: chunk.frames.len() as u32, ..*bad }),
+                Some(Line::Empty(count)) => chunk.empty_lines += count,
                 Some(Line::Frame(_)) | None => {}
             }
         }

@@ -9,6 +9,8 @@ pub mod decode;
 pub mod encode;
 pub mod frame;
 pub mod json;
+#[cfg(test)]
+mod json_samples;
 mod layout;
 mod time;
 

@@ -5,7 +5,8 @@ mod flat_map;
 use std::sync::Arc;
 
 use crate::diagnostic::codes;
-use crate::event::{Batch, Cell, Column, Demand, Layout, Path, Texts, json};
+use crate::event::decode::cut_columns;
+use crate::event::{Batch, Demand, Layout};
 use crate::expr::Want;
 use crate::flow::{Fatal, Operator, Output, Progress};
 use crate::spec::{Key, NamedExpr, OneOrNamed, Rule, Section, StageSpec, Table, Type};
@@ -217,7 +218,7 @@ impl Operator for Run {
             RunThen::Object { expr, layout, has_fields: false } => {
                 let mut made = expr.eval(&batch, rows, out);
                 if let Some(objects) = made.columns.pop() {
-                    made.columns = text_columns(layout, objects, &made.texts);
+                    made.columns = cut_columns(layout, &objects, &made.texts);
                     out.emit(0, replaced(batch, layout, made));
                 }
             }
@@ -250,18 +251,6 @@ fn replaced(batch: Batch, layout: &Arc<Layout>, made: Evaluated) -> Batch {
         texts: made.texts,
         ..batch
     }
-}
-
-/// The columns of a text layout: the events themselves, and what is read of them cut out.
-fn text_columns(layout: &Layout, events: Column, texts: &Texts) -> Vec<Column> {
-    let cut = |path: &Path| {
-        let cell = |event: &Cell| match event {
-            Cell::Json(at) => json::lookup_cell(texts, *at, path),
-            _ => Cell::Missing,
-        };
-        Column::from(events.cells().iter().map(cell).collect::<Vec<_>>())
-    };
-    layout.slots.iter().map(|slot| slot.as_ref().map_or_else(|| events.clone(), cut)).collect()
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use crate::event::codes::{self, Code};
 use crate::event::json::{self, Fault, Why, key, literal, number, skip_space, skip_value, string};
-use crate::event::{Cell, Chunk, Column, Layout, TextRef};
+use crate::event::{Cell, Chunk, Column, Layout, TextRef, Texts};
+use crate::limits::JSON_DEPTH_MAX;
 
 use super::tree::{Level, levels};
 use super::{Rows, utf8_fault};
@@ -46,7 +47,7 @@ impl JsonDecoder {
             let mut cut = Cut {
                 text: event,
                 ahead: text.get(frame.start as usize..(frame.end as usize + AHEAD).min(text.len())).unwrap_or(event),
-                base: frame.start,
+                base: TextRef { text: 0, start: frame.start, len: 0 },
                 levels: &mut self.levels,
                 columns: &mut columns,
                 row,
@@ -68,13 +69,31 @@ impl JsonDecoder {
     }
 }
 
+/// The columns of a text layout ([`Layout::text`]) over events whose text was checked before: themselves, and what is
+/// demanded of them. What is no object has missing values.
+pub fn cut_columns(layout: &Layout, events: &Column, texts: &Texts) -> Vec<Column> {
+    let mut levels = levels(layout);
+    let mut columns = vec![vec![Cell::Missing; events.cells().len()]; layout.slots.len()];
+    for (row, event) in events.cells().iter().enumerate() {
+        let Cell::Json(base) = *event else { continue };
+        let text = texts.bytes(base);
+        let (levels, columns) = (&mut levels, &mut columns);
+        let mut cut = Cut { text, ahead: text, base, levels, columns, row, depth_max: JSON_DEPTH_MAX };
+        if cut.event().is_err() {
+            columns.iter_mut().for_each(|column| column[row] = Cell::Missing);
+        }
+    }
+    let cut = columns.into_iter().map(Column::from);
+    std::iter::once(events.clone()).chain(cut.skip(1)).collect()
+}
+
 /// One event being read.
 struct Cut<'a> {
     text: &'a [u8],
     /// The same and a few bytes more where there are some, so that names near the end can be compared by words.
     ahead: &'a [u8],
     /// Where the event starts in the batch's text.
-    base: u32,
+    base: TextRef,
     levels: &'a mut [Level],
     columns: &'a mut [Vec<Cell>],
     row: usize,
@@ -110,7 +129,7 @@ impl Cut<'_> {
 
     #[inline(always)]
     fn range(&self, start: usize, end: usize) -> TextRef {
-        TextRef { text: 0, start: self.base + start as u32, len: (end - start) as u32 }
+        TextRef { text: self.base.text, start: self.base.start + start as u32, len: (end - start) as u32 }
     }
 
     /// Reads the object whose `{` is before `at` and is the `depth`th that is open.

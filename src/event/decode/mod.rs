@@ -16,6 +16,7 @@ use super::codes::Code;
 use super::{BadFrame, Batch, Body, Cell, Chunk, Column, Layout, Meta, Selection, TextRef, Texts, Timestamp};
 
 pub(super) use self::csv::read_csv_header;
+pub use self::json::cut_columns;
 
 /// How a source's bytes are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

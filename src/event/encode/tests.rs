@@ -1,4 +1,7 @@
+use proptest::prelude::*;
+
 use super::*;
+use crate::event::json_samples::{object, value};
 use crate::event::{BatchBuilder, Body, Meta, Timestamp};
 
 fn field(batch: &mut BatchBuilder, text: &str) -> Cell {
@@ -105,4 +108,61 @@ fn csv_has_the_columns_of_the_first_event() {
     builder.push([Cell::Missing], Timestamp::NONE, Timestamp::NONE);
     builder.push([Cell::Float(f64::INFINITY)], Timestamp::NONE, Timestamp::NONE);
     assert_eq!(lines(Format::Csv, &finish(builder)), ("a\n\"\"\n".to_owned(), vec![(1, "encode-nan")]));
+}
+
+/// A cell that stands for a JSON text.
+fn any_cell(builder: &mut BatchBuilder, text: &str) -> Cell {
+    let mut texts = crate::event::Texts::default();
+    texts.push(format!("[{text}]").into_bytes().into());
+    let whole = TextRef { text: 0, start: 0, len: text.len() as u32 + 2 };
+    let item = crate::event::json::items(texts.bytes(whole)).next_cell().expect("an item");
+    builder.cell(item, &texts)
+}
+
+proptest! {
+    #[test]
+    fn changes_are_those_of_a_model(
+        base in object(),
+        edits in prop::collection::vec((prop_oneof![Just("a"), Just("b"), Just("new")], prop::option::of(value())), 0..4),
+    ) {
+        let mut model: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&base).unwrap();
+        let (mut slots, mut list) = (vec![None], Vec::new());
+        for (name, value) in &edits {
+            list.push((Arc::from(*name), value.as_ref().map(|_| slots.len())));
+            match value {
+                Some(value) => {
+                    slots.push(None);
+                    model.insert(name.to_string(), serde_json::from_str(value).unwrap());
+                }
+                None => {
+                    model.shift_remove(*name);
+                }
+            }
+        }
+        let mut builder = BatchBuilder::new(Arc::new(Layout { slots, body: Body::Patched { base: 0, edits: list } }));
+        let mut cells = vec![Cell::Json(builder.text(base.as_bytes()))];
+        for value in edits.iter().filter_map(|(_, value)| value.as_ref()) {
+            cells.push(any_cell(&mut builder, value));
+        }
+        builder.push(cells, Timestamp::NONE, Timestamp::NONE);
+        let (text, errors) = lines(Format::Json, &finish(builder));
+        prop_assert_eq!(errors, []);
+        prop_assert_eq!(text.matches('\n').count(), 1);
+        prop_assert_eq!(serde_json::from_str::<serde_json::Map<_, _>>(&text).unwrap(), model);
+    }
+
+    #[test]
+    fn fields_read_back_as_what_they_were(values in prop::collection::vec(value(), 4), float in any::<f64>()) {
+        let mut builder = BatchBuilder::new(Arc::new(Layout::fields(["a", "b", "c", "d", "f"])));
+        let mut cells: Vec<Cell> = values.iter().map(|value| any_cell(&mut builder, value)).collect();
+        cells.push(Cell::Float(float));
+        builder.push(cells, Timestamp::NONE, Timestamp::NONE);
+        let (text, errors) = lines(Format::Json, &finish(builder));
+        prop_assert_eq!(errors.len(), usize::from(!float.is_finite()));
+        if float.is_finite() {
+            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
+            let expected = values.iter().map(|value| serde_json::from_str(value).unwrap()).chain([float.into()]);
+            prop_assert_eq!(object.into_iter().map(|(_, value)| value).collect::<Vec<_>>(), expected.collect::<Vec<serde_json::Value>>());
+        }
+    }
 }

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::event::decode::cut_columns;
 use crate::event::{Batch, Cell, Column, Layout, Meta, Selection, TextRef, Texts, codes, json};
 use crate::expr::Want;
 use crate::flow::{Output, Progress, Reject};
 use crate::limits::BATCH_EVENTS_MAX;
 use crate::operators::eval::Evaluator;
 use crate::operators::expression::{Place, StageExpr};
-
-use super::text_columns;
 
 /// What `flat_map` wants of its expression.
 pub const WANT: Want = Want::Array;
@@ -125,7 +124,7 @@ impl Pending {
         let meta = &self.batch.meta;
         let rows = events.len();
         Batch {
-            columns: text_columns(layout, Column::from(events), &self.texts),
+            columns: cut_columns(layout, &Column::from(events), &self.texts),
             layout: layout.clone(),
             variant: 0,
             texts: self.texts.clone(),
