@@ -98,7 +98,9 @@ impl Operator for Run {
             match self.seen.see(&self.buffer, time, batch.marks[row as usize]) {
                 Verdict::First => firsts.push(row),
                 Verdict::Duplicate => duplicates.push(row),
-                Verdict::Full => out.reject(&batch, row, keys_full(self.keys_max, &self.at)),
+                Verdict::Full => {
+                    out.reject(&batch, row, keys_full(self.keys_max, "`keys_max` (or `limits.keys`)", &self.at))
+                }
             }
         }
         out.emit(0, batch.select(firsts));

@@ -19,10 +19,18 @@ use table::{Lookup, Rows, TableError};
 
 pub static TABLE: Table = Table::new(
     "enrich",
-    "Adds the row of a table to an event, as an object. The table is kept in memory and read again when its file changes.",
+    "Adds the row of a table to an event, as an object. The table is kept in memory and read again when its file changes; \
+     one that cannot be read leaves the old one in use. Two rows that are alike in all columns of `on` are an error.",
     &[
         Key::new("table", Type::Section(&FROM), "Where the rows are.").required().example("{ file: { path: data/customers.csv } }"),
-        Key::new("on", Type::ExprMap, "The column and what it must equal; with several, all must.").required().example("{ id: event.user }"),
+        Key::new(
+            "on",
+            Type::ExprMap,
+            "The column and what it must equal; with several, all must. Values are compared as texts, as every value of a CSV file is \
+             one: `7`, `7.0` and `\"7\"` are equal.",
+        )
+        .required()
+        .example("{ id: event.user }"),
         Key::new("as", Type::Text, "The field that gets the row.").required().example("customer"),
         Key::new(
             "missing",

@@ -139,8 +139,10 @@ impl KeyTooLong {
 
 /// As many keys are held as may be.
 #[cold]
-pub fn keys_full(keys_max: usize, at: &Arc<str>) -> Reject {
-    let message = format!("the stage holds state for {keys_max} keys, as many as it may (`keys_max`, `limits.keys`)");
+pub fn keys_full(keys_max: usize, limit: &str, at: &Arc<str>) -> Reject {
+    let message = format!(
+        "the stage holds state for {keys_max} keys, as many as {limit} allows: raise it, or use a key with fewer values"
+    );
     Reject { code: codes::KEYS_FULL.id, message, at: at.clone() }
 }
 

@@ -20,7 +20,7 @@ pub static TABLE: Table = Table::new(
         Key::new("every", Type::Int { min: 1, max: i64::MAX }, "The n-th event passes, the 2n-th, and so on.")
             .example("100"),
         Key::new("by", Type::Expr, "Events of one value share one fate: all of them pass, or none.")
-            .default_note("each event by itself")
+            .default_note("each event by its place in the order in which the stage sees them")
             .example("event.user"),
         Key::new("seed", Type::Int { min: 0, max: i64::MAX }, "Another seed chooses others.").default("0"),
     ],

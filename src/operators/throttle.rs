@@ -145,7 +145,7 @@ impl Run {
                     break;
                 }
                 Take::NotBefore(_) => over.push(row),
-                Take::Full => out.reject(&waiting.batch, row, keys_full(self.keys_max, &self.at)),
+                Take::Full => out.reject(&waiting.batch, row, keys_full(self.keys_max, "`limits.keys`", &self.at)),
             }
             waiting.next += 1;
         }
