@@ -29,6 +29,10 @@ macro_rules! codes {
 }
 
 codes! {
+    // What was asked for on the command line.
+    EXPR_INTERPRETED = "expr-interpreted", "An expression is interpreted, and `--deny-fallback` forbids it",
+        "It means the same, but runs ten times slower than a compiled one. The message says what cannot be compiled: loops and closures,          mostly. Write it without, or leave `--deny-fallback` out.";
+
     // What this version does not do.
     SCHEMA_UNSUPPORTED = "schema-unsupported", "A schema cannot be checked yet",
         "This version decodes events without schemas. Remove `schema` and `validate` from the source; a `filter` can check what matters.",

@@ -2,6 +2,8 @@
 //! reads whom. Only this room makes a [`Plan`].
 
 mod build;
+mod draw;
+mod explain;
 mod graph;
 mod time;
 
@@ -159,11 +161,7 @@ impl SourceNode {
 impl SinkNode {
     /// What the sink's own expressions read.
     fn reads(&self) -> Demand {
-        let target = self.target.iter().flatten().filter_map(|part| match part {
-            TargetPart::Text(_) => None,
-            TargetPart::Expr(expr) => Some(expr),
-        });
-        operators::reads(target.chain(&self.key).chain(self.headers.iter().map(|(_, expr)| expr)))
+        operators::reads(self.expressions())
     }
 }
 

@@ -1,0 +1,184 @@
+//! A plan in words: the graph, what each source decodes, how each expression runs, and what holds after a failure.
+
+use std::fmt::Write as _;
+
+use crate::connectors::Replay;
+use crate::diagnostic::{Diagnostics, codes};
+use crate::event::{Demand, Path};
+use crate::operators::StageExpr;
+
+use super::{Node, Plan, SinkNode, SourceNode, TargetPart, TimeRule, Work};
+
+impl Plan {
+    /// The plan in words, for `runner explain`.
+    pub fn explain(&self) -> String {
+        let mut out = String::new();
+        let count = |what: fn(&Work) -> bool| self.nodes.iter().filter(|node| what(&node.work)).count();
+        let _ = writeln!(
+            out,
+            "topology {}: {} sources, {} stages, {} sinks; it runs {}",
+            self.name,
+            count(|work| matches!(work, Work::Source(_))),
+            count(|work| matches!(work, Work::Stage(_))),
+            count(|work| matches!(work, Work::Sink(_))) - 1,
+            if self.is_bounded() { "until its input ends" } else { "until it is stopped" },
+        );
+        for place in 0..self.nodes.len() {
+            out.push('\n');
+            self.node(place, &mut out);
+        }
+        self.guarantees(&mut out);
+        out
+    }
+
+    /// Reports every expression that Rhai has to interpret as an error (`--deny-fallback`).
+    pub fn deny_fallback(&self, diagnostics: &mut Diagnostics) {
+        for expr in self.nodes.iter().flat_map(Node::expressions) {
+            if let Err(why) = expr.expr().is_lowered() {
+                let message = format!("`{}` is interpreted: {}", expr.key(), why.message);
+                diagnostics.error(&codes::EXPR_INTERPRETED, expr.place().span_of(why.range), message);
+            }
+        }
+    }
+
+    fn node(&self, place: usize, out: &mut String) {
+        let node = &self.nodes[place];
+        match &node.work {
+            Work::Source(source) => self.source(node, source, out),
+            Work::Stage(stage) => {
+                let _ = writeln!(out, "stage {} ({}) from {}", node.id, stage.kind, self.from(node));
+                let task = if node.is_fused {
+                    format!("the task of {}", self.head(place))
+                } else {
+                    "a task of its own".into()
+                };
+                let _ =
+                    writeln!(out, "  runs in {task}{}", if stage.stage.is_stateful() { ", keeps state" } else { "" });
+            }
+            Work::Sink(sink) => {
+                let _ = writeln!(out, "sink {} from {}", node.id, self.from(node));
+                let _ = writeln!(out, "  writes {}", sink.plan.outline());
+            }
+        }
+        let expressions = node.expressions();
+        let width = expressions.iter().map(|expr| expr.key().len()).max().unwrap_or(0);
+        for expr in expressions {
+            let how = match expr.expr().is_lowered() {
+                Ok(()) => "compiled".to_string(),
+                Err(why) => format!("interpreted: {}", why.message),
+            };
+            let _ = writeln!(out, "  {:<width$}  {how}  {}", expr.key(), shortened(expr.expr().text()));
+        }
+    }
+
+    fn source(&self, node: &Node, source: &SourceNode, out: &mut String) {
+        let _ = writeln!(out, "source {}", node.id);
+        let _ = writeln!(out, "  reads {}", source.plan.outline());
+        let time = match &source.time {
+            TimeRule::None => "none",
+            TimeRule::Broker => "the broker's timestamp",
+            TimeRule::Arrival => "the moment an event is read",
+            TimeRule::Expr { .. } => "of the event",
+        };
+        let _ = writeln!(out, "  time: {time}");
+        let mut demand = source.reads();
+        node.ports.iter().for_each(|port| demand.extend(&port.demand));
+        let _ = writeln!(out, "  decodes {}", decoded(&demand));
+    }
+
+    /// The node in whose task a fused node runs.
+    fn head(&self, mut place: usize) -> &str {
+        while self.nodes[place].is_fused {
+            place = self.nodes[place].inputs[0].node;
+        }
+        &self.nodes[place].id
+    }
+
+    /// `id`, `id.port` of everything that a node reads.
+    fn from(&self, node: &Node) -> String {
+        let names: Vec<String> = node.inputs.iter().map(|input| self.nodes[input.node].port_name(input.port)).collect();
+        match names.len() {
+            0..8 => names.join(", "),
+            n => format!("{} and {} more", names[..6].join(", "), n - 6),
+        }
+    }
+
+    /// What holds for the events of each source at each sink, after a failure of the runner.
+    fn guarantees(&self, out: &mut String) {
+        let _ = writeln!(out, "\nafter a crash of the runner (this version keeps no state on disk):");
+        for (place, node) in self.nodes.iter().enumerate() {
+            let Work::Source(source) = &node.work else { continue };
+            let below = self.below(place);
+            let state = below
+                .iter()
+                .any(|&place| matches!(&self.nodes[place].work, Work::Stage(stage) if stage.stage.is_stateful()));
+            let holds = match (source.plan.replay(), source.plan.is_bounded()) {
+                (_, true) => "a new run reads all of it again and replaces its outputs",
+                (Replay::Ack, false) if state => {
+                    "what no sink had yet is delivered again; open windows and other state begin anew"
+                }
+                (Replay::Ack, false) => "what no sink had yet is delivered again: at least once",
+                (Replay::Position, false) => "a new run begins where `start` says",
+                (Replay::None, false) => "what was in flight is lost: the system cannot give it again",
+            };
+            let _ = writeln!(out, "  {}: {holds}", node.id);
+        }
+    }
+
+    /// Every node that events of this one can come to.
+    fn below(&self, place: usize) -> Vec<usize> {
+        let mut reached = vec![false; self.nodes.len()];
+        reached[place] = true;
+        for (at, node) in self.nodes.iter().enumerate().skip(place + 1) {
+            reached[at] = node.inputs.iter().any(|input| reached[input.node]);
+        }
+        (place + 1..self.nodes.len()).filter(|&at| reached[at]).collect()
+    }
+}
+
+impl Node {
+    /// `id` for the main port, else `id.port`.
+    pub(super) fn port_name(&self, port: usize) -> String {
+        match self.ports.get(port) {
+            Some(port) if port.name.is_empty() => self.id.to_string(),
+            Some(port) => format!("{}.{}", self.id, port.name),
+            None => format!("{}.errors", self.id),
+        }
+    }
+
+    /// Every expression of the node.
+    fn expressions(&self) -> Vec<&StageExpr> {
+        match &self.work {
+            Work::Source(source) => source.time.expr().into_iter().chain(&source.key).collect(),
+            Work::Stage(stage) => stage.stage.expressions(),
+            Work::Sink(sink) => sink.expressions().collect(),
+        }
+    }
+}
+
+impl SinkNode {
+    /// Every expression beside an event's body.
+    pub(super) fn expressions(&self) -> impl Iterator<Item = &StageExpr> {
+        let target = self.target.iter().flatten().filter_map(|part| match part {
+            TargetPart::Text(_) => None,
+            TargetPart::Expr(expr) => Some(expr),
+        });
+        target.chain(&self.key).chain(self.headers.iter().map(|(_, expr)| expr))
+    }
+}
+
+/// What is cut out of each event, in words.
+fn decoded(demand: &Demand) -> String {
+    let name = |path: &Path| path.iter().map(|part| &**part).collect::<Vec<_>>().join(".");
+    let names: Vec<String> = demand.paths.iter().filter(|path| !path.is_empty()).map(name).collect();
+    if names.is_empty() { "nothing: events are checked and passed on".into() } else { names.join(", ") }
+}
+
+/// The first line of an expression, cut to a width that fits beside its key.
+fn shortened(text: &str) -> String {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let cut: String = first.chars().take(60).collect();
+    let more = cut.len() < first.len() || lines.next().is_some();
+    if more { format!("{cut} ...") } else { cut }
+}
