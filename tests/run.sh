@@ -60,6 +60,6 @@ if [ "$status" -ne 0 ]; then
         say "error: the tests took more than $minutes minutes and were ended; the last ones are in $log"
     fi
     say "Failed:"
-    grep -E '^test .*(FAILED|has been running)' "$log" >&2 || say "  no single test; see $log"
+    grep -E '^test .*(\.\.\. FAILED|has been running)' "$log" >&2 || say "  no single test; see $log"
     exit 1
 fi
