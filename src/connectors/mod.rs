@@ -20,7 +20,7 @@ pub use plan::{ConnectContext, Framing, Replay, SinkKind, SinkPlan, SourceKind, 
 use crate::spec::Table;
 
 /// Every connector of a source, in the order of the reference.
-pub const SOURCE_KINDS: [SourceKind; 3] = [file::SOURCE_KIND, stdin::KIND, nats::SOURCE_KIND];
+pub const SOURCE_KINDS: [SourceKind; 4] = [file::SOURCE_KIND, stdin::KIND, generate::KIND, nats::SOURCE_KIND];
 
 /// Every connector of a sink, in the order of the reference.
 pub const SINK_KINDS: [SinkKind; 4] = [file::SINK_KIND, stdout::KIND, discard::KIND, nats::SINK_KIND];

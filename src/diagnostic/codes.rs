@@ -41,6 +41,8 @@ codes! {
     // The file and its YAML.
     FILE_UNREADABLE = "file-unreadable", "A file cannot be read",
         "The file does not exist, is a folder, may not be opened, or reading it failed. The message has the system's reason.";
+    GENERATE_FAILS = "generate-fails", "The expression of `generate` fails for its first event",
+        "The first event is made when the topology is checked. One that fails would most likely fail each time.", "generate: { event: '#{ a: choose([]) }' }";
     INPUT_MISSING = "input-missing", "An input file does not exist yet",
         "A run would stop at once. This is a warning, as the file may be made before the run starts.", "file: { path: nowhere.jsonl }";
     FILE_TOO_LARGE = "file-too-large", "A topology file is larger than the limit",

@@ -42,6 +42,8 @@ codes! {
     INPUT_DAMAGED = "input-damaged", "a damaged compressed file",
         "A compressed file ends in the middle, or its data are broken from some place on. What comes before was read; `raw` has the \
          beginning of the line that was cut. Make the file again or copy it again; the message names it.";
+    GENERATE_FAILED = "generate-failed", "an event that could not be made",
+        "The expression of a `generate` source failed for this number; the message says why and where. Mend the expression.";
     BAD_PATH = "bad-path", "no name for a file",
         "The path of a file sink, made from this event's values, cannot be the name of a file: it is too long. Use a shorter value.";
     ENCODE_NAN = "encode-nan", "NaN or infinity in the output",
