@@ -26,6 +26,7 @@ pub struct NodeCounters {
     errors: AtomicU64,
     dropped: AtomicU64,
     retries: AtomicU64,
+    skipped: AtomicU64,
     mark: AtomicI64,
     keys: AtomicU64,
     windows: AtomicU64,
@@ -44,6 +45,8 @@ pub struct Counters {
     pub dropped: u64,
     /// Repeated attempts to write.
     pub retries: u64,
+    /// Empty lines of the input.
+    pub skipped: u64,
     /// The event time the node has come to, in milliseconds.
     pub mark: Option<i64>,
     pub held: Held,
@@ -64,6 +67,7 @@ impl NodeCounters {
             errors: AtomicU64::default(),
             dropped: AtomicU64::default(),
             retries: AtomicU64::default(),
+            skipped: AtomicU64::default(),
             mark: AtomicI64::new(Timestamp::NONE.0),
             keys: AtomicU64::default(),
             windows: AtomicU64::default(),
@@ -97,6 +101,11 @@ impl NodeCounters {
         self.retries.fetch_add(1, Relaxed);
     }
 
+    /// Counts empty lines.
+    pub fn skipped(&self, lines: u64) {
+        self.skipped.fetch_add(lines, Relaxed);
+    }
+
     /// Notes how far event time has come.
     pub fn reached(&self, mark: Timestamp) {
         self.mark.store(mark.0, Relaxed);
@@ -123,6 +132,7 @@ impl NodeCounters {
             errors: self.errors.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
             retries: self.retries.load(Relaxed),
+            skipped: self.skipped.load(Relaxed),
             mark: (mark != Timestamp::NONE.0 && mark != Timestamp::END.0).then_some(mark),
             held: Held { keys: self.keys.load(Relaxed), windows: self.windows.load(Relaxed) },
             queued: self.queued.load(Relaxed),

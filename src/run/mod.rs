@@ -13,6 +13,7 @@ mod sink;
 mod source;
 mod stage;
 mod start;
+mod watch;
 
 pub use clock::Clock;
 pub use start::{Outcome, RunOptions, Running, start};

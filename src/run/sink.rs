@@ -39,6 +39,11 @@ impl SinkTask {
     /// Runs until the inputs have ended or the run stops. Whatever ends it, what was taken is flushed.
     pub async fn run(mut self) -> Result<(), Failure> {
         let ended = self.pump().await;
+        if ended.as_ref().is_err_and(|failure| failure.node.is_none()) && !self.closed {
+            // A neighbour failed: what was taken is still written, once; the first failure is the one to tell.
+            let mut done = 0;
+            let _ = self.sink.write(self.outgo.encoded(), &mut done).await;
+        }
         let closed = self.close().await;
         let written = self.sink.written();
         // If the coordinator has gone, nobody waits for this.

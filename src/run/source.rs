@@ -124,6 +124,7 @@ impl SourceTask {
             Pull::Chunk(chunk) => {
                 self.chain.links[0].counters.took(chunk.frames.len() + chunk.bad.len());
                 let ingested = self.ingest.chunk(chunk, self.chain.clock.wall_ms());
+                self.chain.links[0].counters.skipped(ingested.empty_lines);
                 for undecodable in &ingested.undecodable {
                     self.undecodable(undecodable).await?;
                 }

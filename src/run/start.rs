@@ -22,6 +22,7 @@ use super::intake::Intake;
 use super::outgo::Outgo;
 use super::sink::SinkTask;
 use super::source::{DriftMember, SourceTask};
+use super::watch::Watch;
 use super::{Clock, Failure, stage};
 
 /// What a run is told beside its plan.
@@ -47,6 +48,7 @@ pub struct Running {
     pub clock: Clock,
     tasks: JoinSet<Result<(), Failure>>,
     coordinator: tokio::task::JoinHandle<Vec<Written>>,
+    _watch: Watch,
 }
 
 /// How a run ended.
@@ -159,7 +161,12 @@ impl Starter {
         let every = self.plan.sources().any(|source| source.plan.replay() == crate::connectors::Replay::Ack);
         let every = every.then_some(self.plan.barrier_every);
         let coordinator = Coordinator { sources, sinks, reports, every, stop: self.stop.clone() };
+        let stages = self.plan.nodes.iter().filter_map(|node| match &node.work {
+            Work::Stage(stage) => Some(stage),
+            Work::Source(_) | Work::Sink(_) => None,
+        });
         Running {
+            _watch: Watch::start(stages.flat_map(|stage| stage.stage.watched()).collect()),
             counters: self.counters,
             stop: self.stop,
             clock: self.clock,
