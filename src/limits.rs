@@ -14,6 +14,10 @@ pub const COMPACT_BYTES_MAX: usize = 256 << 20;
 pub const BATCH_TEXTS_MAX: usize = 256;
 /// Bytes of one event, its line or message (`limits.line`).
 pub const LINE_BYTES_MAX: usize = 16 << 20;
+/// The most that `limits.line` may be raised to: ranges of text are 32 bits wide.
+pub const LINE_BYTES_CEILING: usize = 512 << 20;
+/// Text that a sink encodes at once; one larger event is encoded alone.
+pub const ENCODE_BYTES_MAX: usize = 4 << 20;
 /// Nesting of one event; the event itself is depth 1 (`limits.depth`).
 pub const JSON_DEPTH_MAX: usize = 128;
 /// Bytes a source reads at once.
@@ -84,10 +88,11 @@ const _: () = assert!(NATS_UNREAD_MAX >= 2 * NATS_PULL_EVENTS_MAX);
 pub const GATHER_BYTES_MAX: usize = 64 << 20;
 
 const _: () = assert!(LINE_BYTES_MAX >= BATCH_BYTES_MAX);
-const _: () = assert!(LINE_BYTES_MAX < u32::MAX as usize / 4);
+const _: () = assert!(LINE_BYTES_CEILING >= LINE_BYTES_MAX);
+const _: () = assert!(LINE_BYTES_CEILING < u32::MAX as usize / 4);
 // A table's rows are counted in u32: four times its file (CSV repeats the names), and one more row of escapes.
 const _: () = assert!(10 * TABLE_BYTES_MAX < u32::MAX as usize);
-const _: () = assert!(COMPACT_BYTES_MAX + LINE_BYTES_MAX < u32::MAX as usize / 4);
+const _: () = assert!(COMPACT_BYTES_MAX + LINE_BYTES_CEILING < u32::MAX as usize / 4);
 const _: () = assert!(BATCH_TEXTS_MAX < u16::MAX as usize);
 const _: () = assert!(BATCH_EVENTS_MAX < u32::MAX as usize);
 

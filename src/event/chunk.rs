@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, LINE_BYTES_MAX, RAW_BYTES_KEPT_MAX};
+use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, LINE_BYTES_CEILING, RAW_BYTES_KEPT_MAX};
 
 use super::codes::{self, Code};
 use super::{Cell, Column, TextRef, Timestamp, json};
@@ -111,7 +111,7 @@ impl ChunkBuilder {
             chunk: Chunk::default(),
             keys: Vec::new(),
             headers: Vec::new(),
-            line_max: line_max.min(LINE_BYTES_MAX),
+            line_max: line_max.min(LINE_BYTES_CEILING),
         }
     }
 

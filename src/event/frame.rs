@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, LINE_BYTES_MAX, RAW_BYTES_KEPT_MAX, READ_BYTES};
+use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, LINE_BYTES_CEILING, RAW_BYTES_KEPT_MAX, READ_BYTES};
 
 use super::chunk::{BadFrame, Chunk, CsvHeader, too_long};
 use super::codes;
@@ -75,7 +75,7 @@ impl Framer {
     fn new(rule: Rule, line_max: usize) -> Framer {
         Framer {
             rule,
-            line_max: line_max.min(LINE_BYTES_MAX),
+            line_max: line_max.min(LINE_BYTES_CEILING),
             chunk_events_max: BATCH_EVENTS_MAX,
             buffer: Vec::new(),
             position: 0,
@@ -185,6 +185,7 @@ impl Framer {
             }
             Line::Empty(1)
         } else if end - start > self.line_max {
+            self.no_header();
             Line::Bad(Box::new(self.too_long(start, end)))
         } else if self.is_header(start, end) {
             return;
@@ -205,6 +206,14 @@ impl Framer {
         }
     }
 
+    /// If the input still has no header, what was given up was it: the next record is not.
+    fn no_header(&mut self) {
+        if let Rule::Csv { header: header @ None, .. } = &mut self.rule {
+            *header =
+                Some(Arc::new(CsvHeader(Err("the first record, the CSV header, is over limits.line".to_owned()))));
+        }
+    }
+
     fn too_long(&self, start: usize, end: usize) -> BadFrame {
         let kept = &self.buffer[start..end.min(start + RAW_BYTES_KEPT_MAX)];
         BadFrame {
@@ -220,6 +229,7 @@ impl Framer {
     /// The line that fills the buffer is over the limit, wherever it ends.
     fn give_up(&mut self) {
         let bad = self.too_long(0, self.buffer.len());
+        self.no_header();
         self.ready.push_back(Line::Bad(Box::new(bad)));
         self.rule.reset();
         self.discarding = true;

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::LINE_BYTES_MAX;
 
 /// All events of an input that arrives in pieces of `step` bytes: text or code, and the position.
 fn run(mut framer: Framer, input: &[u8], step: usize) -> (Vec<(String, i64)>, u64) {
@@ -105,6 +106,12 @@ fn a_quote_left_open_costs_one_error() {
     let input = [&b"a,b\n1,\""[..], &b"x".repeat(20), b"\n2,3\n"].concat();
     let (found, _) = run(Framer::csv(10), &input, 4);
     assert_eq!(found, events(&[("line-too-long", 4), ("2,3", 28)]));
+
+    let mut framer = Framer::csv(10);
+    framer.buffer().extend_from_slice(b"a header that is long\n1\n");
+    let chunk = framer.next_chunk(true).expect("records");
+    assert!(chunk.header.is_some_and(|header| header.0.is_err()), "a record is never taken for the header");
+    assert_eq!((chunk.bad.len(), chunk.frames.len()), (1, 1));
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::connectors::{Encoded, SinkPlan};
-use crate::event::encode::{EncodeError, Encoder, write_cell};
+use crate::event::encode::{EncodeError, Encoder, fitting, write_cell};
 use crate::event::{Batch, Cell, Column, Layout, Texts, json};
 use crate::expr::{Arena, Program};
 use crate::flow::{Reject, Rejected};
@@ -108,11 +108,12 @@ impl Outgo {
         self.batches.clear();
     }
 
-    /// Encodes the first `room` events of a batch and gives the others back.
+    /// Encodes the first events of a batch, at most `room`, and gives the others back.
     pub fn take(&mut self, batch: Batch, room: usize) -> Option<Batch> {
         if batch.is_empty() {
             return None;
         }
+        let room = room.min(fitting(&batch));
         let mut rows = batch.selection.to_vec();
         let rest = (rows.len() > room).then(|| batch.select(rows.split_off(room)));
         let batch = if rest.is_some() { batch.select(rows) } else { batch };

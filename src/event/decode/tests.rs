@@ -131,6 +131,33 @@ fn keys_and_headers_stay_beside_their_events() {
 
 proptest! {
     #[test]
+    fn whatever_comes_in_is_an_event_a_reject_or_an_empty_line(
+        input in prop::collection::vec(prop_oneof![3 => Just(b'\n'), 1 => Just(b'"'), 2 => any::<u8>()], 0..80),
+        step in 1usize..20,
+    ) {
+        for format in [Format::Json, Format::Csv, Format::Text, Format::Bytes] {
+            let mut framer = if format == Format::Csv { Framer::csv(8) } else { Framer::lines(8) };
+            let mut decoder = decoder(format, &["a", "text", "bytes"]);
+            let mut found = 0;
+            let mut take = |framer: &mut Framer, ended: bool| {
+                while let Some(chunk) = framer.next_chunk(ended) {
+                    let decoded = decoder.decode(chunk, 0);
+                    found += decoded.batch.len() as u64 + decoded.rejects.len() as u64 + decoded.empty_lines;
+                }
+            };
+            for piece in input.chunks(step) {
+                framer.buffer().extend_from_slice(piece);
+                take(&mut framer, false);
+            }
+            take(&mut framer, true);
+            let lines = input.split_inclusive(|byte| *byte == b'\n').count() as u64;
+            if format != Format::Csv {
+                prop_assert_eq!(found, lines);
+            }
+        }
+    }
+
+    #[test]
     fn csv_comes_back_as_it_was_written(rows in prop::collection::vec(("\\PC{0,8}|[,\"\r\n]{0,4}", "[a\n\"]{0,3}"), 1..5)) {
         let text = |(a, b): &(String, String)| serde_json::json!({ "a": a, "b,c": b }).to_string();
         let input: Vec<String> = rows.iter().map(text).collect();

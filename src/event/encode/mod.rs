@@ -5,6 +5,8 @@ mod json;
 
 use std::sync::Arc;
 
+use crate::limits::ENCODE_BYTES_MAX;
+
 use super::codes::{self, Code};
 use super::{Batch, Cell, Layout, TextRef};
 
@@ -54,6 +56,7 @@ impl Encoder {
     }
 
     /// Writes the selected events one after the other, and where each ends. `line_end`: each ends with LF.
+    /// Memory is bounded where the batch holds no more than [`fitting`] events.
     /// What cannot be written leaves no bytes; its row and why go to `errors`, in order.
     pub fn encode(
         &mut self,
@@ -86,6 +89,22 @@ impl Encoder {
             }
         }
     }
+}
+
+/// How many of the first selected events may be encoded at once, at least one: rows can share text, so that a small batch
+/// can make much output.
+pub fn fitting(batch: &Batch) -> usize {
+    let columns: Vec<&[Cell]> = batch.columns.iter().map(|column| column.cells()).collect();
+    let bytes = |row: u32| -> usize {
+        let cells = columns.iter().filter_map(|cells| cells.get(row as usize)?.text_ref());
+        cells.map(|at| at.len as usize).sum()
+    };
+    let mut total = 0;
+    let fits = batch.selection.iter().take_while(|&row| {
+        total += bytes(row);
+        total <= ENCODE_BYTES_MAX
+    });
+    fits.count().max(1)
 }
 
 fn compiled<'a>(known: &'a mut Vec<(Arc<Layout>, JsonEncoder)>, layout: &Arc<Layout>) -> &'a JsonEncoder {

@@ -119,6 +119,19 @@ fn any_cell(builder: &mut BatchBuilder, text: &str) -> Cell {
     builder.cell(item, &texts)
 }
 
+#[test]
+fn shared_text_counts_once_for_every_row() {
+    let mut builder = BatchBuilder::new(Arc::new(Layout::fields(["a"])));
+    let long = field(&mut builder, &"x".repeat(1 << 20));
+    for _ in 0..20 {
+        builder.push([long], Timestamp::NONE, Timestamp::NONE);
+    }
+    let batch = finish(builder);
+    assert_eq!(fitting(&batch), 4);
+    assert_eq!(fitting(&batch.select(vec![3, 4])), 2);
+    assert_eq!(fitting(&batch.select(vec![])), 1);
+}
+
 proptest! {
     #[test]
     fn changes_are_those_of_a_model(

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::event::{Cell, TextRef, Texts};
-use crate::limits::JSON_DEPTH_MAX;
 
-use super::scan::{key, literal, number, skip_space, skip_value, string};
+use super::scan::{literal, number, plain_end, skip_space};
+use super::text::string_end;
 use super::{classify_number, unescape};
 
 /// A JSON value, borrowed from its text.
@@ -57,12 +57,13 @@ pub(in crate::event) fn cell_at(text: &[u8], at: usize) -> Option<(Cell, usize)>
     let range = |start: usize, end: usize| TextRef { text: 0, start: start as u32, len: (end - start) as u32 };
     Some(match text.get(at)? {
         b'"' => {
-            let (end, escaped) = string(text, at + 1).ok()?;
-            let range = range(at + 1, end);
-            (if escaped { Cell::Escaped(range) } else { Cell::Str(range) }, end + 1)
+            let plain = plain_end(text, at + 1);
+            let end = string_end(text, plain);
+            let inside = range(at + 1, (end - 1).max(at + 1));
+            (if end == plain + 1 { Cell::Str(inside) } else { Cell::Escaped(inside) }, end)
         }
         b'{' | b'[' => {
-            let end = skip_value(text, at, 0, JSON_DEPTH_MAX).ok()?;
+            let end = after_value(text, at);
             (Cell::Json(range(at, end)), end)
         }
         b'-' | b'0'..=b'9' => {
@@ -74,6 +75,29 @@ pub(in crate::event) fn cell_at(text: &[u8], at: usize) -> Option<(Cell, usize)>
             (if *first == b'n' { Cell::Null } else { Cell::Bool(*first == b't') }, end)
         }
     })
+}
+
+/// What follows the value at `at`. Nothing is checked again, so nesting needs no bound.
+fn after_value(text: &[u8], mut at: usize) -> usize {
+    let mut open = 0usize;
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'"' => {
+                at = string_end(text, at + 1);
+                if open == 0 {
+                    return at;
+                }
+                continue;
+            }
+            b'{' | b'[' => open += 1,
+            b'}' | b']' if open <= 1 => return at + open,
+            b'}' | b']' => open -= 1,
+            b',' | b' ' | b'\n' | b'\r' | b'\t' if open == 0 => return at,
+            _ => {}
+        }
+        at += 1;
+    }
+    at
 }
 
 /// A member of an object: where its name is between the quotes, and where its value is.
@@ -128,10 +152,15 @@ impl Iterator for RawMembers<'_> {
         if self.text.get(at) == Some(&b',') {
             at = skip_space(self.text, at + 1);
         }
-        let (end, escaped, start) = key(self.text, at).ok()?;
-        let after = skip_value(self.text, start, 0, JSON_DEPTH_MAX).ok()?;
-        self.at = after;
-        Some(Member { name: (at + 1, end), escaped, value: (start, after) })
+        if self.text.get(at) != Some(&b'"') {
+            return None;
+        }
+        let plain = plain_end(self.text, at + 1);
+        let end = string_end(self.text, plain);
+        let colon = skip_space(self.text, end);
+        let start = skip_space(self.text, colon + 1);
+        self.at = after_value(self.text, start);
+        Some(Member { name: (at + 1, (end - 1).max(at + 1)), escaped: end != plain + 1, value: (start, self.at) })
     }
 }
 
@@ -255,6 +284,33 @@ mod tests {
         let Cell::Str(at) = lookup_cell(&texts, object, &path("a.s")) else { panic!("a string") };
         assert_eq!(texts.str(at), "hi");
         assert_eq!(lookup_cell(&texts, object, &path("a.x")), Cell::Missing);
+    }
+
+    #[test]
+    fn text_that_was_never_checked_ends_quietly() {
+        for text in [
+            "{\"a",
+            "{\"a\"",
+            "{\"a\":",
+            "{\"a\":\"x",
+            "{\"a\":{",
+            "{\"a\":[1}",
+            "{\"a\":}",
+            "{,",
+            "[\"",
+            "[1,",
+            "{\"a\\",
+            "[",
+            "{",
+            "x",
+            "",
+        ] {
+            members(text.as_bytes()).take(9).count();
+            items(text.as_bytes()).take(9).count();
+            lookup(text.as_bytes(), &path("a.b"));
+        }
+        let deep = ["{\"a\":", &"[".repeat(5000), &"]".repeat(5000), ",\"b\":1}"].concat();
+        assert_eq!(lookup(deep.as_bytes(), &path("b")), Some(Value::Int(1)));
     }
 
     #[test]
