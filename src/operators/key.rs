@@ -1,8 +1,11 @@
 //! Keys of state: values of events as owned bytes, equal exactly where an expression's `==` says so.
 
+use std::collections::BTreeMap;
+
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 
-use crate::event::{Cell, Texts, json};
+use crate::event::json::{self, Value};
+use crate::event::{Cell, Texts};
 
 /// Adds a value to a key. The form is self-delimiting, so several values in a row make a key that is equal only to the
 /// same values in the same order. It may be kept on disk: changing it changes what stored state means.
@@ -18,7 +21,7 @@ pub fn append(cell: Cell, texts: &Texts, key: &mut Vec<u8>) {
         Cell::Number(at) => append_number(texts.str(at), key),
         Cell::Str(at) => append_bytes(6, texts.bytes(at), key),
         Cell::Escaped(at) => append_bytes(6, json::unescape(texts.bytes(at)).as_bytes(), key),
-        Cell::Json(at) => append_bytes(7, canonical(texts.bytes(at)).as_bytes(), key),
+        Cell::Json(at) => append_bytes(7, &canonical(texts.bytes(at)), key),
     }
 }
 
@@ -30,7 +33,6 @@ pub fn hash(bytes: &[u8], seed: u64) -> u64 {
 /// The value as text, for comparing it with a column whose type is not known (every CSV column is text): strings as they
 /// are, numbers and bools as JSON writes them, whole floats as ints. `None`: missing and null are equal to nothing.
 pub fn text<'a>(cell: Cell, texts: &'a Texts, space: &'a mut String) -> Option<&'a str> {
-    use std::fmt::Write;
     space.clear();
     match cell {
         Cell::Missing | Cell::Null => return None,
@@ -43,9 +45,7 @@ pub fn text<'a>(cell: Cell, texts: &'a Texts, space: &'a mut String) -> Option<&
             None => return Some(texts.str(at)),
         },
         Cell::Escaped(at) => space.push_str(&json::unescape(texts.bytes(at))),
-        Cell::Json(at) => {
-            let _ = write!(space, "{}", canonical(texts.bytes(at)));
-        }
+        Cell::Json(at) => space.push_str(&String::from_utf8_lossy(&canonical(texts.bytes(at)))),
     }
     Some(space)
 }
@@ -99,15 +99,58 @@ fn float_of(text: &str) -> Option<f64> {
     text.parse::<f64>().ok().filter(|value| value.is_finite() && (is_float || *value == 0.0))
 }
 
-/// The text of an object or array without spaces, fields in order of their names.
+/// The text of an object or array in the one form that is the same for all equal ones: without spaces, fields in order of
+/// their names, of duplicate ones the last, whole floats as ints.
 #[cold]
-fn canonical(json: &[u8]) -> String {
-    match serde_json::from_slice::<serde_json::Value>(json) {
-        Ok(mut value) => {
-            value.sort_all_objects();
-            value.to_string()
+fn canonical(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    write_canonical(text, &mut out);
+    out
+}
+
+/// Nests as deeply as the event does, which is bounded.
+fn write_canonical(text: &[u8], out: &mut Vec<u8>) {
+    let is_object = text.first() == Some(&b'{');
+    out.push(if is_object { b'{' } else { b'[' });
+    let inside = out.len();
+    let comma = |out: &mut Vec<u8>| {
+        if out.len() > inside {
+            out.push(b',');
         }
-        Err(_) => String::from_utf8_lossy(json).into_owned(),
+    };
+    if is_object {
+        let members: BTreeMap<_, _> = json::members(text).collect();
+        for (name, value) in members {
+            comma(out);
+            json::write_string(out, name.as_bytes());
+            out.push(b':');
+            write_value(value, out);
+        }
+    } else {
+        for value in json::items(text) {
+            comma(out);
+            write_value(value, out);
+        }
+    }
+    out.push(if is_object { b'}' } else { b']' });
+}
+
+fn write_value(value: Value<'_>, out: &mut Vec<u8>) {
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
+        Value::Int(value) => json::write_i64(out, value),
+        Value::Number(text) => {
+            let text = std::str::from_utf8(text).unwrap_or_default();
+            match float_of(text).map(|value| (value, whole(value))) {
+                Some((_, Some(int))) => json::write_i64(out, int),
+                Some((float, None)) => drop(json::write_f64(out, float)),
+                None => out.extend_from_slice(text.as_bytes()),
+            }
+        }
+        Value::Str(raw) => json::write_string(out, raw),
+        Value::Escaped(raw) => json::write_string(out, json::unescape(raw).as_bytes()),
+        Value::Json(text) => write_canonical(text, out),
     }
 }
 
@@ -139,7 +182,14 @@ mod tests {
             vec![cell(Cell::Str, "ab", t), cell(Cell::Escaped, "a\\u0062", t)],
             vec![cell(Cell::Number, "9223372036854775808", t)],
             vec![cell(Cell::Number, "9223372036854775809", t)],
-            vec![cell(Cell::Json, "{\"a\": 1, \"b\": [2]}", t), cell(Cell::Json, "{\"b\":[2],\"a\":1}", t)],
+            vec![
+                cell(Cell::Json, r#"{"a": 1, "b": [2, "x"]}"#, t),
+                cell(Cell::Json, r#"{"b":[2.0,"\u0078"],"a":0,"a":1}"#, t),
+            ],
+            vec![cell(Cell::Json, r#"{"a":9223372036854775808}"#, t)],
+            vec![cell(Cell::Json, r#"{"a":9223372036854775809}"#, t)],
+            vec![cell(Cell::Json, "{}", t)],
+            vec![cell(Cell::Json, "[]", t), cell(Cell::Json, "[ ]", t)],
         ];
         let key = |cell: Cell| {
             let mut key = Vec::new();
