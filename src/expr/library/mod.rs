@@ -10,6 +10,8 @@ mod json;
 mod maps;
 mod math;
 pub mod random;
+#[cfg(test)]
+mod properties;
 mod reference;
 mod regex;
 mod rfc3339;
