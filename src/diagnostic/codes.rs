@@ -140,6 +140,7 @@ codes! {
     UNREAD_SOURCE = "unread-source", "A source that nobody reads", "Its events are read and lost. Add a stage or a sink that reads it, or remove the source.";
     UNREAD_PORT = "unread-port", "A port that nobody reads", "Events that leave by it are dropped (and counted). If that is meant, say so with a `discard` sink.";
     SAME_FILE = "same-file", "Two sinks write one file", "They would write over each other. Let one sink read both: `from: [a, b]`.";
+    USED_TWICE = "used-twice", "Two nodes use what only one of them can", "Standard input is read by one source, standard output written by one sink: two would tear each other's lines apart.", "sinks: { a: { from: x, stdout: {} }, b: { from: y, stdout: {} } }";
     SINK_READS_SOURCE = "file-read-and-written", "A sink writes a file that a source reads", "The source would read what the sink writes, or find the file replaced. Write to another file.";
     WINDOW_WITHOUT_TIME = "no-time", "A stage by event time over a source without `time`", "Windows and `dedupe` go by the time in the events. Say where it is: `time: event.timestamp`; or write `time: arrival`, and results depend on when the run happens.";
     UPDATES_FEED_STATE = "updates-feed-state", "A window with `emit: updates` feeds a stage that keeps state", "Every revision of a result is an event of its own, so that the next stage would count it again. Use `emit: final`.";

@@ -1,5 +1,6 @@
 //! Makes the plan of a spec: every part is planned, so that every problem is reported; the graph is put together only if there is none.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::observe::Role;
 use crate::operators::{self, StageContext, StageExpr, StageLimits};
 use crate::spec::{Catalog, PortRef, Section, SinkSpec, SourceSpec, StageSpec, TemplatePart, TopologySpec, Value};
 
+use super::conflicts::{self, Uses};
 use super::graph::{self, From};
 use super::{
     Gather, Node, Plan, Retry, RunLimits, SinkNode, SourceNode, StageNode, TargetPart, TimeRule, TimeUnit, Work,
@@ -37,6 +39,7 @@ pub fn plan(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Plan> 
         let work = planner.sink(sink);
         parts.extend(planner.part(&sink.head, Role::Sink, &sink.from, work));
     }
+    conflicts::report(&uses(spec, &parts), planner.diagnostics);
     if planner.diagnostics.has_errors() {
         return None;
     }
@@ -72,6 +75,35 @@ struct Part<'a> {
     from: &'a [PortRef],
     ports: Vec<super::Port>,
     work: Work,
+}
+
+/// What the connectors of these nodes use.
+fn uses(spec: &TopologySpec, parts: &[Part<'_>]) -> Vec<Uses> {
+    let of = |part: &Part<'_>| {
+        let (span, is_sink, exclusive, reads) = match &part.work {
+            Work::Source(node) => {
+                (spec.sources.get(part.id)?.config.span, false, node.plan.exclusive(), node.plan.reads())
+            }
+            Work::Sink(node) => (spec.sinks.get(part.id)?.config.span, true, node.plan.exclusive(), Vec::new()),
+            Work::Stage(_) => return None,
+        };
+        Some(Uses { id: part.id.to_string(), span, is_sink, exclusive, reads })
+    };
+    let letters = Uses {
+        id: "dead_letters".to_string(),
+        span: spec.dead_letters.span,
+        is_sink: true,
+        exclusive: Some(connectors::comparable(&dead_letter_path(spec)).display().to_string()),
+        reads: Vec::new(),
+    };
+    parts.iter().filter_map(of).chain([letters]).collect()
+}
+
+fn dead_letter_path(spec: &TopologySpec) -> PathBuf {
+    match spec.dead_letters.path_opt("path") {
+        Some(path) => path.to_path_buf(),
+        None => spec.resolve(&format!("out/{}.dead.jsonl", spec.name)),
+    }
 }
 
 /// The nodes in topological order, attached to each other.
@@ -113,10 +145,7 @@ fn dead_letters(spec: &TopologySpec, nodes: &mut [Node]) -> Node {
     let config = &spec.dead_letters;
     // Bounded input is read from its start again, so what an earlier run left is written anew.
     let keep = nodes.iter().any(|node| matches!(&node.work, Work::Source(source) if !source.plan.is_bounded()));
-    let path = match config.path_opt("path") {
-        Some(path) => path.to_path_buf(),
-        None => spec.resolve(&format!("out/{}.dead.jsonl", spec.name)),
-    };
+    let path = dead_letter_path(spec);
     let plan: Arc<dyn SinkPlan> = Arc::new(connectors::DeadLetters::new(path, config.size("max"), keep));
     let retry = Retry { first: Duration::from_millis(100), max: Duration::from_secs(30), attempts: None };
     let sink = SinkNode {

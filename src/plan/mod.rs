@@ -2,6 +2,7 @@
 //! reads whom. Only this room makes a [`Plan`].
 
 mod build;
+mod conflicts;
 mod draw;
 mod explain;
 mod graph;

@@ -1,0 +1,78 @@
+//! What only one node of a topology can use: the files that sinks write, standard input and output. Pure.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use crate::diagnostic::{Diagnostics, Span, codes};
+
+/// What a node uses, as its connector tells it.
+pub(super) struct Uses {
+    pub id: String,
+    pub span: Span,
+    pub is_sink: bool,
+    /// What nobody else may use.
+    pub exclusive: Option<String>,
+    /// Files that nobody may write.
+    pub reads: Vec<PathBuf>,
+}
+
+/// Reports nodes that would get in each other's way.
+pub(super) fn report(nodes: &[Uses], diagnostics: &mut Diagnostics) {
+    let mut first: HashMap<&str, &Uses> = HashMap::new();
+    for node in nodes {
+        let Some(what) = &node.exclusive else { continue };
+        let Some(other) = first.insert(what, node) else { continue };
+        let (code, help) = match node.is_sink {
+            true if what.contains('/') => {
+                (&codes::SAME_FILE, "let one sink read both (`from: [a, b]`), or write two files")
+            }
+            true => (&codes::USED_TWICE, "let one sink read both: `from: [a, b]`"),
+            false => (&codes::USED_TWICE, "let several stages read one source"),
+        };
+        diagnostics
+            .error(code, node.span, format!("`{}` and `{}` both use {what}", other.id, node.id))
+            .also(other.span, format!("`{}` uses it here", other.id))
+            .help(help);
+    }
+    let read = nodes.iter().flat_map(|node| node.reads.iter().map(move |path| (node, path.display().to_string())));
+    for (reader, path) in read {
+        let Some(writer) = first.get(path.as_str()).filter(|node| node.is_sink) else { continue };
+        diagnostics
+            .error(
+                &codes::SINK_READS_SOURCE,
+                writer.span,
+                format!("`{}` writes {path}, which `{}` reads", writer.id, reader.id),
+            )
+            .also(reader.span, format!("`{}` reads it here", reader.id))
+            .help("write another file; to change a file in place, write a new one and rename it after the run");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uses(id: &str, is_sink: bool, exclusive: Option<&str>, reads: &[&str]) -> Uses {
+        let reads = reads.iter().map(PathBuf::from).collect();
+        Uses { id: id.to_string(), span: Span::NONE, is_sink, exclusive: exclusive.map(str::to_string), reads }
+    }
+
+    #[test]
+    fn each_pair_in_conflict_is_reported() {
+        let mut diagnostics = Diagnostics::new();
+        let nodes = [
+            uses("in", false, Some("standard input"), &[]),
+            uses("again", false, Some("standard input"), &[]),
+            uses("card", false, None, &["/d/a.jsonl", "/d/b.jsonl"]),
+            uses("card2", false, None, &["/d/a.jsonl"]),
+            uses("one", true, Some("/d/out.jsonl"), &[]),
+            uses("two", true, Some("/d/out.jsonl"), &[]),
+            uses("loop", true, Some("/d/b.jsonl"), &[]),
+            uses("free", true, None, &[]),
+        ];
+        report(&nodes, &mut diagnostics);
+        let found: Vec<&str> = diagnostics.found().iter().map(|found| found.code.id).collect();
+        assert_eq!(found, ["used-twice", "same-file", "file-read-and-written"]);
+        assert!(diagnostics.found()[2].message.contains("`loop` writes /d/b.jsonl, which `card` reads"));
+    }
+}
