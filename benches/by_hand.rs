@@ -189,7 +189,12 @@ fn filter_map(input: &mut dyn BufRead, output: &mut dyn Write) -> std::io::Resul
     each_payment(input, |payment| {
         if payment.amount > 50.0 {
             let country = payment.merchant.country;
-            let large = Large { user: payment.user_id, amount: payment.amount, country, abroad: country != payment.card_country };
+            let large = Large {
+                user: payment.user_id,
+                amount: payment.amount,
+                country,
+                abroad: country != payment.card_country,
+            };
             serde_json::to_writer(&mut *output, &large)?;
             output.write_all(b"\n")?;
         }

@@ -110,6 +110,7 @@ pub fn minify(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 /// After the closing quote of the string whose opening quote is before `at`, in valid JSON.
+#[inline]
 pub(super) fn string_end(text: &[u8], mut at: usize) -> usize {
     loop {
         at = plain_end(text, at);

@@ -78,24 +78,36 @@ pub(in crate::event) fn cell_at(text: &[u8], at: usize) -> Option<(Cell, usize)>
 }
 
 /// What follows the value at `at`. Nothing is checked again, so nesting needs no bound.
+#[inline(always)]
 fn after_value(text: &[u8], mut at: usize) -> usize {
+    match text.get(at) {
+        Some(b'"') => string_end(text, at + 1),
+        Some(b'{' | b'[') => after_nested(text, at),
+        _ => {
+            // What numbers and literals are made of.
+            while let Some(b'+' | b'-' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'E') = text.get(at) {
+                at += 1;
+            }
+            at
+        }
+    }
+}
+
+fn after_nested(text: &[u8], mut at: usize) -> usize {
     let mut open = 0usize;
     while let Some(&byte) = text.get(at) {
+        at += 1;
         match byte {
-            b'"' => {
-                at = string_end(text, at + 1);
-                if open == 0 {
-                    return at;
-                }
-                continue;
-            }
+            b'"' => at = string_end(text, at),
             b'{' | b'[' => open += 1,
-            b'}' | b']' if open <= 1 => return at + open,
-            b'}' | b']' => open -= 1,
-            b',' | b' ' | b'\n' | b'\r' | b'\t' if open == 0 => return at,
+            b'}' | b']' => {
+                open = open.saturating_sub(1);
+                if open == 0 {
+                    break;
+                }
+            }
             _ => {}
         }
-        at += 1;
     }
     at
 }
