@@ -71,7 +71,7 @@ pub static LIMITS: Table = Table::new(
         Key::new("line", Type::Size, "The longest line of a text source, in bytes.").default("16MiB"),
         Key::new(
             "depth",
-            Type::Int { min: 1, max: 1024 },
+            Type::Int { min: 1, max: crate::limits::JSON_DEPTH_MAX as i64 },
             "How deep an event's JSON may nest; the event itself is depth 1.",
         )
         .default("128"),
