@@ -60,11 +60,13 @@ impl Operator for Run {
         let ports = self.conditions.len();
         let mut held: Vec<Vec<u32>> =
             (0..ports).map(|port| self.conditions.test(port, &batch, &mut rows, out)).collect();
+        if rows.len() < batch.len() {
+            held.iter_mut().for_each(|held| held.retain(|row| rows.binary_search(row).is_ok()));
+        }
         let mut taken = vec![false; batch.rows()];
-        for (port, held) in held.iter_mut().enumerate() {
-            held.retain(|row| rows.binary_search(row).is_ok());
+        for (port, held) in held.into_iter().enumerate() {
             held.iter().for_each(|row| taken[*row as usize] = true);
-            out.emit(port, batch.select(std::mem::take(held)));
+            out.emit(port, batch.select(held));
         }
         rows.retain(|row| !taken[*row as usize]);
         out.emit(ports, batch.select(rows));
