@@ -148,8 +148,9 @@ impl Access {
             ConnectErrorKind::Tls => ConnectorError::fatal(format!(
                 "no encrypted connection to the NATS server {servers}: {why}; check the files and the host's name under `tls`"
             )),
-            ConnectErrorKind::Io if is_certificate(&why) => ConnectorError::fatal(format!(
-                "no encrypted connection to the NATS server {servers}: {why}; name its authority with `tls: {{ ca: FILE }}`"
+            ConnectErrorKind::Io if tls_way_out(&why).is_some() => ConnectorError::fatal(format!(
+                "no encrypted connection to the NATS server {servers}: {why}; {}",
+                tls_way_out(&why).unwrap_or_default()
             )),
             ConnectErrorKind::ServerParse => {
                 ConnectorError::fatal(format!("{servers} is no address of a NATS server: {why}"))
@@ -164,8 +165,21 @@ impl Access {
     }
 }
 
-fn is_certificate(why: &str) -> bool {
-    why.contains("certificate") || why.contains("UnknownIssuer") || why.contains("received fatal alert")
+/// What to do when the handshake of an encrypted connection fails, which reaches us as a plain I/O error.
+fn tls_way_out(why: &str) -> Option<&'static str> {
+    if why.contains("InvalidContentType") {
+        Some("it does not encrypt: give it a certificate, or leave `tls` and `tls://` out")
+    } else if why.contains("CertificateRequired") {
+        Some("it wants to know its clients: `tls: { cert: FILE, key: FILE }`")
+    } else if why.contains("certificate") {
+        Some(
+            "name the authority that signed it with `tls: { ca: FILE }`, and the server as its certificate does in `url`",
+        )
+    } else if why.contains("received fatal alert") {
+        Some("the server's log says what it did not like")
+    } else {
+        None
+    }
 }
 
 fn readable(what: &str, path: &Path) -> Result<(), ConnectorError> {
@@ -257,6 +271,34 @@ impl Link {
     /// What the server forbade, once.
     pub fn take_refused(&self) -> Option<String> {
         self.said().refused.take()
+    }
+
+    /// Fails if the server forbade what reading a stream needs.
+    pub fn check_refused(&self) -> Result<(), ConnectorError> {
+        match self.take_refused() {
+            None => Ok(()),
+            Some(refused) => Err(ConnectorError::fatal(format!(
+                "{} refuses: {refused}; for JetStream this user must be allowed to publish to `$JS.API.>` and `$JS.ACK.>`, and to \
+                 subscribe to `_INBOX.>`",
+                self.servers
+            ))),
+        }
+    }
+
+    /// Does work that the server may forbid: its refusal comes beside the answer, which then never comes.
+    pub async fn unless_refused<T>(
+        &self,
+        work: impl Future<Output = Result<T, ConnectorError>>,
+    ) -> Result<T, ConnectorError> {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = self.changed() => {
+                    self.check_refused()?;
+                }
+            }
+        }
     }
 
     /// How often the connection was found again: what was on its way at a change may be lost.

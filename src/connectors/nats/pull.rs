@@ -153,6 +153,7 @@ impl Puller {
 
     /// Does what is due: mends, acknowledges, asks for more.
     async fn work(&mut self) -> Result<(), ConnectorError> {
+        self.link.check_refused()?;
         if !is_connected(&self.client) {
             return Ok(());
         }

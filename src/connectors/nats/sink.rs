@@ -55,7 +55,9 @@ impl NatsSink {
         if let Some(stream) = &target.stream {
             let subject = target.subject.as_deref();
             let context = jetstream::new(client.clone());
-            let found = context.get_stream(stream).await.map_err(|error| stream_error(stream, subject, &error))?;
+            let look =
+                async { context.get_stream(stream).await.map_err(|error| stream_error(stream, subject, &error)) };
+            let found = link.unless_refused(look).await?;
             let subjects = &found.cached_info().config.subjects;
             if let Some(subject) = subject.filter(|subject| !subjects.iter().any(|pattern| covers(pattern, subject))) {
                 return Err(ConnectorError::fatal(format!(

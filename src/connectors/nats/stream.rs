@@ -30,7 +30,7 @@ impl StreamSource {
     /// Connects, finds or makes the consumer, and begins to read.
     pub async fn open(access: Access, wanted: Wanted, open: SourceOpen) -> Result<StreamSource, ConnectorError> {
         let (client, link) = access.connect().await?;
-        let bound = wanted.bind(&client, None).await?;
+        let bound = link.unless_refused(wanted.bind(&client, None)).await?;
         let (server, own) = (bound.info.config.max_ack_pending, wanted.max_pending);
         if !bound.made && server > 0 && server < own {
             link.note(format!(
