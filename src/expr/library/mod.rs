@@ -14,7 +14,6 @@ pub mod random;
 mod properties;
 mod reference;
 mod regex;
-mod rfc3339;
 mod strings;
 mod time;
 mod walk;
@@ -23,7 +22,6 @@ use super::codes;
 use super::value::{Call, Fail, Returned, Types, Value};
 
 pub use reference::reference;
-pub use rfc3339::parse_rfc3339;
 pub use time::duration_ms;
 
 /// One function. `run` has the only implementation; compiled programs and interpreted Rhai both call it, after the number

@@ -37,7 +37,8 @@ the key alone: `choose([\"DE\", \"FR\"], \"home\" + user)` is the same country i
 /// The whole reference.
 pub fn reference() -> String {
     let mut out = String::from(HEAD);
-    for (theme, functions) in THEMES {
+    let generate = ("Random choices, only in the `event` of a `generate` source", random::FUNCTIONS);
+    for (theme, functions) in THEMES.into_iter().chain([generate]) {
         // Writing to a string cannot fail.
         let names: Vec<String> = functions.iter().map(|function| format!("[`{0}`](#{0})", function.name)).collect();
         let _ = write!(out, "\n## {theme}\n\n{}\n", names.join(" "));

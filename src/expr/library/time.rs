@@ -1,11 +1,11 @@
 //! Times and durations. A time is an int of milliseconds since 1970-01-01T00:00:00Z, a duration an int of milliseconds.
 //! Everything is UTC, and nothing reads a clock.
 
-use jiff::Timestamp;
 use jiff::fmt::strtime::BrokenDownTime;
 
+use crate::event::Timestamp;
+
 use super::convert::shown;
-use super::rfc3339::parse_rfc3339;
 use super::{Call, Fail, Function, Param, Returned, Run, Types, Value};
 
 const TIME: Param = Param::new("time", Types::INT);
@@ -120,8 +120,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 type Result<T> = std::result::Result<T, Fail>;
 
-fn moment(ms: i64) -> Result<Timestamp> {
-    Timestamp::from_millisecond(ms).map_err(|_| {
+fn moment(ms: i64) -> Result<jiff::Timestamp> {
+    jiff::Timestamp::from_millisecond(ms).map_err(|_| {
         Fail::argument(format!("`time` must be in milliseconds, between the years -9999 and 9999; it is {ms}"))
     })
 }
@@ -194,7 +194,7 @@ fn format_time<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> 
 /// Bytes of a time's format; a conversion may be padded to 255 characters, so this bounds the result as well.
 const FORMAT_BYTES_MAX: usize = 4096;
 
-fn push_formatted(out: &mut String, time: Timestamp, format: &str) -> Result<()> {
+fn push_formatted(out: &mut String, time: jiff::Timestamp, format: &str) -> Result<()> {
     if format.len() > FORMAT_BYTES_MAX {
         return Err(Fail::argument(format!(
             "`format` has {} bytes, over the limit of {FORMAT_BYTES_MAX}",
@@ -208,7 +208,7 @@ fn push_formatted(out: &mut String, time: Timestamp, format: &str) -> Result<()>
 
 fn check_format(args: &[Option<Value<'_>>]) -> Result<()> {
     match args.get(1) {
-        Some(Some(Value::Str(format))) => push_formatted(&mut String::new(), Timestamp::UNIX_EPOCH, format),
+        Some(Some(Value::Str(format))) => push_formatted(&mut String::new(), jiff::Timestamp::UNIX_EPOCH, format),
         _ => Ok(()),
     }
 }
@@ -269,6 +269,11 @@ fn truncated_by_calendar(ms: i64, unit: &str) -> Result<i64> {
     Ok(start
         .map_err(|_| Fail::argument(format!("`time` is too far from 1970 to be truncated: {ms}")))?
         .as_millisecond())
+}
+
+/// The milliseconds of an RFC 3339 time.
+fn parse_rfc3339(text: &str) -> Option<i64> {
+    Timestamp::parse_rfc3339(text.as_bytes()).and_then(Timestamp::get)
 }
 
 /// The units of durations with their milliseconds, the longest first.
