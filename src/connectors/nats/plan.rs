@@ -7,7 +7,8 @@ use async_nats::jetstream::consumer::DeliverPolicy;
 use futures_util::future::BoxFuture;
 
 use crate::connectors::{ConnectContext, ConnectorError, Replay, Sink, SinkPlan, Source, SourceOpen, SourcePlan};
-use crate::diagnostic::codes::BAD_VALUE;
+use crate::diagnostic::codes::{BAD_VALUE, NOT_TOGETHER};
+use crate::event::Timestamp;
 use crate::spec::{Section, SinkSpec, SourceSpec, TemplatePart, Value};
 
 use super::connect::{Access, Login, Tls};
@@ -72,7 +73,14 @@ pub fn source(spec: &SourceSpec, context: &mut ConnectContext<'_>) -> Option<Box
                 deliver: deliver(spec, context)?,
             })
         }
-        (None, Some(subject)) => Reads::Subject(subject),
+        (None, Some(subject)) => {
+            if spec.common.is_written("start") && spec.common.value("start") != Some(&Value::Choice("latest")) {
+                let what = "`start` needs a `stream`: a plain subject has no past to begin in";
+                context.diagnostics.error(&NOT_TOGETHER, spec.common.key_span_of("start"), what);
+                return None;
+            }
+            Reads::Subject(subject)
+        }
         // The table demands one of the two.
         (None, None) => return None,
     };
@@ -105,14 +113,16 @@ pub fn sink(spec: &SinkSpec, context: &mut ConnectContext<'_>) -> Option<Box<dyn
 fn deliver(spec: &SourceSpec, context: &mut ConnectContext<'_>) -> Option<DeliverPolicy> {
     match spec.common.value("start") {
         Some(Value::Choice("latest")) => Some(DeliverPolicy::New),
-        Some(Value::Section(start)) => match async_nats::datetime::parse_rfc3339(start.text("time")) {
-            Ok(start_time) => Some(DeliverPolicy::ByStartTime { start_time }),
-            Err(why) => {
-                let what = format!("`{}` is no time: {why}", start.text("time"));
+        Some(Value::Section(start)) => {
+            let text = start.text("time");
+            let moment = Timestamp::parse_rfc3339(text.as_bytes())
+                .and_then(|time| async_nats::datetime::from_nanos(i128::from(time.0) * 1_000_000).ok());
+            if moment.is_none() {
+                let what = format!("`{text}` is no time of RFC 3339 with an offset");
                 context.diagnostics.error(&BAD_VALUE, start.span_of("time"), what).help("`2026-01-31T08:00:00Z`");
-                None
             }
-        },
+            moment.map(|start_time| DeliverPolicy::ByStartTime { start_time })
+        }
         _ => Some(DeliverPolicy::All),
     }
 }
