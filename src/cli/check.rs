@@ -1,0 +1,75 @@
+//! `runner check`: every problem of every file in one go.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{Exit, SettingsArgs, load};
+
+/// Folders below the one named, at most.
+const DEPTH_MAX: usize = 16;
+
+/// What `check` takes.
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Topologies, or folders of them (every `.yaml` and `.yml` below).
+    #[arg(required = true, value_name = "FILE|DIR")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+/// Checks all files and prints what it found.
+pub(super) fn check(args: &CheckArgs) -> Exit {
+    let mut files = Vec::new();
+    for path in &args.paths {
+        if path.is_dir() {
+            let before = files.len();
+            if let Err(error) = topologies_below(path, 0, &mut files) {
+                eprintln!("error: the folder {} cannot be read: {error}", path.display());
+                return Exit::Usage;
+            }
+            if files.len() == before {
+                eprintln!("error: there is no .yaml file below {}", path.display());
+                return Exit::Usage;
+            }
+        } else {
+            files.push(path.clone());
+        }
+    }
+    let (mut errors, mut warnings) = (0, 0);
+    for file in &files {
+        let loaded = load::load(file, &args.settings);
+        load::report(&loaded.diagnostics);
+        let found = loaded.diagnostics.count();
+        errors += found.0;
+        warnings += found.1;
+    }
+    let files = plural(files.len(), "file");
+    if errors == 0 {
+        let warned = if warnings == 0 { String::new() } else { format!(", {}", plural(warnings, "warning")) };
+        println!("{files} checked{warned}: no errors");
+        return Exit::Success;
+    }
+    eprintln!("{files} checked: {}, {}", plural(errors, "error"), plural(warnings, "warning"));
+    Exit::Invalid
+}
+
+fn topologies_below(dir: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    let mut entries = std::fs::read_dir(dir)?.collect::<Result<Vec<_>, _>>()?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if path.is_dir() && !hidden && depth < DEPTH_MAX {
+            topologies_below(&path, depth + 1, files)?;
+        } else if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn plural(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}

@@ -1,0 +1,37 @@
+//! From a path to a plan: what every command does first.
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use crate::diagnostic::{Diagnostics, Style};
+use crate::plan::{self, Plan};
+use crate::spec::{self, Settings, TopologySpec};
+
+use super::SettingsArgs;
+
+/// A topology as far as it could be read.
+pub(super) struct Loaded {
+    pub spec: Option<TopologySpec>,
+    pub plan: Option<Plan>,
+    pub diagnostics: Diagnostics,
+}
+
+/// Reads, checks and plans one file.
+pub(super) fn load(path: &Path, settings: &SettingsArgs) -> Loaded {
+    let mut diagnostics = Diagnostics::new();
+    let env = |name: &str| std::env::var(name).ok();
+    let outside = Settings { set: &settings.set, env: &env };
+    let spec = spec::read_file(path, &plan::CATALOG, outside, &mut diagnostics);
+    let plan = spec.as_ref().and_then(|spec| plan::plan(spec, &mut diagnostics));
+    if let Some(plan) = plan.as_ref().filter(|_| settings.deny_fallback) {
+        plan.deny_fallback(&mut diagnostics);
+    }
+    let plan = plan.filter(|_| !diagnostics.has_errors());
+    Loaded { spec, plan, diagnostics }
+}
+
+/// Prints problems to stderr, in colour on a terminal.
+pub(super) fn report(diagnostics: &Diagnostics) {
+    let style = if std::io::stderr().is_terminal() { Style::Coloured } else { Style::Plain };
+    eprint!("{}", diagnostics.render(style));
+}

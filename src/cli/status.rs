@@ -1,0 +1,217 @@
+//! What is seen while a topology runs: a live table on a terminal, otherwise a log line now and then.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::observe::{Counters, NodeCounters, Role};
+use crate::run::Clock;
+
+/// How often the live table is drawn.
+const DRAW_EVERY: Duration = Duration::from_millis(500);
+/// How often a plain line is logged.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// Lines of the table that are on the screen; log lines are written above it.
+static DRAWN: Mutex<usize> = Mutex::new(0);
+
+/// The status of a run, until it is finished.
+pub(super) struct Status {
+    task: JoinHandle<()>,
+    done: CancellationToken,
+}
+
+impl Status {
+    /// Begins to tell about these nodes.
+    pub fn start(counters: Vec<Arc<NodeCounters>>, clock: Clock, live: bool) -> Status {
+        let done = CancellationToken::new();
+        let until = done.clone();
+        let task = tokio::spawn(async move {
+            let every = if live { DRAW_EVERY } else { LOG_EVERY };
+            let mut before: Vec<Counters> = counters.iter().map(|node| node.read()).collect();
+            let mut last = clock.now();
+            loop {
+                tokio::select! {
+                    () = until.cancelled() => return,
+                    () = tokio::time::sleep(every) => {}
+                }
+                let now: Vec<Counters> = counters.iter().map(|node| node.read()).collect();
+                let seconds = (clock.now() - last).as_secs_f64().max(0.001);
+                last = clock.now();
+                if live {
+                    draw(&table(&counters, &before, &now, seconds, clock.wall_ms(), width()));
+                } else {
+                    log_line(&counters, &before, &now, seconds);
+                }
+                before = now;
+            }
+        });
+        Status { task, done }
+    }
+
+    /// Stops, and takes the table off the screen.
+    pub async fn finish(self) {
+        self.done.cancel();
+        // It ends at once; it cannot fail.
+        let _ = self.task.await;
+        erase(&mut io::stderr().lock());
+    }
+}
+
+fn width() -> usize {
+    terminal_size::terminal_size_of(io::stderr()).map_or(100, |(width, _)| usize::from(width.0))
+}
+
+/// The table, a row a node.
+fn table(
+    nodes: &[Arc<NodeCounters>],
+    before: &[Counters],
+    now: &[Counters],
+    seconds: f64,
+    wall_ms: i64,
+    width: usize,
+) -> Vec<String> {
+    let name_width = nodes.iter().map(|node| node.id.len()).max().unwrap_or(4).clamp(4, 32);
+    let mut lines = vec![format!(
+        "{:<name_width$} {:<7} {:>9} {:>9} {:>8} {:>7} {:>9} {:>9}",
+        "node", "", "in/s", "out/s", "errors/s", "queue", "behind", "held"
+    )];
+    for ((node, before), now) in nodes.iter().zip(before).zip(now) {
+        let rate = |now: u64, before: u64| short((now.saturating_sub(before)) as f64 / seconds);
+        let role = match node.role {
+            Role::Source => "source",
+            Role::Stage => "stage",
+            Role::Sink => "sink",
+            Role::DeadLetters => "dead",
+        };
+        let queue = if now.queue_max == 0 { String::new() } else { format!("{}/{}", now.queued, now.queue_max) };
+        let behind = now.mark.map_or(String::new(), |mark| span((wall_ms - mark).max(0)));
+        let held = if now.held.windows > 0 { now.held.windows } else { now.held.keys };
+        let held = if held == 0 { String::new() } else { short(held as f64) };
+        let mut line = String::new();
+        let _ = write!(
+            line,
+            "{:<name_width$} {role:<7} {:>9} {:>9} {:>8} {queue:>7} {behind:>9} {held:>9}",
+            node.id,
+            rate(now.events_in, before.events_in),
+            rate(now.events_out, before.events_out),
+            rate(now.errors, before.errors),
+        );
+        lines.push(line);
+    }
+    for line in &mut lines {
+        *line = line.chars().take(width.max(20)).collect();
+    }
+    lines
+}
+
+fn draw(lines: &[String]) {
+    let mut out = io::stderr().lock();
+    erase(&mut out);
+    let text = lines.join("\n");
+    if writeln!(out, "{text}").is_ok()
+        && let Ok(mut drawn) = DRAWN.lock()
+    {
+        *drawn = lines.len();
+    }
+}
+
+/// Takes the table off the screen, so that a line can be written where it stood.
+fn erase(out: &mut impl Write) {
+    let Ok(mut drawn) = DRAWN.lock() else { return };
+    if *drawn > 0 {
+        // A terminal that takes nothing has nothing to erase.
+        let _ = write!(out, "\x1b[{}A\x1b[J", *drawn);
+        *drawn = 0;
+    }
+}
+
+fn log_line(nodes: &[Arc<NodeCounters>], before: &[Counters], now: &[Counters], seconds: f64) {
+    let sum = |role: Role, of: fn(&Counters) -> u64| -> (u64, u64) {
+        let mut totals = (0, 0);
+        for ((node, before), now) in nodes.iter().zip(before).zip(now) {
+            if node.role == role {
+                totals.0 += of(now);
+                totals.1 += of(now).saturating_sub(of(before));
+            }
+        }
+        totals
+    };
+    let (read, read_now) = sum(Role::Source, |counters| counters.events_in);
+    let (written, written_now) = sum(Role::Sink, |counters| counters.events_out);
+    let errors: u64 = now.iter().map(|counters| counters.errors).sum();
+    tracing::info!(
+        "read {read} ({}/s), written {written} ({}/s), errors {errors}",
+        short(read_now as f64 / seconds),
+        short(written_now as f64 / seconds),
+    );
+}
+
+/// A number in at most six characters.
+fn short(number: f64) -> String {
+    match number {
+        n if n == 0.0 => "0".into(),
+        n if n < 10.0 => format!("{n:.1}"),
+        n if n < 10_000.0 => format!("{n:.0}"),
+        n if n < 10_000_000.0 => format!("{:.1}k", n / 1e3),
+        n => format!("{:.1}M", n / 1e6),
+    }
+}
+
+/// A time span in its largest unit.
+fn span(ms: i64) -> String {
+    match ms {
+        0..10_000 => format!("{:.1}s", ms as f64 / 1e3),
+        10_000..600_000 => format!("{}s", ms / 1_000),
+        600_000..36_000_000 => format!("{}m", ms / 60_000),
+        36_000_000..864_000_000 => format!("{}h", ms / 3_600_000),
+        _ => format!("{}d", ms / 86_400_000),
+    }
+}
+
+/// Writes log lines to stderr, above the live table.
+pub(super) struct LogWriter {
+    live: bool,
+}
+
+impl LogWriter {
+    /// For a run whose table is drawn, or not.
+    pub fn new(live: bool) -> LogWriter {
+        LogWriter { live }
+    }
+}
+
+impl Write for LogWriter {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut out = io::stderr().lock();
+        if self.live {
+            erase(&mut out);
+        }
+        out.write_all(line)?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_spans_stay_short() {
+        let numbers = [0.0, 0.25, 9.94, 2_000.0, 123_456.0, 9_999_999.0, 25e6];
+        assert_eq!(numbers.map(short), ["0", "0.2", "9.9", "2000", "123.5k", "10000.0k", "25.0M"]);
+        assert_eq!(
+            [999, 59_000, 3_600_000, 90_000_000, 31_536_000_000].map(span),
+            ["1.0s", "59s", "60m", "25h", "365d"]
+        );
+    }
+}

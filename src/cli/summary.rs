@@ -1,0 +1,77 @@
+//! What is told when a run has ended.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::observe::{NodeCounters, Role};
+use crate::run::{Failure, Outcome};
+
+/// Prints the summary to stderr: what was read, written and refused, and every file.
+pub(super) fn print(
+    name: &str,
+    nodes: &[Arc<NodeCounters>],
+    took: Duration,
+    outcome: &Outcome,
+    dead_letters: Option<&Path>,
+) {
+    eprint!("{}", text(name, nodes, took, outcome, dead_letters));
+    if let Some(failure) = &outcome.failure {
+        self::failure(failure);
+    }
+}
+
+/// Prints why a run failed.
+pub(super) fn failure(failure: &Failure) {
+    match &failure.node {
+        Some(node) => eprintln!("error: {node}: {}", failure.message),
+        None => eprintln!("error: {}", failure.message),
+    }
+}
+
+fn text(
+    name: &str,
+    nodes: &[Arc<NodeCounters>],
+    took: Duration,
+    outcome: &Outcome,
+    dead_letters: Option<&Path>,
+) -> String {
+    let mut out = String::new();
+    let total = |role: Role| nodes.iter().filter(move |node| node.role == role).map(|node| node.read());
+    let read: u64 = total(Role::Source).map(|counters| counters.events_in).sum();
+    let written: u64 = total(Role::Sink).map(|counters| counters.events_out).sum();
+    let errors: u64 = nodes.iter().map(|node| node.read().errors).sum();
+    let seconds = took.as_secs_f64();
+    let _ = writeln!(out, "{name}: {read} events read, {written} written, {errors} errors in {seconds:.1} s");
+    for node in nodes {
+        let counters = node.read();
+        if counters.errors > 0 {
+            let _ = writeln!(out, "  {}: {} events refused", node.id, counters.errors);
+        }
+        if counters.dropped > 0 {
+            let _ =
+                writeln!(out, "  {}: {} events dropped: nobody reads the port they left by", node.id, counters.dropped);
+        }
+        if counters.skipped > 0 {
+            let _ = writeln!(out, "  {}: {} empty lines skipped", node.id, counters.skipped);
+        }
+        if counters.held.windows > 0 {
+            let _ = writeln!(out, "  {}: {} windows were still open and did not fire", node.id, counters.held.windows);
+        }
+    }
+    for file in &outcome.written {
+        let is_dead = dead_letters == Some(file.path.as_path());
+        let what = if is_dead { " (dead letters)" } else { "" };
+        let _ = writeln!(out, "  wrote {} ({}){what}", file.path.display(), size(file.bytes));
+    }
+    out
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_240 => format!("{bytes} B"),
+        10_240..10_485_760 => format!("{:.1} KiB", bytes as f64 / 1024.0),
+        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+    }
+}
