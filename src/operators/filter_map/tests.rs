@@ -92,3 +92,97 @@ fn a_long_array_takes_several_batches() {
     assert_eq!(run.ports[0][1..2_501], items);
     assert_eq!(run.largest, crate::limits::BATCH_EVENTS_MAX);
 }
+
+/// Gives events to stages one after the other, planned as a topology would plan them.
+fn chain(stages: &[FilterMap], read: Demand, lines: &[&str]) -> Vec<String> {
+    let mut demands = vec![read];
+    for stage in stages.iter().rev() {
+        demands.push(stage.demand(&demands[demands.len() - 1..]));
+    }
+    let mut layout = Arc::new(Layout::text(&demands[stages.len()]));
+    let mut batches = vec![super::super::testing::batch(lines, &layout)];
+    for (i, stage) in stages.iter().enumerate() {
+        let inputs = [layout];
+        let outputs = stage.layouts(&inputs, &demands[stages.len() - 1 - i..stages.len() - i]);
+        let mut operator = stage.operator(&inputs, &outputs);
+        let mut out = Output::new(std::time::Duration::ZERO);
+        for batch in batches {
+            assert_eq!(operator.on_batch(batch, &mut out).unwrap(), Progress::Done);
+        }
+        assert!(out.take_rejected().is_empty());
+        batches = out.take_emitted().into_iter().map(|(_, batch)| batch).collect();
+        batches.iter().for_each(Batch::assert_sound);
+        layout = outputs[0][0].clone();
+    }
+    let text = |batch: &Batch, row| {
+        let mut text = Vec::new();
+        crate::event::encode::encode_json(batch, row, &mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    };
+    batches.iter().flat_map(|batch| batch.selection.iter().map(|row| text(batch, row)).collect::<Vec<_>>()).collect()
+}
+
+mod edits_in_a_row {
+    use proptest::prelude::*;
+    use serde_json::{Map, Value};
+
+    use super::super::super::testing::path;
+    use super::*;
+
+    const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+
+    /// What a stage does with each name: nothing, remove it, or set it to what another has.
+    type Step = [Option<Option<usize>>; 4];
+
+    fn stage(step: &Step) -> FilterMap {
+        let set: Vec<(&str, String)> =
+            (0..4).filter_map(|i| Some((NAMES[i], format!("event.{}", NAMES[step[i]??])))).collect();
+        let set: Vec<(&str, &str)> = set.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        let unset = (0..4).filter(|i| step[*i] == Some(None)).map(|i| Arc::from(NAMES[i])).collect();
+        FilterMap { filter: None, then: Then::Edit { set: fields(&set), unset } }
+    }
+
+    /// The same by hand. A copy of a missing field is missing.
+    fn by_hand(step: &Step, event: &Map<String, Value>) -> Map<String, Value> {
+        let mut after = event.clone();
+        for (i, change) in step.iter().enumerate() {
+            let Some(change) = change else { continue };
+            match change.and_then(|from| event.get(NAMES[from])) {
+                Some(value) => drop(after.insert(NAMES[i].to_owned(), value.clone())),
+                None => drop(after.remove(NAMES[i])),
+            }
+        }
+        after
+    }
+
+    fn arb_step() -> impl Strategy<Value = Step> {
+        prop::array::uniform4(prop::option::weighted(0.6, prop::option::weighted(0.7, 0..4_usize)))
+    }
+
+    proptest! {
+        #[test]
+        fn give_what_they_give_by_hand(
+            steps in prop::collection::vec(arb_step(), 1..5),
+            has in prop::array::uniform4(any::<bool>()),
+            from_fields in any::<bool>(),
+            read in prop::collection::vec(0..4_usize, 0..3),
+        ) {
+            let mut event = Map::new();
+            for i in (0..4).filter(|i| has[*i]) {
+                event.insert(NAMES[i].to_owned(), serde_json::json!({ "x": i }));
+            }
+            let mut stages: Vec<FilterMap> = steps.iter().map(stage).collect();
+            if from_fields {
+                let all: Vec<(&str, &str)> = vec![("a", "event.a"), ("b", "event.b"), ("c", "event.c"), ("d", "event.d")];
+                stages.insert(0, FilterMap { filter: None, then: Then::Fields(fields(&all)) });
+            }
+            let mut demand = Demand::default();
+            read.iter().for_each(|i| demand.add(path(&format!("{}.x", NAMES[*i]))));
+            let line = Value::Object(event.clone()).to_string();
+            let got: Vec<Value> =
+                chain(&stages, demand, &[&line]).iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+            let want = steps.iter().fold(event, |event, step| by_hand(step, &event));
+            prop_assert_eq!(got, [Value::Object(want)]);
+        }
+    }
+}
