@@ -53,6 +53,7 @@ struct OpenFile {
 
 struct Follower<'a> {
     pattern: &'a Pattern,
+    compression: Choice,
     open: &'a SourceOpen,
     feed: &'a Feed,
     files: IndexMap<Id, Followed>,
@@ -64,12 +65,14 @@ struct Follower<'a> {
 /// Follows the files of a pattern until the task has gone. With `latest`, of those that are `known` only what is added counts.
 pub fn run(
     pattern: &Pattern,
+    compression: Choice,
     known: Vec<PathBuf>,
     latest: bool,
     open: &SourceOpen,
     feed: &Feed,
 ) -> Result<(), Stopped> {
-    let mut follower = Follower { pattern, open, feed, files: IndexMap::new(), told: HashSet::new(), uses: 0 };
+    let mut follower =
+        Follower { pattern, compression, open, feed, files: IndexMap::new(), told: HashSet::new(), uses: 0 };
     if known.is_empty() {
         feed.note(format!("no file matches `{}` yet; waiting for one", pattern.text));
     }
@@ -136,8 +139,8 @@ impl Follower<'_> {
                 "is not a regular file and is not followed; without `follow`, a pipe is read to its end".to_string(),
             );
         }
-        if Choice::Auto.of(path) != Compression::None {
-            return Some("is compressed and is not followed; a source without `follow` reads it".to_string());
+        if self.compression.of(path) != Compression::None {
+            return Some("is compressed and is not followed; a source without `follow` reads it, or `compression: none` takes it as it is".to_string());
         }
         if self.files.len() >= FOLLOWED_FILES_MAX && !self.files.contains_key(&(found.dev(), found.ino())) {
             return Some(format!(

@@ -130,7 +130,9 @@ impl FileSourcePlan {
                 Err(obstacle) if obstacle.is_missing => Vec::new(),
                 Err(obstacle) => return Err(obstacle.into()),
             };
-            return FeedSource::start(&name, move |feed| follow::run(&self.pattern, known, self.latest, &open, feed));
+            return FeedSource::start(&name, move |feed| {
+                follow::run(&self.pattern, self.compression, known, self.latest, &open, feed)
+            });
         }
         let matched = self.pattern.readable_files()?;
         FeedSource::start(&name, move |feed| {
