@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::event::{Cell, TextRef, Texts};
+use crate::limits::JSON_DEPTH_MAX;
 
-use super::scan::{literal, number, plain_end, skip_space};
+use super::scan::{key, literal, number, skip_space, skip_value, string};
 use super::text::string_end;
 use super::{classify_number, unescape};
 
@@ -57,10 +58,9 @@ pub(in crate::event) fn cell_at(text: &[u8], at: usize) -> Option<(Cell, usize)>
     let range = |start: usize, end: usize| TextRef { text: 0, start: start as u32, len: (end - start) as u32 };
     Some(match text.get(at)? {
         b'"' => {
-            let plain = plain_end(text, at + 1);
-            let end = string_end(text, plain);
-            let inside = range(at + 1, (end - 1).max(at + 1));
-            (if end == plain + 1 { Cell::Str(inside) } else { Cell::Escaped(inside) }, end)
+            let (end, escaped) = string(text, at + 1).ok()?;
+            let inside = range(at + 1, end);
+            (if escaped { Cell::Escaped(inside) } else { Cell::Str(inside) }, end + 1)
         }
         b'{' | b'[' => {
             let end = after_value(text, at);
@@ -77,22 +77,14 @@ pub(in crate::event) fn cell_at(text: &[u8], at: usize) -> Option<(Cell, usize)>
     })
 }
 
-/// What follows the value at `at`. Nothing is checked again, so nesting needs no bound.
+/// What follows the value at `at`. The scanner is faster than a search for the closing bracket, but it bounds nesting, and
+/// what was made of several texts (a list of collected values) may be deeper than any of them.
 #[inline(always)]
-fn after_value(text: &[u8], mut at: usize) -> usize {
-    match text.get(at) {
-        Some(b'"') => string_end(text, at + 1),
-        Some(b'{' | b'[') => after_nested(text, at),
-        _ => {
-            // What numbers and literals are made of.
-            while let Some(b'+' | b'-' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'E') = text.get(at) {
-                at += 1;
-            }
-            at
-        }
-    }
+fn after_value(text: &[u8], at: usize) -> usize {
+    skip_value(text, at, 0, JSON_DEPTH_MAX).unwrap_or_else(|_| after_nested(text, at))
 }
 
+#[cold]
 fn after_nested(text: &[u8], mut at: usize) -> usize {
     let mut open = 0usize;
     while let Some(&byte) = text.get(at) {
@@ -164,15 +156,9 @@ impl Iterator for RawMembers<'_> {
         if self.text.get(at) == Some(&b',') {
             at = skip_space(self.text, at + 1);
         }
-        if self.text.get(at) != Some(&b'"') {
-            return None;
-        }
-        let plain = plain_end(self.text, at + 1);
-        let end = string_end(self.text, plain);
-        let colon = skip_space(self.text, end);
-        let start = skip_space(self.text, colon + 1);
+        let (end, escaped, start) = key(self.text, at).ok()?;
         self.at = after_value(self.text, start);
-        Some(Member { name: (at + 1, (end - 1).max(at + 1)), escaped: end != plain + 1, value: (start, self.at) })
+        Some(Member { name: (at + 1, end), escaped, value: (start, self.at) })
     }
 }
 
