@@ -151,3 +151,41 @@ pub fn report(diagnostics: &mut Diagnostics, text: &ExprText, problem: &Problem)
         report.help(help.clone());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::expr::EvalError;
+    use crate::spec::ScalarMap;
+
+    use super::*;
+
+    const YAML: &str = "filter: event.a > lenght(1)\n";
+
+    fn text(diagnostics: &mut Diagnostics) -> ExprText {
+        let file = diagnostics.add_file("t.yaml", YAML);
+        let start = "filter: ".len();
+        let text = YAML[start..].trim_end().to_owned();
+        let map = ScalarMap::straight(start, text.len());
+        ExprText::new(text, Span::new(file, start, YAML.len() - 1), map)
+    }
+
+    #[test]
+    fn problems_of_an_expression_are_placed_in_the_file() {
+        let mut diagnostics = Diagnostics::new();
+        let text = text(&mut diagnostics);
+        let (expr, limits) = (Context::empty(), StageLimits { keys: 1, distinct: 1, collect: 1 });
+        assert!(StageContext::new(&expr, &mut diagnostics, limits).compile("filter", &text, Want::Filter).is_none());
+        let found = &diagnostics.found()[0];
+        assert_eq!(diagnostics.sources().slice(found.span), Some("lenght"));
+        assert_eq!(found.code.id, "expr-unknown-function");
+    }
+
+    #[test]
+    fn errors_of_events_name_the_place_in_the_file() {
+        let mut diagnostics = Diagnostics::new();
+        let place = Place::new(text(&mut diagnostics), Arc::new(diagnostics.sources().clone()));
+        assert_eq!(&*place.start(), "t.yaml:1:9");
+        let error = EvalError { row: 0, code: "x", message: String::new(), offset: 8 };
+        assert_eq!(&*place.reject(&error).at, "t.yaml:1:17");
+    }
+}
