@@ -63,10 +63,10 @@ pub const SOURCE_KIND: SourceKind = SourceKind { table: &SOURCE, plan: source::p
 pub const SINK_KIND: SinkKind = SinkKind { table: &SINK, plan: sink_plan::plan };
 
 static COMPRESSION: &[Choice] = &[
-    Choice::new("auto", "by the ending: `.gz`, `.zst`, else none"),
+    Choice::new("auto", "by the ending: `.gz`, `.zst`, else none; a source looks at the content as well"),
     Choice::new("none", "not compressed"),
-    Choice::new("gzip", "gzip"),
-    Choice::new("zstd", "Zstandard"),
+    Choice::new("gzip", "gzip; a sink writes a member of its own each time, so that the file is whole at any moment"),
+    Choice::new("zstd", "Zstandard; a sink writes a frame of its own each time"),
 ];
 
 static ROTATE: Table = Table::new(

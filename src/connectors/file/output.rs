@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::compression::Compression;
 use crate::connectors::{ConnectorError, ErrorKind};
 use crate::event::codes::BAD_PATH;
+use crate::limits::FILE_BUFFER_BYTES_MAX;
 
 /// An open file, and what is on its way into it.
 #[derive(Debug)]
@@ -166,6 +167,8 @@ impl Output {
         }
         self.len += self.block.len() as u64;
         self.block.clear();
+        // One huge event must not leave its memory with each of many files.
+        self.block.shrink_to(FILE_BUFFER_BYTES_MAX);
         self.sent = 0;
         Ok(())
     }
