@@ -56,6 +56,8 @@ pub const EXPR_OPERATIONS_MAX: u64 = 1_000_000;
 pub const EXPR_DEPTH_MAX: usize = 32;
 /// Nesting of an expression's own text.
 pub const EXPR_NESTING_MAX: usize = 64;
+/// Nodes of one compiled expression, its functions put in place; a larger one is interpreted.
+pub const EXPR_NODES_MAX: usize = 4096;
 /// Bytes of a string that an expression makes (`limits.string`).
 pub const EXPR_STRING_BYTES_MAX: usize = 1 << 20;
 /// Items of an array that an expression makes (`limits.array`).

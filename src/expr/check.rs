@@ -363,9 +363,13 @@ impl<'a> Checker<'a> {
         let (name, args) = (call.name.as_str(), call.args.len() + receiver);
         let users: Vec<usize> =
             self.shared.functions.keys().filter(|(have, _)| have == name).map(|(_, params)| *params).collect();
-        // A script function called as a method gets its receiver as `this`, so both counts are possible.
-        if users.contains(&args) || (receiver == 1 && users.contains(&call.args.len())) {
+        // A script function called as a method gets its receiver as `this`, not as a parameter.
+        if users.contains(&call.args.len()) {
             return;
+        }
+        if receiver == 1 && users.contains(&args) {
+            let message = format!("`{name}` is called as a method, but its first parameter is not `this`");
+            return self.problem(&codes::EXPR_WRONG_ARITY, at, message, Some(format!("write `{name}(...)`")));
         }
         let native = methods::find(name);
         let more = self.more.iter().find(|function| function.name == name);

@@ -11,7 +11,9 @@ use crate::event::{Demand, Layout, Path};
 use super::chain;
 use super::check::{self, Reads};
 use super::context::Context;
+use super::ir::Compiled;
 use super::library::Function;
+use super::lower;
 use super::problem::{Problem, Source};
 use super::program::Program;
 
@@ -54,6 +56,7 @@ pub(crate) struct Inner {
     pub ast: AST,
     pub reads: Reads,
     pub bare: Option<Path>,
+    pub compiled: Result<Arc<Compiled>, Why>,
 }
 
 impl Context {
@@ -89,8 +92,12 @@ impl Context {
             return Err(problems);
         }
         let bare = if scope.iter().any(|name| name == "event") { None } else { bare_read(&ast) };
+        let object = want == Want::Object;
+        let compiled = lower::lower(&self.shared, &source, ast.statements(), &scope, object)
+            .map(Arc::new)
+            .map_err(|(at, why)| Why { range: source.token(at), message: why.to_owned() });
         let ast = self.shared.functions_ast.merge(&ast);
-        Ok(Inner { context: self.clone(), source, want, scope, ast, reads, bare })
+        Ok(Inner { context: self.clone(), source, want, scope, ast, reads, bare, compiled })
     }
 }
 
@@ -124,8 +131,7 @@ impl Expr {
 
     /// Whether it is compiled; if not, why it is interpreted.
     pub fn is_lowered(&self) -> Result<(), Why> {
-        let message = "it is not compiled yet".to_owned();
-        Err(Why { range: 0..self.text().len(), message })
+        self.inner.compiled.as_ref().map(|_| ()).map_err(Why::clone)
     }
 
     /// The path, where the expression only copies a field of the event (the empty path: the event itself). Such a copy cannot
@@ -137,7 +143,7 @@ impl Expr {
     /// The fields of the result, sorted, where it is an object whose fields are known. [`Program::eval_fields`] then gives a
     /// column for each, in this order.
     pub fn object_fields(&self) -> Option<&[Arc<str>]> {
-        None
+        self.inner.compiled.as_ref().ok()?.fields.as_ref().map(|fields| &fields.names[..])
     }
 
     /// A program for events of this layout. It keeps buffers, so an operator makes its own for each variant of its input.

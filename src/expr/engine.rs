@@ -10,7 +10,8 @@ use rhai::{
 
 use crate::limits::EXPR_NESTING_MAX;
 
-use super::json::Big;
+use super::codes;
+use super::json::{self, Big};
 use super::library::{self, Function};
 use super::ops::{self, Op};
 use super::value::{Call, Fail, Limits};
@@ -76,6 +77,15 @@ fn module(limits: &Arc<Limits>) -> Module {
             Ok(text.into())
         });
     }
+    // A field of what has no fields is null, as a field that an event does not have is.
+    raw(&mut module, "index$get$", 2, |_, args| match args {
+        [_, name] if name.is_string() => Ok(Dynamic::UNIT),
+        [value, ..] => {
+            let kind = ops::article(json::kind_name(value));
+            Err(Fail::new(codes::TYPE, format!("{kind} cannot be indexed")).into())
+        }
+        [] => Ok(Dynamic::UNIT),
+    });
     methods::register(&mut module);
     let call = Arc::new(Mutex::new(Call::new(limits.clone())));
     for function in library::all() {

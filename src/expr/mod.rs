@@ -1,7 +1,5 @@
 //! Expressions: Rhai text is compiled to a program over columns, or, where that cannot be, run by Rhai itself; both give the same.
 
-#![allow(dead_code)]
-
 mod aggregate;
 mod call;
 mod cells;
@@ -13,13 +11,17 @@ mod context;
 mod engine;
 mod generate;
 mod interpret;
+mod ir;
 mod json;
 pub mod library;
+mod lower;
 mod methods;
 mod ops;
 pub mod problem;
 mod program;
 mod random;
+mod run;
+mod switch;
 pub mod value;
 
 pub use aggregate::{AggregateArg, AggregateCall, AggregateExpr};

@@ -9,6 +9,7 @@ use super::codes;
 use super::compile::{Expr, Inner, Want};
 use super::interpret::Interpreter;
 use super::ops;
+use super::run::Machine;
 use super::value::Fail;
 
 /// Why one event was refused.
@@ -35,18 +36,35 @@ pub struct Program {
 enum Engine {
     /// A bare read: the cells as they are.
     Copy(Option<Place>),
+    Compiled(Box<Machine>),
     Interpreted(Interpreter),
 }
 
+impl Engine {
+    fn new(inner: &Arc<Inner>, layout: &Layout) -> Engine {
+        match &inner.compiled {
+            Ok(code) => Engine::Compiled(Box::new(Machine::new(inner, code, layout))),
+            Err(_) => Engine::Interpreted(Interpreter::new(inner, layout)),
+        }
+    }
+}
+
 impl Program {
+    /// The same program in Rhai, to compare the two.
+    #[cfg(test)]
+    pub(crate) fn interpreted(expr: &Expr, layout: &Layout) -> Program {
+        let engine = Engine::Interpreted(Interpreter::new(&expr.inner, layout));
+        Program { inner: expr.inner.clone(), engine, scratch: Arena::default() }
+    }
+
     pub(crate) fn new(expr: &Expr, layout: &Layout) -> Program {
         let engine = match (&expr.inner.bare, expr.inner.want) {
             (Some(path), Want::Value) if path.is_empty() => match layout.body {
                 Body::Text(column) => Engine::Copy(Some(Place { column, rest: path.clone() })),
-                Body::Fields(_) | Body::Patched { .. } => Engine::Interpreted(Interpreter::new(&expr.inner, layout)),
+                Body::Fields(_) | Body::Patched { .. } => Engine::new(&expr.inner, layout),
             },
             (Some(path), Want::Value) => Engine::Copy(Place::of(layout, path)),
-            _ => Engine::Interpreted(Interpreter::new(&expr.inner, layout)),
+            _ => Engine::new(&expr.inner, layout),
         };
         Program { inner: expr.inner.clone(), engine, scratch: Arena::default() }
     }
@@ -62,14 +80,20 @@ impl Program {
         arena: &mut Arena,
         errors: &mut Vec<EvalError>,
     ) -> Column {
-        let mut cells = vec![Cell::Missing; batch.rows()];
+        let want = self.inner.want;
         let interpreter = match &mut self.engine {
             Engine::Copy(place) => return copy(place.as_ref(), batch, rows, arena),
+            Engine::Compiled(machine) => {
+                let code = machine.code();
+                let mut run = machine.run(batch, rows, locals, arena, errors);
+                return run.result(code.root.as_ref(), rows, want);
+            }
             Engine::Interpreted(interpreter) => interpreter,
         };
+        let mut cells = vec![Cell::Missing; batch.rows()];
         for &row in rows {
             let result = interpreter.run(batch, row, locals, arena);
-            match result.and_then(|cell| wanted(self.inner.want, cell, &batch.texts, arena).map_err(|fail| (fail, 0))) {
+            match result.and_then(|cell| wanted(want, cell, &batch.texts, arena).map_err(|fail| (fail, 0))) {
                 Ok(cell) => cells[row as usize] = cell,
                 Err((fail, offset)) => {
                     errors.push(EvalError { row, code: fail.code, message: fail.message, offset });
@@ -88,6 +112,12 @@ impl Program {
         arena: &mut Arena,
         errors: &mut Vec<EvalError>,
     ) -> Vec<Column> {
+        if let Engine::Compiled(machine) = &mut self.engine {
+            let code = machine.code();
+            if let Some(fields) = &code.fields {
+                return machine.run(batch, rows, locals, arena, errors).fields(fields, rows);
+            }
+        }
         vec![self.eval(batch, rows, locals, arena, errors)]
     }
 
@@ -102,6 +132,12 @@ impl Program {
     ) -> Vec<u32> {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.begin(&batch.texts);
+        if let Engine::Compiled(machine) = &mut self.engine {
+            let code = machine.code();
+            let kept = machine.run(batch, rows, locals, &mut scratch, errors).filter(code.root.as_ref(), rows);
+            self.scratch = scratch;
+            return kept;
+        }
         let column = self.eval(batch, rows, locals, &mut scratch, errors);
         self.scratch = scratch;
         rows.iter().copied().filter(|row| column.cells().get(*row as usize) == Some(&Cell::Bool(true))).collect()
@@ -109,7 +145,7 @@ impl Program {
 }
 
 /// Checks a result against what the expression must give, and makes it that where it is a text.
-fn wanted(want: Want, cell: Cell, texts: &Texts, arena: &mut Arena) -> Result<Cell, Fail> {
+pub(crate) fn wanted(want: Want, cell: Cell, texts: &Texts, arena: &mut Arena) -> Result<Cell, Fail> {
     let space = Space::new(texts, arena);
     let opens = |with: &str| matches!(cell, Cell::Json(at) if space.str(at).starts_with(with));
     let (code, must, fine) = match want {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::event::{Batch, Cell, Column, Demand, Layout, Meta, Selection, TextRef, Texts, Timestamp};
 
 use super::cells::{Arena, Space};
-use super::{Context, EvalError, Expr, Want};
+use super::{Context, EvalError, Expr, Program, Want};
 
 /// A batch with a text body of these JSON lines, decoded as demanded.
 pub(crate) fn batch(lines: &[&str], demand: &Demand) -> Batch {
@@ -36,14 +36,31 @@ pub(crate) fn batch(lines: &[&str], demand: &Demand) -> Batch {
     }
 }
 
-/// The result of each line as JSON (`missing` for a missing cell), or `code@offset`.
+/// The result of each line as JSON (`missing` for a missing cell), or `code@offset`. Both engines must agree on it.
+#[track_caller]
 pub(crate) fn results(expr: &Expr, lines: &[&str]) -> Vec<String> {
     let batch = batch(lines, expr.reads());
     let rows: Vec<u32> = (0..lines.len() as u32).collect();
-    let (mut arena, mut errors) = (Arena::default(), Vec::new());
-    arena.begin(&batch.texts);
-    let column = expr.bind(&batch.layout).eval(&batch, &rows, &[], &mut arena, &mut errors);
-    shown(&batch, &column, &arena, &errors)
+    let run = |mut program: Program| {
+        let (mut arena, mut errors) = (Arena::default(), Vec::new());
+        arena.begin(&batch.texts);
+        let column = program.eval(&batch, &rows, &[], &mut arena, &mut errors);
+        shown(&batch, &column, &arena, &errors)
+    };
+    let compiled = run(expr.bind(&batch.layout));
+    let interpreted = run(Program::interpreted(expr, &batch.layout));
+    for ((compiled, interpreted), line) in compiled.iter().zip(&interpreted).zip(lines) {
+        let same = compiled == interpreted || alike(compiled, interpreted);
+        assert!(same, "{} on {line}: compiled {compiled}, interpreted {interpreted}", expr.text());
+    }
+    compiled
+}
+
+/// Whether two results are the same JSON; a missing field is null.
+fn alike(a: &str, b: &str) -> bool {
+    let parse =
+        |text: &str| serde_json::from_str::<serde_json::Value>(if text == "missing" { "null" } else { text }).ok();
+    matches!((parse(a), parse(b)), (Some(a), Some(b)) if a == b)
 }
 
 /// A column as texts.

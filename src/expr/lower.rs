@@ -1,0 +1,461 @@
+//! Rhai's tree to our own, or why not.
+
+use std::sync::Arc;
+
+use rhai::{ASTFlags, Expr, FnCallExpr, Position, Stmt};
+
+use crate::event::{Cell, Path};
+use crate::limits::EXPR_NODES_MAX;
+
+use super::chain::{self, Link, Step};
+use super::check::META_FIELDS;
+use super::context::Shared;
+use super::ir::{Call, Compiled, Fields, If, Index, Inline, Ir, Optional};
+use super::library;
+use super::ops::Op;
+use super::problem::Source;
+use super::switch;
+
+/// Why something cannot be compiled, and where.
+pub(crate) type Refusal = (Position, &'static str);
+
+/// Compiles the statements of an expression. `scope` are the variables that the caller supplies.
+pub(crate) fn lower(
+    shared: &Shared,
+    source: &Source,
+    stmts: &[Stmt],
+    scope: &[String],
+    object: bool,
+) -> Result<Compiled, Refusal> {
+    let mut lower = Lower {
+        shared,
+        source,
+        compiled: Compiled::default(),
+        variables: Vec::new(),
+        scope,
+        calls: Vec::new(),
+        assigned: Vec::new(),
+        nodes: 0,
+        returns: false,
+        chars: false,
+        switches: None,
+    };
+    let root = lower.block(stmts)?;
+    if let (true, Some(at)) = (lower.chars, lower.switches) {
+        return Err((at, "a `switch` where there are characters is interpreted"));
+    }
+    if object && !lower.returns {
+        lower.compiled.fields = known_fields(&root);
+    }
+    lower.compiled.root = Some(root);
+    Ok(lower.compiled)
+}
+
+/// The fields of a block that ends in an object literal.
+fn known_fields(root: &Ir) -> Option<Fields> {
+    match root {
+        Ir::Object(fields, _) => {
+            let (names, values) = fields.iter().cloned().unzip();
+            Some(Fields { prelude: Vec::new(), names, values })
+        }
+        Ir::Block(stmts) => {
+            let (last, before) = stmts.split_last()?;
+            let mut fields = known_fields(last)?;
+            fields.prelude.splice(0..0, before.iter().cloned());
+            Some(fields)
+        }
+        _ => None,
+    }
+}
+
+pub(super) struct Lower<'a> {
+    shared: &'a Shared,
+    /// The text that positions are of; that of a function's file while one is put in place.
+    pub(super) source: &'a Source,
+    pub(super) compiled: Compiled,
+    /// Names and their places, the innermost last.
+    variables: Vec<(String, usize)>,
+    scope: &'a [String],
+    /// The functions being put in place, to find the one that calls itself.
+    calls: Vec<(String, usize)>,
+    /// Variables that were assigned to, in order.
+    assigned: Vec<usize>,
+    nodes: usize,
+    returns: bool,
+    /// Whether a value may be a character, which a `switch` tells from a string.
+    pub(super) chars: bool,
+    pub(super) switches: Option<Position>,
+}
+
+impl<'a> Lower<'a> {
+    /// For its tokens.
+    pub(super) fn parser(&self) -> &'a rhai::Engine {
+        &self.shared.parser
+    }
+
+    fn unit(&mut self) -> Ir {
+        Ir::Const(self.compiled.constant(Cell::Null))
+    }
+
+    pub(super) fn new_local(&mut self) -> usize {
+        self.compiled.locals += 1;
+        self.compiled.locals - 1
+    }
+
+    fn count(&mut self, at: Position) -> Result<(), Refusal> {
+        self.nodes += 1;
+        if self.nodes > EXPR_NODES_MAX { Err((at, "with its functions put in place it is too large")) } else { Ok(()) }
+    }
+
+    /// A block: its variables end with it.
+    pub(super) fn block(&mut self, stmts: &[Stmt]) -> Result<Ir, Refusal> {
+        let outer = self.variables.len();
+        let mut lowered = stmts.iter().map(|stmt| self.stmt(stmt)).collect::<Result<Vec<Ir>, Refusal>>()?;
+        self.variables.truncate(outer);
+        Ok(match lowered.len() {
+            0 => self.unit(),
+            1 => lowered.remove(0),
+            _ => Ir::Block(lowered),
+        })
+    }
+
+    fn stmt(&mut self, stmt: &Stmt) -> Result<Ir, Refusal> {
+        self.count(stmt.position())?;
+        match stmt {
+            Stmt::Noop(_) => Ok(self.unit()),
+            Stmt::Expr(expr) => self.expr(expr),
+            Stmt::FnCall(call, at) => self.call(call, *at),
+            Stmt::Block(block) => self.block(block.statements()),
+            Stmt::Var(parts, ..) => {
+                let value = self.expr(&parts.1)?;
+                let local = self.new_local();
+                self.variables.push((parts.0.name.to_string(), local));
+                Ok(Ir::Set(local, Box::new(value)))
+            }
+            Stmt::Assignment(parts) => self.assignment(&parts.0, &parts.1.lhs, &parts.1.rhs),
+            Stmt::If(flow, _) => {
+                let condition = self.expr(&flow.expr)?;
+                let then = self.block(flow.body.statements())?;
+                let otherwise = self.block(flow.branch.statements())?;
+                Ok(Ir::If(Box::new(If { condition, at: flow.expr.position(), then, otherwise })))
+            }
+            Stmt::Switch(parts, at) => switch::lower(self, &parts.0, &parts.1, *at),
+            Stmt::Return(value, flags, at) => {
+                let value = match value {
+                    Some(value) => self.expr(value)?,
+                    None => self.unit(),
+                };
+                if flags.intersects(ASTFlags::BREAK) {
+                    return Ok(Ir::Throw(Box::new(value), *at));
+                }
+                self.returns |= self.calls.is_empty();
+                Ok(Ir::Return(Box::new(value)))
+            }
+            Stmt::While(_, at) | Stmt::Do(_, _, at) | Stmt::For(_, at) => Err((*at, "loops are interpreted")),
+            Stmt::TryCatch(_, at) => Err((*at, "`try` is interpreted")),
+            Stmt::Share(_) => Err((stmt.position(), "closures are interpreted")),
+            other => Err((other.position(), "this statement is interpreted")),
+        }
+    }
+
+    fn assignment(&mut self, op: &rhai::OpAssignment, target: &Expr, value: &Expr) -> Result<Ir, Refusal> {
+        let Expr::Variable(name, _, at) = target else {
+            return Err((target.start_position(), "changing a part of a value is interpreted"));
+        };
+        let Some(local) = self.variable(&name.1) else {
+            return Err((*at, "this variable is interpreted"));
+        };
+        let value = self.expr(value)?;
+        let value = match op.get_op_assignment_info() {
+            None => value,
+            Some((.., symbol)) => {
+                let op_of = Op::of(symbol).ok_or((op.position(), "this operator is interpreted"))?;
+                Ir::Binary(op_of, Box::new(Ir::Local(local)), Box::new(value), op.position())
+            }
+        };
+        self.assigned.push(local);
+        Ok(Ir::Set(local, Box::new(value)))
+    }
+
+    fn variable(&self, name: &str) -> Option<usize> {
+        self.variables.iter().rev().find(|(have, _)| have == name).map(|(_, local)| *local)
+    }
+
+    /// An operand of something with several: it must not assign to a variable that another one may read.
+    pub(super) fn operand(&mut self, expr: &Expr) -> Result<Ir, Refusal> {
+        let (before, locals) = (self.assigned.len(), self.compiled.locals);
+        let value = self.expr(expr)?;
+        if self.assigned[before..].iter().any(|local| *local < locals) {
+            return Err((expr.start_position(), "an assignment inside an expression is interpreted"));
+        }
+        Ok(value)
+    }
+
+    fn operands(&mut self, exprs: &[Expr]) -> Result<Vec<Ir>, Refusal> {
+        exprs.iter().map(|expr| self.operand(expr)).collect()
+    }
+
+    pub(super) fn expr(&mut self, expr: &Expr) -> Result<Ir, Refusal> {
+        self.count(expr.start_position())?;
+        match expr {
+            Expr::BoolConstant(bool, _) => Ok(Ir::Const(self.compiled.constant(Cell::Bool(*bool)))),
+            Expr::IntegerConstant(int, _) => Ok(Ir::Const(self.compiled.constant(Cell::Int(*int)))),
+            Expr::FloatConstant(float, _) => Ok(Ir::Const(self.compiled.constant(Cell::Float(**float)))),
+            Expr::StringConstant(text, _) => Ok(self.text(text)),
+            Expr::CharConstant(char, _) => {
+                self.chars = true;
+                Ok(self.text(char.encode_utf8(&mut [0; 4])))
+            }
+            Expr::Unit(_) => Ok(self.unit()),
+            Expr::InterpolatedString(parts, at) => Ok(Ir::Text(self.operands(parts)?, *at)),
+            Expr::Array(items, at) => {
+                let items = items.iter().map(|item| self.item(item)).collect::<Result<_, _>>()?;
+                Ok(Ir::Array(items, *at))
+            }
+            Expr::Map(parts, at) => {
+                let mut fields: Vec<(Arc<str>, Ir)> = Vec::with_capacity(parts.0.len());
+                let mut plain = true;
+                for (name, value) in &parts.0 {
+                    let value = self.item(value)?;
+                    plain &= value.is_plain();
+                    fields.push((name.name.as_str().into(), value));
+                }
+                // Sorting changes which of two failures comes first, so the values are computed in written order.
+                let mut stmts = Vec::new();
+                if !plain && !fields.is_sorted_by(|a, b| a.0 <= b.0) {
+                    for (_, value) in fields.iter_mut().filter(|(_, value)| !value.is_plain()) {
+                        let local = self.new_local();
+                        stmts.push(Ir::Set(local, Box::new(std::mem::replace(value, Ir::Local(local)))));
+                    }
+                }
+                fields.sort_by(|a, b| a.0.cmp(&b.0));
+                stmts.push(Ir::Object(fields, *at));
+                Ok(if stmts.len() == 1 { stmts.remove(0) } else { Ir::Block(stmts) })
+            }
+            Expr::Variable(..) | Expr::Dot(..) | Expr::Index(..) => self.chain(expr),
+            Expr::Stmt(block) => self.block(block.statements()),
+            Expr::FnCall(call, at) => self.call(call, *at),
+            Expr::And(parts, _) => Ok(Ir::And(self.conditions(parts)?)),
+            Expr::Or(parts, _) => Ok(Ir::Or(self.conditions(parts)?)),
+            Expr::Coalesce(parts, _) => Ok(Ir::Coalesce(self.operands(parts)?)),
+            Expr::ThisPtr(at) => Err((*at, "`this` is interpreted")),
+            Expr::DynamicConstant(_, at) => Err((*at, "closures are interpreted")),
+            other => Err((other.start_position(), "this expression is interpreted")),
+        }
+    }
+
+    pub(super) fn text(&mut self, text: &str) -> Ir {
+        let at = self.compiled.text(text);
+        Ir::Const(self.compiled.constant(Cell::Str(at)))
+    }
+
+    /// An item of a literal: a bare read is copied as it is written.
+    fn item(&mut self, expr: &Expr) -> Result<Ir, Refusal> {
+        Ok(match self.operand(expr)? {
+            Ir::Read(read) => Ir::Raw(read),
+            other => other,
+        })
+    }
+
+    fn conditions(&mut self, parts: &[Expr]) -> Result<Vec<(Ir, Position)>, Refusal> {
+        parts.iter().map(|part| Ok((self.operand(part)?, part.position()))).collect()
+    }
+
+    /// A variable and what hangs on it, or any other value and what hangs on that.
+    fn chain(&mut self, expr: &Expr) -> Result<Ir, Refusal> {
+        let (base, links) = chain::flatten(expr);
+        let Expr::Variable(parts, _, at) = base else {
+            // Rhai computes what stands in brackets before the base: only where that cannot fail is the order the same.
+            let value = self.operand(base)?;
+            return self.links(value, &links, false);
+        };
+        let name = parts.1.as_str();
+        let fields: Vec<&str> = links.iter().map_while(|link| link.step.field().map(|(name, _)| name)).collect();
+        let (value, used) = if let Some(local) = self.variable(name) {
+            (Ir::Local(local), 0)
+        } else if let Some(arg) = self.scope.iter().position(|have| have == name).filter(|_| self.calls.is_empty()) {
+            (Ir::Arg(arg), 0)
+        } else {
+            match name {
+                "event" if self.calls.is_empty() && fields.is_empty() => (Ir::Whole, 0),
+                "event" if self.calls.is_empty() => {
+                    let path: Path = fields.iter().map(|name| Arc::from(*name)).collect();
+                    (Ir::Read(self.compiled.read(path)), fields.len())
+                }
+                "meta" if self.calls.is_empty() => match fields.first() {
+                    Some(field) => {
+                        let field = META_FIELDS.iter().find(|have| *have == field);
+                        (Ir::Meta(field.ok_or((*at, "`meta` as a whole is interpreted"))?), 1)
+                    }
+                    None => return Err((*at, "`meta` as a whole is interpreted")),
+                },
+                "params" => self.params(&fields),
+                _ => return Err((*at, "this variable is interpreted")),
+            }
+        };
+        self.links(value, links.get(used..).unwrap_or_default(), true)
+    }
+
+    /// A part of `params`: a constant.
+    fn params(&mut self, fields: &[&str]) -> (Ir, usize) {
+        let mut used = 0;
+        let shared = self.shared;
+        let whole = serde_json::Value::Object(shared.params.clone());
+        let mut value = &whole;
+        for name in fields {
+            match value.as_object().and_then(|object| object.get(*name)) {
+                Some(inner) => value = inner,
+                None => break,
+            }
+            used += 1;
+        }
+        let cell = self.compiled.json(value);
+        (Ir::Const(self.compiled.constant(cell)), used)
+    }
+
+    /// `plain`: the value is a variable, so that what stands in brackets and in calls may be computed after it.
+    fn links(&mut self, mut value: Ir, links: &[Link<'_>], plain: bool) -> Result<Ir, Refusal> {
+        arguments_keep_their_order(links, plain)?;
+        for (i, link) in links.iter().enumerate() {
+            // A field of null is null anyway.
+            if link.optional && !matches!(link.step, Step::Field(..)) {
+                let local = self.new_local();
+                let rest = self.link(Ir::Local(local), link)?;
+                let rest = self.links(rest, &links[i + 1..], false)?;
+                return Ok(Ir::Optional(Box::new(Optional { value, local, rest })));
+            }
+            value = self.link(value, link)?;
+        }
+        Ok(value)
+    }
+
+    fn link(&mut self, value: Ir, link: &Link<'_>) -> Result<Ir, Refusal> {
+        match link.step {
+            Step::Field(name, _) => Ok(match value {
+                Ir::Field(value, path) => Ir::Field(value, path.iter().cloned().chain([Arc::from(name)]).collect()),
+                value => Ir::Field(Box::new(value), [Arc::from(name)].into()),
+            }),
+            Step::Index(index) => {
+                self.chars = true;
+                let at = index.start_position();
+                let index = self.operand(index)?;
+                Ok(Ir::Index(Box::new(Index { target: value, index, at, bracket: link.at })))
+            }
+            Step::Method(call, at) => {
+                let mut args = vec![value];
+                args.extend(self.operands(&call.args)?);
+                self.native(call.name.as_str(), args, at)
+            }
+        }
+    }
+
+    /// A call of a function, or an operator.
+    fn call(&mut self, call: &FnCallExpr, at: Position) -> Result<Ir, Refusal> {
+        let name = call.name.as_str();
+        if call.is_operator_call() {
+            return self.operator(name, &call.args, at);
+        }
+        if self.shared.functions.contains_key(&(name.to_owned(), call.args.len())) {
+            return self.inline(name, &call.args, at);
+        }
+        if let ("contains", [Expr::FnCall(range, _), _]) = (name, &call.args[..])
+            && matches!(range.name.as_str(), ".." | "..=")
+        {
+            return Err((at, "ranges are interpreted"));
+        }
+        let args = self.operands(&call.args)?;
+        self.native(name, args, at)
+    }
+
+    fn native(&mut self, name: &str, args: Vec<Ir>, at: Position) -> Result<Ir, Refusal> {
+        let function = library::find(name).ok_or((at, "this function is interpreted"))?;
+        let (least, most) = function.arity();
+        if !(least..=most).contains(&args.len()) {
+            return Err((at, "this function is interpreted"));
+        }
+        Ok(Ir::Call(Call { function, args, at }))
+    }
+
+    fn operator(&mut self, symbol: &str, args: &[Expr], at: Position) -> Result<Ir, Refusal> {
+        let mut operands = self.operands(args)?;
+        match (symbol, operands.pop(), operands.pop()) {
+            (symbol, Some(b), Some(a)) => {
+                let op = Op::of(symbol).ok_or((at, "this operator is interpreted"))?;
+                Ok(Ir::Binary(op, Box::new(a), Box::new(b), at))
+            }
+            ("-", Some(value), None) => Ok(Ir::Unary("-", Box::new(value), at)),
+            ("+", Some(value), None) => Ok(Ir::Unary("+", Box::new(value), at)),
+            ("!", Some(value), None) => Ok(Ir::Unary("!", Box::new(value), at)),
+            _ => Err((at, "this operator is interpreted")),
+        }
+    }
+
+    /// A function of the topology's files, its parameters as variables.
+    fn inline(&mut self, name: &str, args: &[Expr], at: Position) -> Result<Ir, Refusal> {
+        let key = (name.to_owned(), args.len());
+        if self.calls.contains(&key) {
+            return Err((at, "a function that calls itself is interpreted"));
+        }
+        let shared = self.shared;
+        let Some(function) = shared.functions.get(&key) else {
+            return Err((at, "this function is interpreted"));
+        };
+        let mut stmts = Vec::with_capacity(args.len() + 1);
+        let mut params = Vec::with_capacity(args.len());
+        for (param, arg) in function.params.iter().zip(args) {
+            let value = self.operand(arg)?;
+            let local = self.new_local();
+            params.push((param.clone(), local));
+            stmts.push(Ir::Set(local, Box::new(value)));
+        }
+        let caller = (std::mem::replace(&mut self.variables, params), self.source);
+        self.source = &function.file.1;
+        self.calls.push(key);
+        let body = self.block(&function.body);
+        self.calls.pop();
+        (self.variables, self.source) = caller;
+        // A refusal inside a function is told at its call.
+        let body = body.map_err(|(_, why)| (at, why))?;
+        let file = function.file.0.clone();
+        stmts.push(Ir::Inline(Box::new(Inline { name: name.to_owned(), file, at, body })));
+        Ok(Ir::Block(stmts))
+    }
+}
+
+/// Rhai computes what stands in the brackets and calls of a chain before it goes along the chain, so what can fail there may
+/// stand only where nothing before it can.
+fn arguments_keep_their_order(links: &[Link<'_>], plain: bool) -> Result<(), Refusal> {
+    let mut first = plain;
+    for link in links {
+        let args: &[Expr] = match &link.step {
+            Step::Field(..) => continue,
+            Step::Index(index) => std::slice::from_ref(*index),
+            Step::Method(call, _) => &call.args,
+        };
+        let allowed = first && !link.optional;
+        first = false;
+        if let Some(arg) = args.iter().find(|arg| !allowed && !is_plain(arg)) {
+            let why = "a computed argument in a chain of calls is interpreted: give it a name with `let`";
+            return Err((arg.start_position(), why));
+        }
+    }
+    Ok(())
+}
+
+/// Whether an argument is a constant, a variable or a field: it cannot fail.
+fn is_plain(expr: &Expr) -> bool {
+    match expr {
+        Expr::BoolConstant(..)
+        | Expr::IntegerConstant(..)
+        | Expr::FloatConstant(..)
+        | Expr::StringConstant(..)
+        | Expr::CharConstant(..)
+        | Expr::Unit(_)
+        | Expr::Variable(..) => true,
+        Expr::Dot(..) | Expr::Index(..) => {
+            let (base, links) = chain::flatten(expr);
+            matches!(base, Expr::Variable(..)) && links.iter().all(|link| matches!(link.step, Step::Field(..)))
+        }
+        _ => false,
+    }
+}

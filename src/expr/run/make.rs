@@ -1,0 +1,321 @@
+//! What makes values of others: fields and items of objects and arrays, texts, literals, functions of the table.
+
+use std::sync::Arc;
+
+use rhai::{Dynamic, Position};
+use smallvec::SmallVec;
+
+use crate::event::{Cell, Path, Tag, Tags};
+use crate::expr::call;
+use crate::expr::cells::{self, Space};
+use crate::expr::codes;
+use crate::expr::interpret::bounds;
+use crate::expr::ir::{Call, Index, Ir};
+use crate::expr::json::{self, Reader};
+use crate::expr::library::Run as Implementation;
+use crate::expr::ops;
+use crate::expr::value::{Fail, Returned, Value};
+
+use super::{Run, Vector, normal};
+
+impl Run<'_> {
+    pub(super) fn field(&mut self, value: &Ir, path: &Path, rows: &mut Vec<u32>) -> Vector {
+        let value = self.eval(value, rows);
+        let mut buf = self.buf();
+        let mut scratch = std::mem::take(&mut self.m.scratch);
+        for &row in rows.iter() {
+            let cell = Self::source(self.m, self.batch, self.args, &value).at(row as usize);
+            let found = self.space().lookup(cell, path);
+            let cell = normal(found, &self.batch.texts, self.arena, &mut scratch);
+            buf.tags.add(cell.tag());
+            buf.cells[row as usize] = cell;
+        }
+        self.m.scratch = scratch;
+        self.free(value);
+        Vector::Buf(buf)
+    }
+
+    pub(super) fn index(&mut self, parts: &Index, rows: &mut Vec<u32>) -> Vector {
+        let target = self.eval(&parts.target, rows);
+        let index = self.eval(&parts.index, rows);
+        let mut buf = self.buf();
+        let (mut inside, mut outside) = (Vec::new(), Vec::new());
+        let mut scratch = std::mem::take(&mut self.m.scratch);
+        for &row in rows.iter() {
+            let target = Self::source(self.m, self.batch, self.args, &target).at(row as usize);
+            let index = Self::source(self.m, self.batch, self.args, &index).at(row as usize);
+            match index_cell(target, index, &self.space()) {
+                Ok(found) => {
+                    let cell = normal(found, &self.batch.texts, self.arena, &mut scratch);
+                    buf.tags.add(cell.tag());
+                    buf.cells[row as usize] = cell;
+                }
+                Err((fail, true)) => inside.push((row, fail)),
+                Err((fail, false)) => outside.push((row, fail)),
+            }
+        }
+        self.m.scratch = scratch;
+        self.free(target);
+        self.free(index);
+        self.fail_all(inside, parts.at, rows);
+        self.fail_all(outside, parts.bracket, rows);
+        Vector::Buf(buf)
+    }
+
+    pub(super) fn text(&mut self, parts: &[Ir], at: Position, rows: &mut Vec<u32>) -> Vector {
+        let values = self.eval_all(parts, rows);
+        self.built(values, at, rows, |values, space, limit, out| {
+            for value in values {
+                ops::write_text(space.value(*value), out);
+                limit(out.len())?;
+            }
+            Ok(Tag::Str)
+        })
+    }
+
+    pub(super) fn array(&mut self, items: &[Ir], at: Position, rows: &mut Vec<u32>) -> Vector {
+        let values = self.eval_all(items, rows);
+        self.built(values, at, rows, |values, space, _, out| {
+            out.push('[');
+            for (i, value) in values.iter().enumerate() {
+                if i > 0 {
+                    out.push(',');
+                }
+                space.write_json(*value, out)?;
+            }
+            out.push(']');
+            Ok(Tag::Json)
+        })
+    }
+
+    pub(super) fn object(&mut self, fields: &[(Arc<str>, Ir)], at: Position, rows: &mut Vec<u32>) -> Vector {
+        let mut values = SmallVec::new();
+        for (_, value) in fields {
+            values.push(self.eval(value, rows));
+        }
+        let mut names = String::new();
+        let ends: SmallVec<[usize; 8]> = fields
+            .iter()
+            .enumerate()
+            .map(|(i, (name, _))| {
+                names.push(if i > 0 { ',' } else { '{' });
+                json::write_string(name, &mut names);
+                names.push(':');
+                names.len()
+            })
+            .collect();
+        self.built(values, at, rows, |values, space, _, out| {
+            let mut start = 0;
+            for (value, end) in values.iter().zip(&ends) {
+                out.push_str(&names[start..*end]);
+                start = *end;
+                space.write_json(*value, out)?;
+            }
+            out.push_str(if values.is_empty() { "{}" } else { "}" });
+            Ok(Tag::Json)
+        })
+    }
+
+    fn eval_all(&mut self, parts: &[Ir], rows: &mut Vec<u32>) -> SmallVec<[Vector; 8]> {
+        let mut values = SmallVec::new();
+        for part in parts {
+            values.push(self.eval(part, rows));
+        }
+        values
+    }
+
+    /// A text or JSON text for each row, written from the values of that row.
+    fn built(
+        &mut self,
+        values: SmallVec<[Vector; 8]>,
+        at: Position,
+        rows: &mut Vec<u32>,
+        write: impl Fn(&[Cell], &Space<'_>, &dyn Fn(usize) -> Result<(), Fail>, &mut String) -> Result<Tag, Fail>,
+    ) -> Vector {
+        let mut buf = self.buf();
+        let mut fails = Vec::new();
+        let mut scratch = std::mem::take(&mut self.m.scratch);
+        for &row in rows.iter() {
+            let cell = |value| Self::source(self.m, self.batch, self.args, value).at(row as usize);
+            let cells: SmallVec<[Cell; 8]> = values.iter().map(cell).collect();
+            scratch.clear();
+            let limit = |len| self.m.call.room(len);
+            let written =
+                write(&cells, &self.space(), &limit, &mut scratch).and_then(|tag| self.arena.room().map(|()| tag));
+            match written {
+                Ok(tag) => {
+                    let at = self.arena.push(&scratch);
+                    buf.cells[row as usize] = if tag == Tag::Str { Cell::Str(at) } else { Cell::Json(at) };
+                    buf.tags.add(tag);
+                }
+                Err(fail) => fails.push((row, fail)),
+            }
+        }
+        self.m.scratch = scratch;
+        values.into_iter().for_each(|value| self.free(value));
+        self.fail_all(fails, at, rows);
+        Vector::Buf(buf)
+    }
+
+    pub(super) fn call(&mut self, call: &Call, rows: &mut Vec<u32>) -> Vector {
+        let values = self.eval_all(&call.args, rows);
+        let mut buf = self.buf();
+        let mut fails = Vec::new();
+        for &row in rows.iter() {
+            let cell = |value| Self::source(self.m, self.batch, self.args, value).at(row as usize);
+            let cells: SmallVec<[Cell; 4]> = values.iter().map(cell).collect();
+            match self.call_one(call, &cells) {
+                Ok(cell) => {
+                    buf.tags.add(cell.tag());
+                    buf.cells[row as usize] = cell;
+                }
+                Err(fail) => fails.push((row, fail)),
+            }
+        }
+        values.into_iter().for_each(|value| self.free(value));
+        self.fail_all(fails, call.at, rows);
+        Vector::Buf(buf)
+    }
+
+    fn call_one(&mut self, call: &Call, cells: &[Cell]) -> Result<Cell, Fail> {
+        let written = match self.invoke(call, cells)? {
+            Outcome::Cell(cell) => return Ok(cell),
+            Outcome::Dynamic(value) => return cells::from_dynamic(&value, self.arena),
+            Outcome::Written(tag) => tag,
+        };
+        self.arena.room()?;
+        let at = self.arena.push(&self.m.call.text);
+        Ok(match written {
+            Tag::Str => Cell::Str(at),
+            Tag::Number => Cell::Number(at),
+            _ => Cell::Json(at),
+        })
+    }
+
+    /// Calls a function on the cells of a row; a text result that is no part of an argument is left in `call.text`.
+    fn invoke(&mut self, call: &Call, cells: &[Cell]) -> Result<Outcome, Fail> {
+        let function = call.function;
+        let space = Space::new(&self.batch.texts, self.arena);
+        let values: SmallVec<[Value<'_>; 4]> = cells.iter().map(|cell| space.value(*cell)).collect();
+        call::check_kinds(function, values.iter().map(Value::kind))?;
+        let run = match function.run {
+            Implementation::Scalar(run) => run,
+            Implementation::Dynamic(run) => {
+                let mut args: SmallVec<[Dynamic; 4]> = cells.iter().map(|cell| space.dynamic(*cell)).collect();
+                return run(&mut args, &mut self.m.call).map(Outcome::Dynamic);
+            }
+        };
+        self.m.call.text.clear();
+        let returned = run(&values, &mut self.m.call)?;
+        call::check_size(function, returned, &self.m.call)?;
+        let value = match returned {
+            Returned::Text => return Ok(Outcome::Written(Tag::Str)),
+            Returned::Json => return Ok(Outcome::Written(Tag::Json)),
+            Returned::Value(value) => value,
+        };
+        if let Some(cell) = part(value, cells, &space) {
+            return Ok(Outcome::Cell(cell));
+        }
+        self.m.call.text.clear();
+        ops::write_text(value, &mut self.m.call.text);
+        Ok(Outcome::Written(match value {
+            Value::Str(_) => Tag::Str,
+            Value::Big(_) => Tag::Number,
+            _ => Tag::Json,
+        }))
+    }
+
+    pub(crate) fn as_text(&mut self, value: Vector, rows: &mut Vec<u32>) -> Vector {
+        if self.tags(&value).only(Tags(Tag::Str as u16)) {
+            return value;
+        }
+        let mut values = SmallVec::new();
+        values.push(value);
+        self.built(values, Position::NONE, rows, |values, space, _, out| {
+            values.iter().for_each(|value| ops::write_text(space.value(*value), out));
+            Ok(Tag::Str)
+        })
+    }
+}
+
+/// What a function gave.
+enum Outcome {
+    Cell(Cell),
+    Written(Tag),
+    Dynamic(Dynamic),
+}
+
+/// A result that needs no new text: a scalar, or a part of an argument's text.
+fn part(value: Value<'_>, args: &[Cell], space: &Space<'_>) -> Option<Cell> {
+    let text = match value {
+        Value::Unit => return Some(Cell::Null),
+        Value::Bool(bool) => return Some(Cell::Bool(bool)),
+        Value::Int(int) => return Some(Cell::Int(int)),
+        Value::Float(float) => return Some(Cell::Float(float)),
+        Value::Big(text) | Value::Str(text) | Value::Array(text) | Value::Object(text) => text,
+    };
+    let from = text.as_ptr() as usize;
+    args.iter().find_map(|arg| {
+        let at = arg.text_ref()?;
+        let bytes = space.bytes(at);
+        let base = bytes.as_ptr() as usize;
+        let offset = from.checked_sub(base).filter(|offset| offset + text.len() <= bytes.len())?;
+        let at = crate::event::TextRef { text: at.text, start: at.start + offset as u32, len: text.len() as u32 };
+        Some(match value {
+            Value::Str(_) => Cell::Str(at),
+            Value::Big(_) => Cell::Number(at),
+            _ => Cell::Json(at),
+        })
+    })
+}
+
+/// `target[index]`. A failure is at the index (`true`) or at the bracket.
+fn index_cell(target: Cell, index: Cell, space: &Space<'_>) -> Result<Cell, (Fail, bool)> {
+    let needs = |what: &str| {
+        let kind = ops::article(&space.value(index).kind().to_string());
+        (Fail::new(codes::TYPE, format!("{what} is needed here, not {kind}")), true)
+    };
+    match (space.value(target), index) {
+        (Value::Array(_), Cell::Int(index)) => {
+            let Cell::Json(at) = target else { return Ok(Cell::Null) };
+            let place = match usize::try_from(index) {
+                Ok(place) => Some(place),
+                Err(_) => Reader::count(space.str(at)).checked_sub(index.unsigned_abs() as usize),
+            };
+            let found = place.and_then(|place| space.item(at, place));
+            found.ok_or_else(|| (bounds("an array", Reader::count(space.str(at)), index, "items"), true))
+        }
+        (Value::Array(_), _) => Err(needs("an int")),
+        (Value::Object(_), Cell::Str(name)) => Ok(space.lookup(target, &[space.str(name).into()])),
+        (Value::Object(_), _) => Err(needs("a string")),
+        (Value::Str(text), Cell::Int(index)) => {
+            let found = match usize::try_from(index) {
+                Ok(at) => text.char_indices().nth(at),
+                Err(_) => {
+                    (index.unsigned_abs() as usize).checked_sub(1).and_then(|at| text.char_indices().rev().nth(at))
+                }
+            };
+            match (found, target) {
+                (Some((offset, char)), Cell::Str(at)) => {
+                    let start = at.start + offset as u32;
+                    Ok(Cell::Str(crate::event::TextRef { text: at.text, start, len: char.len_utf8() as u32 }))
+                }
+                _ => Err((bounds("a string", text.chars().count(), index, "characters"), true)),
+            }
+        }
+        (Value::Str(_), _) => Err(needs("an int")),
+        (Value::Int(int), Cell::Int(index)) => {
+            let bit = if index < 0 { index.checked_add(64) } else { Some(index) };
+            match bit.filter(|bit| (0..64).contains(bit)) {
+                Some(bit) => Ok(Cell::Bool(int & (1 << bit) != 0)),
+                None => Err((bounds("an int", 64, index, "bits"), true)),
+            }
+        }
+        (Value::Int(_), _) => Err(needs("an int")),
+        (_, Cell::Str(_)) => Ok(Cell::Null),
+        (target, _) => {
+            let kind = ops::article(&target.kind().to_string());
+            Err((Fail::new(codes::TYPE, format!("{kind} cannot be indexed")), false))
+        }
+    }
+}
