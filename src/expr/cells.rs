@@ -9,7 +9,7 @@ use crate::limits::EXPR_ARENA_BYTES_MAX;
 
 use super::codes;
 use super::json::{self, Big, Number, Reader};
-use super::value::{Fail, Returned, Value};
+use super::value::{Fail, Value};
 
 /// The text that the programs of one operator make for one batch: it becomes one more of the batch's texts. Call [`begin`]
 /// before the first program, [`finish`] after the last.
@@ -44,11 +44,6 @@ impl Arena {
     /// Whether nothing was made.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
-    }
-
-    /// The index among the batch's texts.
-    pub(crate) fn index(&self) -> u16 {
-        self.index
     }
 
     /// The range of what was written since the arena had `start` bytes.
@@ -229,24 +224,6 @@ pub(crate) fn from_dynamic(value: &Dynamic, arena: &mut Arena) -> Result<Cell, F
             Err(fail)
         }
     }
-}
-
-/// A result as a cell; text is copied to the arena.
-pub(crate) fn from_returned(returned: Returned<'_>, out: &str, arena: &mut Arena) -> Result<Cell, Fail> {
-    arena.room()?;
-    Ok(match returned {
-        Returned::Text => Cell::Str(arena.push(out)),
-        Returned::Json => Cell::Json(arena.push(out)),
-        Returned::Value(value) => match value {
-            Value::Unit => Cell::Null,
-            Value::Bool(bool) => Cell::Bool(bool),
-            Value::Int(int) => Cell::Int(int),
-            Value::Float(float) => Cell::Float(float),
-            Value::Big(text) => Cell::Number(arena.push(text)),
-            Value::Str(text) => Cell::Str(arena.push(text)),
-            Value::Array(text) | Value::Object(text) => Cell::Json(arena.push(text)),
-        },
-    })
 }
 
 /// A whole event as a Rhai object.

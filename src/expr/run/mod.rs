@@ -34,10 +34,6 @@ pub(crate) struct Buf {
 pub(crate) enum Vector {
     /// The same in every row.
     Const(Cell),
-    /// A column of the batch as it is.
-    Column(usize),
-    /// A column of the caller as it is.
-    Arg(usize),
     /// A column made once a batch, by index.
     Made(usize),
     Local(usize),
@@ -248,8 +244,6 @@ impl<'a> Run<'a> {
             |column: Option<&'s Column>| column.map_or(Source::Const(Cell::Missing), |c| Source::Cells(c.cells()));
         match vector {
             Vector::Const(cell) => Source::Const(*cell),
-            Vector::Column(index) => column(batch.columns.get(*index)),
-            Vector::Arg(index) => column(args.get(*index)),
             Vector::Local(index) => {
                 m.locals.get(*index).map_or(Source::Const(Cell::Missing), |buf| Source::Cells(&buf.cells))
             }
@@ -269,8 +263,6 @@ impl<'a> Run<'a> {
         let column = |column: Option<&Column>| column.map_or(Tags(Tag::Missing as u16), Column::tags);
         match vector {
             Vector::Const(cell) => Tags(cell.tag() as u16),
-            Vector::Column(index) => column(self.batch.columns.get(*index)),
-            Vector::Arg(index) => column(self.args.get(*index)),
             Vector::Local(index) => self.m.locals.get(*index).map_or(Tags::NONE, |buf| buf.tags),
             Vector::Buf(buf) => buf.tags,
             Vector::Made(index) => match self.m.made.get(*index).and_then(|made| made.now.as_ref()) {
@@ -515,7 +507,6 @@ impl<'a> Run<'a> {
         let tags = self.tags(&vector);
         let keep = missing == Cell::Missing || !tags.has(Tag::Missing);
         let shared = match &vector {
-            Vector::Column(index) => self.batch.columns.get(*index),
             Vector::Made(index) => match self.m.made.get(*index).and_then(|made| made.now.as_ref()) {
                 Some(Now::Column(index)) => self.batch.columns.get(*index),
                 Some(Now::Arg(index)) => self.args.get(*index),
