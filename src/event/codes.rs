@@ -60,6 +60,13 @@ codes! {
     KEYS_FULL = "keys-full", "more keys than are kept",
         "A stage holds state for as many keys as `keys_max` or `limits.keys` allows, and this event has another one. Keys go when their time is over. \
          Raise the limit if there is memory for more, or choose a key with fewer values.";
+    WINDOWS_FULL = "windows-full", "more open windows than are kept",
+        "A window stage keeps a bounded number of windows open over all its keys, and this event needs another one. Make the windows larger, \
+         `lateness` shorter, or the keys fewer.";
+    AGGREGATE_LIMIT = "aggregate-limit", "more values than an aggregate keeps",
+        "`collect`, `distinct` and `top` keep values of a key and window up to a bound: `collect(x, 5000)` sets its own, the others have \
+         `limits.distinct`. `approx_distinct` needs no such bound. Where the panes of a sliding window go over it together, the window's result \
+         is the error event.";
     KEY_TOO_LONG = "key-too-long", "a key that is too long",
         "Every key of a stage is kept in memory, so its length is bounded. Use a shorter field as the key, or a hash of it.";
     NO_TIME = "no-time", "an event without time",

@@ -124,7 +124,7 @@ impl Evaluated {
 
 /// A key of so many bytes, which is too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyTooLong(usize);
+pub struct KeyTooLong(pub usize);
 
 impl KeyTooLong {
     #[cold]

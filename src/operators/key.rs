@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 
 use crate::event::json::{self, Value};
-use crate::event::{Cell, Texts};
+use crate::event::{BatchBuilder, Cell, Texts};
 
 /// Adds a value to a key. The form is self-delimiting, so several values in a row make a key that is equal only to the
 /// same values in the same order. It may be kept on disk: changing it changes what stored state means.
@@ -23,6 +23,56 @@ pub fn append(cell: Cell, texts: &Texts, key: &mut Vec<u8>) {
         Cell::Escaped(at) => append_bytes(6, json::unescape(texts.bytes(at)).as_bytes(), key),
         Cell::Json(at) => append_bytes(7, &canonical(texts.bytes(at)), key),
     }
+}
+
+/// The values of a key, as cells of the batch in the making: the reverse of `append`. Bit `i` of `floats` says that value `i`,
+/// if it is a whole number, was a float; numbers beyond the first 32 values come back as ints.
+pub fn cells(key: &[u8], floats: u32, builder: &mut BatchBuilder, out: &mut Vec<Cell>) {
+    let mut rest = key;
+    let mut place = 0;
+    while let Some((&tag, after)) = rest.split_first() {
+        let (cell, after) = match tag {
+            0 => (Cell::Null, after),
+            1 | 2 => (Cell::Bool(tag == 2), after),
+            3 => {
+                let (bytes, after) = fixed(after);
+                let int = i64::from_be_bytes(bytes);
+                let was_float = floats.checked_shr(place).unwrap_or(0) & 1 == 1;
+                (if was_float { Cell::Float(int as f64) } else { Cell::Int(int) }, after)
+            }
+            4 => {
+                let (bytes, after) = fixed(after);
+                (Cell::Float(f64::from_bits(u64::from_be_bytes(bytes))), after)
+            }
+            _ => {
+                let (bytes, after) = counted(after);
+                let at = builder.text(bytes);
+                let cell = match tag {
+                    5 => Cell::Number(at),
+                    6 => Cell::Str(at),
+                    _ => Cell::Json(at),
+                };
+                (cell, after)
+            }
+        };
+        out.push(cell);
+        rest = after;
+        place += 1;
+    }
+}
+
+/// Whether `append` wrote a value that was a float as the int that it is equal to.
+pub fn is_whole_float(cell: Cell, appended: &[u8]) -> bool {
+    matches!(cell, Cell::Float(_) | Cell::Number(_)) && appended.first() == Some(&3)
+}
+
+fn fixed(bytes: &[u8]) -> ([u8; 8], &[u8]) {
+    bytes.split_first_chunk().map_or(([0; 8], &[]), |(first, rest)| (*first, rest))
+}
+
+fn counted(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let Some((len, rest)) = bytes.split_first_chunk() else { return (&[], &[]) };
+    rest.split_at_checked(u32::from_be_bytes(*len) as usize).unwrap_or((rest, &[]))
 }
 
 /// A hash of a key (or of any bytes) that is the same on every machine and in every version of the product.
@@ -202,6 +252,26 @@ mod tests {
                 assert_eq!(equal, i == j, "{group:?} {other:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_key_gives_its_values_back() {
+        let mut texts = Texts::default();
+        let t = &mut texts;
+        let text = cell(Cell::Str, "ab", t);
+        let written =
+            [Cell::Null, Cell::Bool(true), Cell::Int(7), Cell::Float(7.0), Cell::Float(0.5), text, Cell::Int(-1)];
+        let mut key = Vec::new();
+        let mut floats = 0;
+        for (i, cell) in written.iter().enumerate() {
+            let at = key.len();
+            append(*cell, t, &mut key);
+            floats |= u32::from(is_whole_float(*cell, &key[at..])) << i;
+        }
+        let mut builder = BatchBuilder::new(std::sync::Arc::new(crate::event::Layout::fields([])));
+        let mut got = Vec::new();
+        cells(&key, floats, &mut builder, &mut got);
+        assert_eq!(got, written);
     }
 
     #[test]

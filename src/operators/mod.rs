@@ -40,6 +40,7 @@ pub static KINDS: &[StageKind] = &[
     StageKind { table: &filter_map::TABLE, plan: filter_map::plan },
     StageKind { table: &fan_out::TABLE, plan: fan_out::plan },
     StageKind { table: &route::TABLE, plan: route::plan },
+    StageKind { table: &window::TABLE, plan: window::plan },
     StageKind { table: &dedupe::TABLE, plan: dedupe::plan },
     StageKind { table: &enrich::TABLE, plan: enrich::plan },
     StageKind { table: &sample::TABLE, plan: sample::plan },

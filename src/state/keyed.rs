@@ -86,6 +86,11 @@ impl<T: Default> Keyed<T> {
         Ok(id)
     }
 
+    /// The state under an id that may be out of date.
+    pub fn try_get(&self, id: KeyId) -> Option<&T> {
+        self.entries.get(id as usize).map(|entry| &entry.value)
+    }
+
     /// The state of a key that is in the table.
     pub fn get(&self, id: KeyId) -> &T {
         &self.entries[id as usize].value

@@ -3,11 +3,10 @@
 //! Values are equal, hash and sort by what they stand for: `1` and `1.0` are one value, as in an expression. Across
 //! kinds they sort null, bool, number, text, then objects and arrays by their text.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
-use crate::event::{BatchBuilder, Cell, Texts};
+use crate::event::{BatchBuilder, Cell, TextRef, Texts, json};
 
 /// A text that is stored in place up to 22 bytes.
 #[derive(Clone)]
@@ -76,7 +75,7 @@ impl Value {
             Cell::Float(float) => Value::Float(float),
             Cell::Number(at) => Value::of_number(texts.bytes(at)),
             Cell::Str(at) => Value::Str(SmallText::new(texts.bytes(at))),
-            Cell::Escaped(at) => Value::Str(SmallText::new(unescape(texts.bytes(at)).as_bytes())),
+            Cell::Escaped(at) => Value::Str(SmallText::new(json::unescape(texts.bytes(at)).as_bytes())),
             Cell::Json(at) => Value::Json(texts.bytes(at).into()),
         }
     }
@@ -96,14 +95,23 @@ impl Value {
 
     /// The value as a cell of the batch in the making.
     pub fn to_cell(&self, builder: &mut BatchBuilder) -> Cell {
+        self.cell_with(|text| builder.text(text))
+    }
+
+    /// The value as a cell beside these texts, to which its own is added.
+    pub fn cell_beside(&self, texts: &mut Texts) -> Cell {
+        self.cell_with(|text| TextRef { text: texts.push(text.to_vec().into()), start: 0, len: text.len() as u32 })
+    }
+
+    fn cell_with(&self, text_at: impl FnOnce(&[u8]) -> TextRef) -> Cell {
         match self {
             Value::Null => Cell::Null,
             Value::Bool(bool) => Cell::Bool(*bool),
             Value::Int(int) => Cell::Int(*int),
             Value::Float(float) => Cell::Float(*float),
-            Value::Big(text) => Cell::Number(builder.text(text)),
-            Value::Str(text) => Cell::Str(builder.text(text.bytes())),
-            Value::Json(text) => Cell::Json(builder.text(text)),
+            Value::Big(text) => Cell::Number(text_at(text)),
+            Value::Str(text) => Cell::Str(text_at(text.bytes())),
+            Value::Json(text) => Cell::Json(text_at(text)),
         }
     }
 
@@ -252,16 +260,6 @@ fn cmp_big_float(digits: &[u8], float: f64) -> Ordering {
     cmp_floats(near, float).then(Ordering::Greater)
 }
 
-/// The text of a JSON string as it stands between its quotes.
-fn unescape(raw: &[u8]) -> Cow<'_, str> {
-    if !raw.contains(&b'\\') {
-        return String::from_utf8_lossy(raw);
-    }
-    let quoted = [b"\"", raw, b"\""].concat();
-    // The decoder has checked every escape, so the fallback is never taken.
-    serde_json::from_slice::<String>(&quoted).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Owned)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,6 +298,5 @@ mod tests {
             let text = "x".repeat(len);
             assert_eq!(SmallText::new(text.as_bytes()).bytes(), text.as_bytes());
         }
-        assert_eq!(unescape(br"a\u00e9\n"), "a\u{e9}\n");
     }
 }

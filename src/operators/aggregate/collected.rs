@@ -2,14 +2,12 @@
 
 use hashbrown::HashMap;
 
-use crate::event::{BatchBuilder, Cell};
-use crate::expr::codes;
+use crate::event::{BatchBuilder, Cell, codes};
+use crate::expr::codes::NOT_FINITE;
 use crate::expr::value::Fail;
 use crate::limits::AGGREGATE_BYTES_MAX;
 use crate::state::Value;
 
-/// The code of going over a bound of an aggregate.
-pub const LIMIT: &str = "aggregate_limit";
 const COLLECT_WAY_OUT: &str = "give it a larger one: `collect(x, 5000)`";
 const DISTINCT_WAY_OUT: &str = "raise `limits.distinct`, or use `approx_distinct`";
 
@@ -124,7 +122,7 @@ fn write_value(value: &Value, text: &mut Vec<u8>) -> Result<(), Fail> {
     if value.write_json(text) {
         return Ok(());
     }
-    Err(Fail::new(codes::RESULT, "the result holds a float that is not a number or infinite, which JSON cannot write"))
+    Err(Fail::new(NOT_FINITE, "the result holds a float that is not a number or infinite, which JSON cannot write"))
 }
 
 fn check_bytes(name: &str, bytes: usize) -> Result<(), Fail> {
@@ -140,5 +138,8 @@ fn values(count: usize) -> String {
 
 #[cold]
 fn over(name: &str, have: &str, max: usize, way_out: &str) -> Fail {
-    Fail::new(LIMIT, format!("`{name}` would keep {have} for one key and window, over its limit of {max}; {way_out}"))
+    Fail::new(
+        codes::AGGREGATE_LIMIT.id,
+        format!("`{name}` would keep {have} for one key and window, over its limit of {max}; {way_out}"),
+    )
 }

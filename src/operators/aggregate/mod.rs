@@ -18,8 +18,6 @@ use collected::{Counts, List};
 use kll::Kll;
 use numbers::{Moments, Number, Sum};
 
-pub use collected::LIMIT;
-
 /// Registers of the sketch behind `approx_distinct`, as a power of two: within about 1.6 %, two times in three.
 const HLL_LG_K: u8 = 12;
 
@@ -51,6 +49,8 @@ pub enum Aggregate {
     ApproxQuantile {
         q: f64,
     },
+    /// A value that an expression makes of the one before and an event. It cannot be merged.
+    Fold,
 }
 
 /// What an aggregate keeps of the events so far.
@@ -68,6 +68,8 @@ pub enum Accumulator {
     Counts(Box<Counts>),
     Hll(Box<HllSketch>),
     Kll(Box<Kll>),
+    /// `None` before the first event.
+    Fold(Option<Value>),
 }
 
 const _: () = assert!(size_of::<Accumulator>() <= 40);
@@ -86,6 +88,7 @@ impl Aggregate {
             Aggregate::Distinct { .. } | Aggregate::Top { .. } => Accumulator::Counts(Box::default()),
             Aggregate::ApproxDistinct => Accumulator::Hll(Box::new(fresh_hll())),
             Aggregate::ApproxQuantile { .. } => Accumulator::Kll(Box::default()),
+            Aggregate::Fold => Accumulator::Fold(None),
         }
     }
 
@@ -105,6 +108,7 @@ impl Aggregate {
             Aggregate::Top { .. } => "top",
             Aggregate::ApproxDistinct => "approx_distinct",
             Aggregate::ApproxQuantile { .. } => "approx_quantile",
+            Aggregate::Fold => "fold",
         }
     }
 
@@ -117,7 +121,12 @@ impl Aggregate {
     pub fn reads_values(&self) -> bool {
         !matches!(
             self,
-            Aggregate::Count | Aggregate::CountOf | Aggregate::First | Aggregate::Last | Aggregate::Collect { .. }
+            Aggregate::Count
+                | Aggregate::CountOf
+                | Aggregate::First
+                | Aggregate::Last
+                | Aggregate::Collect { .. }
+                | Aggregate::Fold
         )
     }
 
@@ -130,6 +139,7 @@ impl Aggregate {
                 | Aggregate::Collect { .. }
                 | Aggregate::Distinct { .. }
                 | Aggregate::Top { .. }
+                | Aggregate::Fold
         )
     }
 
@@ -214,6 +224,8 @@ impl Aggregate {
                     sketch.update(number.float());
                 }
             }
+            // Its expression is run by the operator, which has the event.
+            Accumulator::Fold(_) => {}
         }
     }
 
@@ -271,6 +283,7 @@ impl Aggregate {
             }
             (_, Accumulator::Hll(sketch)) => Cell::Int(sketch.estimate().round() as i64),
             (Aggregate::ApproxQuantile { q }, Accumulator::Kll(sketch)) => float(sketch.quantile(*q)),
+            (_, Accumulator::Fold(value)) => value.as_ref().map_or(Cell::Null, |value| value.to_cell(builder)),
             _ => {
                 debug_assert!(false, "an accumulator of another aggregate");
                 Cell::Null

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::event::codes as event_codes;
 use crate::event::{Layout, TextRef};
 
 fn finish(aggregate: &Aggregate, held: &Accumulator) -> Result<serde_json::Value, Fail> {
@@ -115,8 +116,8 @@ fn what_cannot_be_taken_is_refused() {
     assert_eq!(refused(Aggregate::Max, &[Cell::Json(at)]), codes::TYPE);
     assert_eq!(refused(Aggregate::Min, &[Cell::Int(1), Cell::Str(at)]), codes::COMPARE);
     assert_eq!(refused(Aggregate::ApproxQuantile { q: 0.5 }, &[Cell::Float(f64::NAN)]), codes::TYPE);
-    assert_eq!(refused(Aggregate::Collect { max: 2 }, &ints(&[1, 1, 1])), LIMIT);
-    assert_eq!(refused(Aggregate::Distinct { max: 2 }, &ints(&[1, 1, 2, 3])), LIMIT);
+    assert_eq!(refused(Aggregate::Collect { max: 2 }, &ints(&[1, 1, 1])), event_codes::AGGREGATE_LIMIT.id);
+    assert_eq!(refused(Aggregate::Distinct { max: 2 }, &ints(&[1, 1, 2, 3])), event_codes::AGGREGATE_LIMIT.id);
     assert_eq!(refused(Aggregate::Sum, &ints(&[i64::MAX, 1])), codes::ARITHMETIC);
 }
 

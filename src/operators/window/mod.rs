@@ -1,5 +1,22 @@
 //! Windows: aggregates of events by key and event time.
 
+mod aligned;
+mod assign;
+mod calls;
+mod counted;
+mod finish;
+mod folds;
+mod open;
+mod operator;
+mod plan;
+mod results;
+mod sessions;
+mod slots;
+#[cfg(test)]
+mod tests;
+
+pub use plan::plan;
+
 use crate::spec::{Choice, Key, Ports, Rule, Table, Type};
 
 pub static TABLE: Table = Table::new(

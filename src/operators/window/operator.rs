@@ -1,0 +1,341 @@
+//! The window stage at work: events are evaluated a batch at a time, placed one by one, and added to aggregates in runs.
+
+use std::sync::Arc;
+
+use crate::event::{Batch, Cell, Column, Layout, Tag, Tags, Texts, Timestamp};
+use crate::flow::{Fatal, Held, Operator, Output, Progress, Reject};
+use crate::limits::{KEY_BYTES_MAX, WINDOWS_OPEN_MAX};
+use crate::operators::aggregate::Aggregate;
+use crate::operators::eval::{Evaluated, Evaluator, KeyTooLong, keys_full, no_time, without};
+use crate::operators::key;
+use crate::state::Value;
+
+use super::finish::Finish;
+use super::folds::Folds;
+use super::open::{Arrival, Emit, Full, Into, Marks, NEW, OpenWindows, Placed, windows_full};
+use super::results::Results;
+use super::slots::{Slot, Slots};
+
+/// The port of events that came too late.
+const LATE: usize = 1;
+
+/// One call of an aggregate.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub aggregate: Aggregate,
+    /// Which of the arguments.
+    pub arg: Option<usize>,
+    /// Where it stands.
+    pub at: Arc<str>,
+}
+
+/// What the operator knows of its stage.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub key_fields: usize,
+    pub calls: Vec<Call>,
+    pub emit: Emit,
+    pub lateness: i64,
+    pub keys_max: usize,
+    /// Whether events without time are errors.
+    pub needs_time: bool,
+    /// Where the stage stands.
+    pub at: Arc<str>,
+}
+
+/// A window stage of one kind of windows.
+pub struct Window<W> {
+    settings: Settings,
+    /// The key's fields, then the arguments.
+    eval: Evaluator,
+    folds: Folds,
+    windows: W,
+    slots: Slots,
+    results: Results,
+    finish: Finish,
+    /// The watermark.
+    mark: i64,
+    /// The watermark before the next event, if all events so far came from one partition.
+    row_mark: i64,
+    origin: Origin,
+    /// A batch that is not done.
+    pending: Option<Pending>,
+    /// Events in batches before.
+    arrived: u64,
+    run: Run,
+}
+
+/// Where events have come from so far.
+#[derive(Debug, PartialEq)]
+enum Origin {
+    Nowhere,
+    One(Arc<str>, Option<i64>),
+    Several,
+}
+
+struct Pending {
+    batch: Batch,
+    keys: Vec<Column>,
+    args: Vec<Column>,
+    texts: Texts,
+    rows: Vec<u32>,
+    /// The next among `rows`.
+    next: usize,
+    late: Vec<u32>,
+}
+
+/// Events that were placed and are not added yet, and memory that is used again for each event.
+#[derive(Default)]
+struct Run {
+    rows: Vec<u32>,
+    slots: Vec<Slot>,
+    into: Into,
+    held: Into,
+    key: Vec<u8>,
+}
+
+/// Why placing events stopped.
+#[derive(PartialEq)]
+enum Stopped {
+    /// Something is due before the next event.
+    Due,
+    Done,
+}
+
+impl<W: OpenWindows> Window<W> {
+    /// At work on input of these layouts. `eval` has the key's fields, then the arguments.
+    pub fn new(
+        settings: Settings,
+        eval: Evaluator,
+        folds: Folds,
+        windows: W,
+        raw: Arc<Layout>,
+        finish: Finish,
+    ) -> Window<W> {
+        let aggregates: Arc<[Aggregate]> = settings.calls.iter().map(|call| call.aggregate.clone()).collect();
+        Window {
+            settings,
+            eval,
+            folds,
+            windows,
+            slots: Slots::new(aggregates.clone(), WINDOWS_OPEN_MAX),
+            results: Results::new(aggregates, raw),
+            finish,
+            mark: i64::MIN,
+            row_mark: i64::MIN,
+            origin: Origin::Nowhere,
+            pending: None,
+            arrived: 0,
+            run: Run::default(),
+        }
+    }
+
+    fn marks(&self) -> Marks {
+        Marks { close: self.mark, emit: self.mark.max(self.row_mark) }
+    }
+
+    /// Fires what is due and places what is pending, until both are done or a batch of results is full.
+    fn drive(&mut self, out: &mut Output) -> Progress {
+        loop {
+            let marks = self.marks();
+            if self.windows.is_due(marks) && !self.windows.fire(marks, &mut self.slots, &mut self.results) {
+                self.finish.publish(&mut self.results, out);
+                return Progress::More;
+            }
+            let Some(mut pending) = self.pending.take() else { break };
+            if self.place_rows(&mut pending, out) == Stopped::Due {
+                self.pending = Some(pending);
+                continue;
+            }
+            self.arrived += pending.batch.rows() as u64;
+            out.emit(LATE, pending.batch.select(pending.late));
+        }
+        self.finish.publish(&mut self.results, out);
+        Progress::Done
+    }
+
+    fn place_rows(&mut self, pending: &mut Pending, out: &mut Output) -> Stopped {
+        let by_rows = self.settings.emit != Emit::Final && self.origin != Origin::Several;
+        let is_guarded = self.settings.calls.iter().any(|call| call.aggregate.is_guarded());
+        let mut stopped = Stopped::Done;
+        while let Some(&row) = pending.rows.get(pending.next) {
+            let mark = pending.batch.marks[row as usize].0;
+            if by_rows && mark > self.row_mark {
+                self.row_mark = mark;
+                if self.windows.is_due(self.marks()) {
+                    stopped = Stopped::Due;
+                    break;
+                }
+            }
+            pending.next += 1;
+            match self.place(pending, row, mark, is_guarded) {
+                Ok(Placed::In) => {}
+                Ok(Placed::Firing) => {
+                    stopped = Stopped::Due;
+                    break;
+                }
+                Ok(Placed::Late) => pending.late.push(row),
+                Err(why) => out.reject(&pending.batch, row, why),
+            }
+            if is_guarded {
+                self.add_run(pending);
+            }
+        }
+        self.add_run(pending);
+        stopped
+    }
+
+    /// Finds the windows of an event, and notes that it is to be added to them.
+    fn place(&mut self, pending: &Pending, row: u32, mark: i64, is_guarded: bool) -> Result<Placed, Reject> {
+        let at = &self.settings.at;
+        let floats = self.run.key(&pending.keys, &pending.texts, row);
+        if self.run.key.len() > KEY_BYTES_MAX {
+            return Err(KeyTooLong(self.run.key.len()).reject(at));
+        }
+        let time = pending.batch.times[row as usize];
+        if self.settings.needs_time && !time.is_some() {
+            return Err(no_time(at));
+        }
+        let marks = self.marks();
+        let event = Arrival { key: &self.run.key, floats, time: time.0, mark: mark.max(self.mark), marks };
+        self.run.into.clear();
+        if is_guarded {
+            self.run.held.clear();
+            self.windows.candidates(&event, &mut self.run.held);
+            check(&self.settings.calls, &self.slots, &self.run.held, pending, row)?;
+            let args = (&pending.args[..], &pending.texts);
+            self.folds.run(&pending.batch, row, &self.slots, &self.run.held, args)?;
+        }
+        let placed = match self.windows.place(&event, &mut self.slots, &mut self.run.into) {
+            Ok(placed) => placed,
+            Err(Full::Keys) => return Err(keys_full(self.settings.keys_max, "`keys_max` (or `limits.keys`)", at)),
+            Err(Full::Windows) => return Err(windows_full(at)),
+        };
+        self.folds.set(&mut self.slots, &self.run.into);
+        for slot in &self.run.into {
+            self.run.rows.push(row);
+            self.run.slots.push(*slot);
+        }
+        Ok(placed)
+    }
+
+    /// Adds the events of the run to every aggregate.
+    fn add_run(&mut self, pending: &Pending) {
+        if self.run.rows.is_empty() {
+            return;
+        }
+        for (i, call) in self.settings.calls.iter().enumerate() {
+            let column = call.arg.and_then(|arg| pending.args.get(arg)).map_or(&[][..], Column::cells);
+            self.slots.update(i, &self.run.slots, &self.run.rows, column, &pending.texts, self.arrived);
+        }
+        self.run.rows.clear();
+        self.run.slots.clear();
+    }
+
+    /// Rejects the events whose arguments an aggregate cannot take at all, and reads the text of numbers.
+    fn prepare(&self, batch: Batch, evaluated: Evaluated, out: &mut Output) -> Pending {
+        let Evaluated { columns: mut keys, texts, mut rows } = evaluated;
+        let mut args = keys.split_off(self.settings.key_fields.min(keys.len()));
+        for (i, column) in args.iter_mut().enumerate() {
+            let calls = || self.settings.calls.iter().filter(move |call| call.arg == Some(i));
+            if column.tags().has(Tag::Number) && calls().any(|call| call.aggregate.reads_values()) {
+                *column = read_numbers(column, &texts, &rows);
+            }
+            for call in calls() {
+                let mut refused = Vec::new();
+                for &row in rows.iter().filter(|_| !column.tags().only(ALWAYS_TAKEN)) {
+                    if let Err(why) = call.aggregate.check_kind(column.cells()[row as usize]) {
+                        out.reject(&batch, row, Reject { code: why.code, message: why.message, at: call.at.clone() });
+                        refused.push(row);
+                    }
+                }
+                if !refused.is_empty() {
+                    without(&mut rows, &refused);
+                }
+            }
+        }
+        Pending { batch, keys, args, texts, rows, next: 0, late: Vec::new() }
+    }
+
+    fn note_origin(&mut self, batch: &Batch) {
+        let meta = &batch.meta;
+        match &self.origin {
+            Origin::Nowhere => self.origin = Origin::One(meta.source.clone(), meta.partition),
+            Origin::One(source, partition) if *source == meta.source && *partition == meta.partition => {}
+            Origin::One(..) | Origin::Several => self.origin = Origin::Several,
+        }
+    }
+}
+
+/// Kinds of cells that every aggregate takes.
+const ALWAYS_TAKEN: Tags = Tags(Tag::Missing as u16 | Tag::Null as u16 | Tag::Int as u16);
+
+/// The column with floats in place of their text. Numbers that no float can hold stay text.
+fn read_numbers(column: &Column, texts: &Texts, rows: &[u32]) -> Column {
+    let mut cells = column.cells().to_vec();
+    for row in rows {
+        let cell = &mut cells[*row as usize];
+        if let Cell::Number(at) = *cell
+            && let Value::Float(float) = Value::of_number(texts.bytes(at))
+        {
+            *cell = Cell::Float(float);
+        }
+    }
+    Column::from(cells)
+}
+
+/// Whether what the slots hold can take the event.
+fn check(calls: &[Call], slots: &Slots, held: &[Slot], pending: &Pending, row: u32) -> Result<(), Reject> {
+    for (i, call) in calls.iter().enumerate().filter(|(_, call)| call.aggregate.is_guarded()) {
+        let column = call.arg.and_then(|arg| pending.args.get(arg));
+        let cell = column.and_then(|column| column.cells().get(row as usize)).copied().unwrap_or(Cell::Missing);
+        for &slot in held.iter().filter(|slot| **slot != NEW) {
+            let refused =
+                |why: crate::expr::value::Fail| Reject { code: why.code, message: why.message, at: call.at.clone() };
+            slots.check(slot, i, cell, &pending.texts).map_err(refused)?;
+        }
+    }
+    Ok(())
+}
+
+impl Run {
+    /// Builds the key of a row; which of its fields are whole numbers that were floats.
+    fn key(&mut self, columns: &[Column], texts: &Texts, row: u32) -> u32 {
+        self.key.clear();
+        let mut floats = 0;
+        for (i, column) in columns.iter().enumerate() {
+            let Some(cell) = column.cells().get(row as usize) else { continue };
+            let at = self.key.len();
+            key::append(*cell, texts, &mut self.key);
+            floats |= u32::from(key::is_whole_float(*cell, &self.key[at..])) << i;
+        }
+        floats
+    }
+}
+
+impl<W: OpenWindows> Operator for Window<W> {
+    fn on_batch(&mut self, batch: Batch, out: &mut Output) -> Result<Progress, Fatal> {
+        debug_assert!(self.pending.is_none(), "the batch before is not done");
+        self.note_origin(&batch);
+        let evaluated = self.eval.eval(&batch, batch.selection.to_vec(), out);
+        self.pending = Some(self.prepare(batch, evaluated, out));
+        Ok(self.drive(out))
+    }
+
+    fn on_watermark(&mut self, mark: Timestamp, out: &mut Output) -> Result<Progress, Fatal> {
+        self.mark = self.mark.max(mark.0);
+        Ok(self.drive(out))
+    }
+
+    fn resume(&mut self, out: &mut Output) -> Result<Progress, Fatal> {
+        Ok(self.drive(out))
+    }
+
+    fn output_mark(&self, mark: Timestamp) -> Timestamp {
+        mark.minus(self.settings.lateness)
+    }
+
+    fn held(&self) -> Held {
+        self.windows.held(&self.slots)
+    }
+}

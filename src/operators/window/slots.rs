@@ -1,0 +1,161 @@
+//! The accumulators of all open windows, in one arena of rows: a slot has one accumulator for each aggregate.
+
+use std::sync::Arc;
+
+use crate::event::{Cell, Texts};
+use crate::expr::value::Fail;
+use crate::operators::aggregate::{Accumulator, Aggregate};
+
+/// A row of accumulators.
+pub type Slot = u32;
+
+/// Slots are used again once they are closed, so memory follows the number of open ones.
+#[derive(Debug)]
+pub struct Slots {
+    aggregates: Arc<[Aggregate]>,
+    /// `aggregates.len()` for each slot.
+    accumulators: Vec<Accumulator>,
+    free: Vec<Slot>,
+    open: usize,
+    open_max: usize,
+}
+
+/// With no slot open, room for so many stays.
+const KEEP_SLOTS: usize = 1024;
+
+/// What a closed slot holds in place of accumulators, which may be large.
+const NOTHING: Accumulator = Accumulator::Count(0);
+
+impl Slots {
+    /// None open, of at most so many.
+    pub fn new(aggregates: Arc<[Aggregate]>, open_max: usize) -> Slots {
+        Slots { aggregates, accumulators: Vec::new(), free: Vec::new(), open: 0, open_max }
+    }
+
+    /// How many are open.
+    pub fn len(&self) -> usize {
+        self.open
+    }
+
+    /// Whether no more may be opened.
+    pub fn is_full(&self) -> bool {
+        self.open >= self.open_max
+    }
+
+    /// A slot that has seen nothing.
+    pub fn open(&mut self) -> Slot {
+        self.open += 1;
+        let width = self.aggregates.len();
+        let fresh = self.aggregates.iter().map(Aggregate::fresh);
+        match self.free.pop() {
+            Some(slot) => {
+                let row = &mut self.accumulators[slot as usize * width..][..width];
+                row.iter_mut().zip(fresh).for_each(|(place, fresh)| *place = fresh);
+                slot
+            }
+            None => {
+                let slot = self.accumulators.len() / width.max(1);
+                self.accumulators.extend(fresh);
+                slot as Slot
+            }
+        }
+    }
+
+    /// Frees what a slot holds.
+    pub fn close(&mut self, slot: Slot) {
+        let width = self.aggregates.len();
+        self.accumulators[slot as usize * width..][..width].iter_mut().for_each(|place| *place = NOTHING);
+        self.free.push(slot);
+        self.open -= 1;
+        if self.open == 0 {
+            self.accumulators.clear();
+            self.accumulators.shrink_to(KEEP_SLOTS * width);
+            self.free.clear();
+            self.free.shrink_to(KEEP_SLOTS);
+        }
+    }
+
+    /// The accumulators of a slot.
+    pub fn of(&self, slot: Slot) -> &[Accumulator] {
+        let width = self.aggregates.len();
+        &self.accumulators[slot as usize * width..][..width]
+    }
+
+    /// One accumulator of a slot.
+    pub fn one(&mut self, slot: Slot, aggregate: usize) -> &mut Accumulator {
+        &mut self.accumulators[slot as usize * self.aggregates.len() + aggregate]
+    }
+
+    /// Adds to accumulators outside of the arena what a slot has seen.
+    pub fn merge_into(&self, sum: &mut [Accumulator], slot: Slot) {
+        for ((aggregate, sum), held) in self.aggregates.iter().zip(sum).zip(self.of(slot)) {
+            aggregate.merge(sum, held);
+        }
+    }
+
+    /// Adds what one slot has seen to another, and closes it.
+    pub fn merge(&mut self, into: Slot, from: Slot) {
+        let taken: Vec<Accumulator> = self.of(from).to_vec();
+        for (i, held) in taken.iter().enumerate() {
+            let aggregate = &self.aggregates[i];
+            aggregate.merge(&mut self.accumulators[into as usize * self.aggregates.len() + i], held);
+        }
+        self.close(from);
+    }
+
+    /// Whether the slot can take an event with this argument of an aggregate.
+    pub fn check(&self, slot: Slot, aggregate: usize, cell: Cell, texts: &Texts) -> Result<(), Fail> {
+        self.aggregates[aggregate].check(&self.of(slot)[aggregate], cell, texts)
+    }
+
+    /// Adds events to one aggregate: `rows[i]` of the column to `slots[i]`. The events' numbers in order of arrival are their
+    /// rows after `arrived`.
+    pub fn update(
+        &mut self,
+        aggregate: usize,
+        slots: &[Slot],
+        rows: &[u32],
+        column: &[Cell],
+        texts: &Texts,
+        arrived: u64,
+    ) {
+        let width = self.aggregates.len();
+        let kind = &self.aggregates[aggregate];
+        let cell = |row: u32| column.get(row as usize).copied().unwrap_or(Cell::Missing);
+        if *kind == Aggregate::Count {
+            for slot in slots {
+                if let Accumulator::Count(count) = &mut self.accumulators[*slot as usize * width + aggregate] {
+                    *count += 1;
+                }
+            }
+            return;
+        }
+        for (slot, row) in slots.iter().zip(rows) {
+            let held = &mut self.accumulators[*slot as usize * width + aggregate];
+            kind.update(held, cell(*row), texts, arrived + u64::from(*row));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_used_again() {
+        let mut slots = Slots::new([Aggregate::Count, Aggregate::Sum].into(), 2);
+        let (a, b) = (slots.open(), slots.open());
+        assert!(slots.is_full());
+        let column = [Cell::Int(5), Cell::Int(7)];
+        for aggregate in 0..2 {
+            slots.update(aggregate, &[a, b, b], &[0, 0, 1], &column, &Texts::default(), 0);
+        }
+        slots.merge(a, b);
+        assert!(matches!(slots.of(a)[0], Accumulator::Count(3)));
+        assert_eq!(slots.open(), b);
+        assert!(matches!(slots.of(b)[0], Accumulator::Count(0)));
+        slots.close(b);
+        slots.close(a);
+        assert_eq!((slots.len(), slots.accumulators.len()), (0, 0));
+    }
+}
