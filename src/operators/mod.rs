@@ -1,4 +1,4 @@
-//! The stage kinds, a file or folder each, with its keys, its docs and its work. A new one is a file and a row in `STAGES`.
+//! The stage kinds, a file or folder each, with its keys, its docs and its work. A new one is a file and a row in `KINDS`.
 
 pub mod aggregate;
 pub mod key;
@@ -24,19 +24,7 @@ pub use stage::{Stage, StageContext, StageKind, StageLimits, Watched, report};
 use crate::spec::Table;
 
 /// Every stage kind, in the order of the reference.
-pub static STAGES: &[&Table] = &[
-    &filter_map::TABLE,
-    &fan_out::TABLE,
-    &route::TABLE,
-    &window::TABLE,
-    &dedupe::TABLE,
-    &enrich::TABLE,
-    &sample::TABLE,
-    &throttle::TABLE,
-];
-
-/// Every stage kind with its planner.
-pub static KINDS: &[StageKind] = &[
+pub static KINDS: [StageKind; 8] = [
     StageKind { table: &filter_map::TABLE, plan: filter_map::plan },
     StageKind { table: &fan_out::TABLE, plan: fan_out::plan },
     StageKind { table: &route::TABLE, plan: route::plan },
@@ -46,3 +34,14 @@ pub static KINDS: &[StageKind] = &[
     StageKind { table: &sample::TABLE, plan: sample::plan },
     StageKind { table: &throttle::TABLE, plan: throttle::plan },
 ];
+
+/// Their tables.
+pub static STAGES: &[&Table] = &{
+    let mut tables = [KINDS[0].table; KINDS.len()];
+    let mut kind = 0;
+    while kind < tables.len() {
+        tables[kind] = KINDS[kind].table;
+        kind += 1;
+    }
+    tables
+};

@@ -59,8 +59,8 @@ fn a_block_whose_fields_are_not_known_is_cut_for_its_readers() {
 #[test]
 fn an_object_of_the_event_becomes_the_event() {
     let then = Then::Object(expr("event.payload", Want::Object));
-    let run = run(None, then, &["id"], &[r#"{"payload":{"id":7}}"#, r#"{"payload":1}"#, r#"{}"#]);
-    assert_eq!(run.ports[0], [r#"{"id":7}"#]);
+    let run = run(None, then, &["id"], &[r#"{"payload":{ "id": 7.0 }}"#, r#"{"payload":1}"#, r#"{}"#]);
+    assert_eq!(run.ports[0], [r#"{ "id": 7.0 }"#]);
     assert_eq!(run.errors.len(), 2);
 }
 
@@ -75,9 +75,10 @@ fn set_and_unset_change_the_event_in_its_place() {
 #[test]
 fn an_array_becomes_events_of_their_own() {
     let flat = || Then::FlatMap(expr("event.items", Want::Array));
-    let lines = [r#"{"items":[{"n":1}, {"n":2}]}"#, r#"{"items":[]}"#, r#"{"items":[{"n":3},4]}"#, r#"{"items":5}"#];
+    let lines =
+        [r#"{"items":[{"n":1}, { "n" : 2.0 }]}"#, r#"{"items":[]}"#, r#"{"items":[{"n":3},4]}"#, r#"{"items":5}"#];
     let run = run(None, flat(), &["n"], &lines);
-    assert_eq!(run.ports[0], [r#"{"n":1}"#, r#"{"n":2}"#]);
+    assert_eq!(run.ports[0], [r#"{"n":1}"#, r#"{ "n" : 2.0 }"#]);
     let codes: Vec<&str> = run.errors.iter().map(|(code, _)| *code).collect();
     assert_eq!(codes, [crate::expr::codes::RESULT, "not-an-object"]);
 }
