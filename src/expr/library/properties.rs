@@ -7,6 +7,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::expr::testing::results;
+use crate::expr::{Context, Want};
 
 /// A value, and how its text is laid out.
 #[derive(Clone, Debug)]
@@ -178,6 +180,36 @@ proptest! {
             }
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_engines_call_alike(pools in proptest::collection::vec(proptest::collection::vec(any(), 24), 12)) {
+        let context = Context::empty();
+        for function in all() {
+            let (least, most) = function.arity();
+            for count in least..=most {
+                let names: Vec<String> = (0..count).map(|at| format!("event.a{at}")).collect();
+                let text = format!("{}({})", function.name, names.join(", "));
+                let expr = context.compile(&text, Want::Value).unwrap_or_else(|problems| panic!("{text}: {problems:?}"));
+                // Most events fit, the last ones have whatever comes.
+                let fit = pools.iter().filter_map(|pool| fitting(&function.params[..count], pool));
+                let lines: Vec<String> = fit.chain(pools.iter().take(2).cloned()).map(|args| line(&args)).collect();
+                let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+                results(&expr, &lines);
+            }
+        }
+    }
+}
+
+/// An event with the arguments as fields.
+fn line(args: &[Any]) -> String {
+    let fields = args.iter().enumerate().map(|(at, arg)| (format!("a{at}"), arg.clone())).collect();
+    let mut out = String::new();
+    Any::Object(fields).write(false, &mut out);
+    out.replace(['\n'], "")
 }
 
 /// For each parameter a value that it takes, each from another part of the pool.
