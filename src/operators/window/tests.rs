@@ -281,6 +281,7 @@ fn session_model(gaps: Gaps, events: &[Event]) -> (Vec<Json>, Vec<i64>) {
         stay.sort_by_key(|(_, activity, _)| activity.first);
         let alone = Activity { first: event.time, last: event.time };
         let (mut whole, mut values, mut rest) = (alone, vec![(i, event.value)], Vec::new());
+        let before = stay.clone();
         for session in stay {
             match gaps.join(whole, session.1) {
                 Some(joined) if session.0 == event.key && gaps.is_near(alone, session.1) => {
@@ -291,7 +292,9 @@ fn session_model(gaps: Gaps, events: &[Event]) -> (Vec<Json>, Vec<i64>) {
             }
         }
         if closed(whole) {
+            // Also where it would have brought the end of a session so long before that it is past.
             late.push(event.time);
+            rest = before;
         } else {
             rest.push((event.key, whole, values));
         }
@@ -379,4 +382,70 @@ proptest! {
         let got = run(&stage_of(Spans::new(12, 4, 1, false), folded), &events, &cuts).results;
         prop_assert_eq!(sorted(&got), sorted(&wanted));
     }
+}
+
+/// Events of one partition in the order of their times.
+fn in_order(list: &[(i64, i64, i64)]) -> Vec<Event> {
+    let mut mark = i64::MIN;
+    let of = |&(key, time, value): &(i64, i64, i64)| {
+        let event = Event { key, time, value, mark, partition: 0 };
+        mark = mark.max(time - LAG);
+        event
+    };
+    list.iter().map(of).collect()
+}
+
+#[test]
+fn a_window_of_events_leaves_when_it_is_full_and_the_rest_at_the_end() {
+    let events = in_order(&[(1, 10, 1), (2, 11, 2), (1, 5, 3), (1, 12, 4), (1, 13, 5), (2, 14, 6), (1, 15, 7)]);
+    let stage = stage(Kind::Counted(3), Emit::Final, &[("all", "collect(event.v)")], None);
+    for cuts in [&[][..], &[1, 2, 3, 4, 5, 6]] {
+        let got = run(&stage, &events, cuts);
+        let wanted = [json!([1, 3, 4]), json!([2, 6]), json!([5, 7])];
+        assert_eq!(got.results.iter().map(|result| result["all"].clone()).collect::<Vec<_>>(), wanted);
+        let times: Vec<_> = got.results.iter().map(|result| (&result["window_start"], &result["window_end"])).collect();
+        assert_eq!(times, [(&json!(5), &json!(13)), (&json!(11), &json!(15)), (&json!(13), &json!(16))]);
+    }
+}
+
+#[test]
+fn many_windows_leave_a_batch_at_a_time() {
+    let list: Vec<(i64, i64, i64)> = (0..3000).map(|key| (key % 1500, key / 1500, key)).collect();
+    let mut stage = stage(Kind::Aligned(Spans::new(10, 10, 0, true)), Emit::Final, &[("n", "count()")], None);
+    stage.timing.keys_max = 1400;
+    let got = run(&stage, &in_order(&list), &[500, 1000, 1500, 2000, 2500]);
+    assert_eq!(got.results.len(), 1400);
+    assert_eq!(
+        got.results.iter().map(|result| result["k"].as_i64().unwrap()).collect::<Vec<_>>(),
+        Vec::from_iter(0..1400)
+    );
+    assert!(got.results.iter().all(|result| result["n"] == 2));
+    assert_eq!(got.errors.len(), 200);
+    assert!(got.errors.iter().all(|(code, event)| *code == "keys-full" && event["k"].as_i64() >= Some(1400)));
+    assert_eq!(got.largest, 1024);
+}
+
+#[test]
+fn having_drops_results_and_errors_name_the_event() {
+    let events = in_order(&[(1, 0, i64::MAX), (1, 1, 1), (2, 2, 3), (3, 3, 0), (4, 4, 8)]);
+    let fields = &[("total", "sum(event.v)"), ("share", "100 / min(event.v)")];
+    let stage = stage(Kind::Aligned(Spans::new(10, 10, 0, true)), Emit::Final, fields, Some("event.total > 3"));
+    let got = run(&stage, &events, &[]);
+    assert_eq!(got.results.len(), 1);
+    assert_eq!((&got.results[0]["k"], &got.results[0]["share"]), (&json!(4), &json!(12)));
+    let errors: Vec<_> = got.errors.iter().map(|(code, event)| (*code, event["k"].as_i64().unwrap())).collect();
+    assert_eq!(errors, [(crate::expr::codes::ARITHMETIC, 1), (crate::expr::codes::ARITHMETIC, 3)]);
+}
+
+#[test]
+fn a_refused_event_leaves_no_trace() {
+    let events = in_order(&[(1, 0, 1), (1, 1, 2), (1, 2, 3), (1, 3, 4)]);
+    let fields =
+        &[("n", "count()"), ("few", "collect(event.v, 2)"), ("f", "fold(0, |acc, event| acc + 6 / (event.v - 2))")];
+    let stage = stage(Kind::Aligned(Spans::new(10, 10, 0, false)), Emit::Final, fields, None);
+    let got = run(&stage, &events, &[]);
+    let result = &got.results[0];
+    assert_eq!((&result["n"], &result["few"], &result["f"]), (&json!(2), &json!([1, 3]), &json!(0)));
+    let errors: Vec<_> = got.errors.iter().map(|(code, event)| (*code, event["v"].as_i64().unwrap())).collect();
+    assert_eq!(errors, [(crate::expr::codes::ARITHMETIC, 2), ("aggregate-limit", 4)]);
 }
