@@ -128,3 +128,9 @@ pub const NOTES_MAX: usize = 64;
 
 const _: () = assert!(FILE_BUFFERS_BYTES_MAX >= FILE_BUFFER_BYTES_MAX);
 const _: () = assert!(PATH_VALUE_BYTES_MAX < 255);
+/// Bytes of a topology's file.
+pub const SPEC_BYTES_MAX: usize = 4 << 20;
+/// Values of a topology's file, aliases counted as what they stand for.
+pub const SPEC_NODES_MAX: usize = 100_000;
+/// Nesting of a topology's file.
+pub const SPEC_DEPTH_MAX: usize = 64;

@@ -66,6 +66,8 @@ codes! {
         "A value that starts with `&` or `*` is an anchor or an alias. Put the expression in single quotes.", "filter: *x > 1";
     YAML_SEVERAL_DOCUMENTS = "yaml-several-documents", "A file with more than one YAML document",
         "One file is one topology. Write each into a file of its own.", "topology: a\n---\ntopology: b";
+    YAML_TAG = "yaml-tag", "A YAML tag that means nothing here",
+        "Tags (`!name`) say what type a value is of; in a topology the key says that. Remove it, or put the text in quotes.", "description: !sentence hello";
     YAML_MERGE = "yaml-merge", "A merge key whose value is not a mapping",
         "`<<` takes the keys of another mapping: an alias, or a list of aliases, of mappings.", "<<: 5";
     YAML_KEY = "yaml-key", "A key that is not a text",
@@ -88,7 +90,7 @@ codes! {
         "set: { kind: \"click\" }";
     YAML_ATE_COLON = "yaml-ate-colon", "YAML read `: ` inside an expression as a mapping",
         "In a plain value, a colon and a space start a mapping. Put the expression in single quotes or write a block (`|`).",
-        "flat_map: event.items.map(|i| #{ a: i })";
+        "filter: event.kind: \"a\"";
     YAML_ATE_FLOW = "yaml-ate-flow", "YAML read brackets as a list or a mapping where an expression is expected",
         "A value that starts with `[` or `{` is a YAML list or mapping. Put the expression in single quotes, and write objects as `#{ ... }`.",
         "flat_map: [event.a, event.b]";
@@ -162,6 +164,7 @@ codes! {
     EXPR_BAD_AGGREGATE = "expr-bad-aggregate", "An aggregate in the wrong place, or without what it needs", "Aggregates stand under `aggregate` of a window, and their arguments are expressions over one event.", "filter: sum(event.a) > 1";
 
     // The topology as a whole.
+    TOO_MANY_NODES = "too-many-nodes", "More nodes than the limit", "Each node costs memory and metrics. Split the topology over a broker.";
     NO_SOURCES = "no-sources", "A topology without sources", "Nothing could ever happen in it.", "sources: {}";
     NO_SINKS = "no-sinks", "A topology without sinks", "Nothing could ever leave it.", "sinks: {}";
     FORMER_ID = "former-id", "`was` names a node that still exists", "`was` is the id under which the state of a renamed node was kept. A node that is still there keeps its own state.", "stages: { a: { was: b }, b: {} }";

@@ -36,6 +36,8 @@ pub struct Diagnostic {
     /// Other places that matter, each with its text.
     pub secondary: Vec<(Span, String)>,
     pub help: Vec<String>,
+    /// The source line holds what must not be printed.
+    pub secret: bool,
 }
 
 /// The problems found so far, and the texts of the files they are in.
@@ -69,6 +71,12 @@ impl Report<'_> {
     /// The text at the caret.
     pub fn label(self, text: impl Into<String>) -> Self {
         self.0.label = Some(text.into());
+        self
+    }
+
+    /// Shows the place without its line, which holds a secret.
+    pub fn without_source(self) -> Self {
+        self.0.secret = true;
         self
     }
 
@@ -111,6 +119,7 @@ impl Diagnostics {
             label: None,
             secondary: Vec::new(),
             help: Vec::new(),
+            secret: false,
         });
         let last = self.found.len() - 1;
         Report(&mut self.found[last])

@@ -1,6 +1,6 @@
 //! One problem as text: the message, the source line with a caret, labels and help.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, renderer::DecorStyle};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, renderer::DecorStyle};
 
 use super::sources::floor;
 use super::{Diagnostic, FileId, Severity, Sources, Span};
@@ -52,6 +52,11 @@ fn snippet<'a>(sources: &'a Sources, diagnostic: &'a Diagnostic, file: FileId, g
     let (Some(text), Some(path)) = (sources.text(file), sources.path(file)) else {
         return group;
     };
+    if diagnostic.secret {
+        let place = sources.place(diagnostic.span);
+        let (line, column) = place.map_or((1, 1), |place| (place.line, place.column));
+        return group.element(Origin::path(path).line(line).char_column(column));
+    }
     let secondary = diagnostic.secondary.iter().filter(|(span, _)| span.file == file);
     let primary = (diagnostic.span.file == file).then_some(diagnostic.span);
     let spans: Vec<Span> = primary.iter().copied().chain(secondary.clone().map(|(span, _)| *span)).collect();

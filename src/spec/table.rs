@@ -20,6 +20,13 @@ pub struct Table {
     pub stateful: bool,
     /// Stage kinds: it goes by event time. Sources: the system gives every event a time.
     pub timed: bool,
+    /// Stage kinds: with this key it does not go by event time.
+    pub untimed_by: Option<&'static str>,
+    /// Stage kinds: a key, and the word in it with which a result is told once and for all. With another value, results are
+    /// revised by later ones.
+    pub revises_unless: Option<(&'static str, &'static str)>,
+    /// Sinks: the key that names the file it writes. Sources: the key that names those it reads.
+    pub file_key: Option<&'static str>,
 }
 
 impl Table {
@@ -34,6 +41,9 @@ impl Table {
             inline: false,
             stateful: false,
             timed: false,
+            untimed_by: None,
+            revises_unless: None,
+            file_key: None,
         }
     }
 
@@ -59,6 +69,18 @@ impl Table {
 
     pub const fn timed(self) -> Self {
         Table { timed: true, ..self }
+    }
+
+    pub const fn timed_unless(self, key: &'static str) -> Self {
+        Table { timed: true, untimed_by: Some(key), ..self }
+    }
+
+    pub const fn revises_unless(self, key: &'static str, word: &'static str) -> Self {
+        Table { revises_unless: Some((key, word)), ..self }
+    }
+
+    pub const fn file_key(self, key: &'static str) -> Self {
+        Table { file_key: Some(key), ..self }
     }
 
     pub fn key(&self, name: &str) -> Option<&'static Key> {
@@ -133,6 +155,8 @@ pub enum Type {
     Text,
     /// `[a-z][a-z0-9_]*`
     Id,
+    /// Letters, digits, `_`, `-` and `.`, starting with a letter or digit: a name for a folder.
+    Name,
     /// A file or folder, relative to the topology's file.
     Path,
     /// A path with `*`, `?`, `[...]`, `**`.

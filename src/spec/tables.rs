@@ -11,7 +11,7 @@ pub static FILE: Table = Table::new(
     "topology",
     "The top level of a file. Keys that start with `x-` are ignored: a place for YAML anchors.",
     &[
-        Key::new("topology", Type::Id, "The name that the topology's state and metrics are kept under.")
+        Key::new("topology", Type::Name, "The name that the topology's state and metrics are kept under.")
             .default_note("the file's name without its ending")
             .example("fraud"),
         Key::new("description", Type::Text, "What it is for, in a sentence.")

@@ -70,7 +70,8 @@ pub static TABLE: Table = Table::new(
 ])
 .ports(Ports::MainAnd(&["late"]))
 .stateful()
-.timed()
+.timed_unless("count")
+.revises_unless("emit", "final")
 .example(
     "velocity:\n  from: payments\n  window:\n    key: { user: event.user }\n    tumbling: 1m\n    lateness: 30s\n    aggregate:\n      n: count()\n      total: sum(event.amount)\n      largest: max(event.amount)\n",
 );

@@ -1,0 +1,339 @@
+//! YAML eats Rhai: where YAML's own signs took a part of an expression, what happened, and the line as it should be.
+//!
+//! Also turns the parser's syntax errors into diagnostics, as most of them are such places.
+
+use granit_parser::{ErrorKind, ScalarStyle, ScanError};
+
+use super::expr_text::ExprText;
+use super::tree::{Kind, Node, Scalar};
+use crate::diagnostic::{Code, Diagnostics, FileId, Span, codes};
+
+/// `key: value` as it stands in a line, whatever YAML made of it.
+pub(super) struct Whole<'a> {
+    pub key: &'a str,
+    pub value: &'a str,
+    /// Where the value starts in the file.
+    pub start: usize,
+}
+
+impl Whole<'_> {
+    /// The way out that always works.
+    pub fn in_quotes(&self) -> String {
+        format!("put the expression in single quotes: `{}: {}`", self.key, quoted(self.value))
+    }
+}
+
+/// In YAML's single quotes, in which only the quote itself is special.
+pub(super) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The key and the value that the byte `at` of the file belongs to, if its line has such.
+pub(super) fn whole_value(text: &str, at: usize) -> Option<Whole<'_>> {
+    let before = text.get(..at)?;
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line_end = text[at..].find(['\n', '\r']).map_or(text.len(), |newline| at + newline);
+    let line = &text[line_start..line_end];
+    let column = at - line_start;
+    let flow = line.get(..column).is_some_and(|left| left.contains('{'));
+    // In a block the first colon ends the key; within braces the last one before the place.
+    let colon = if flow { line[..column].rfind(": ")? } else { line.find(": ")? };
+    let key_start = line[..colon].rfind(['{', ',', ' ', '\t']).map_or(0, |found| found + 1);
+    let key = line[key_start..colon].trim_matches(['"', '\'']);
+    let value_at = colon + 1 + (line[colon + 1..].len() - line[colon + 1..].trim_start().len());
+    if value_at > column || key.is_empty() {
+        return None;
+    }
+    let rest = &line[value_at..];
+    let rest = if flow { &rest[..flow_end(rest)] } else { rest };
+    let comment = rest.find(" # ").unwrap_or(rest.len());
+    let value = rest[..comment].trim_end();
+    (!value.is_empty()).then_some(Whole { key, value, start: line_start + value_at })
+}
+
+/// Where a value within braces ends: at a comma or a closing bracket that it has not opened, outside quotes.
+fn flow_end(text: &str) -> usize {
+    let mut depth = 0usize;
+    let mut quote = None;
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(open), _) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'' | '`') => quote = Some(c),
+            (None, '(' | '[' | '{') => depth += 1,
+            (None, ')' | ']' | '}') if depth == 0 => return at,
+            (None, ')' | ']' | '}') => depth -= 1,
+            (None, ',') if depth == 0 => return at,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Reports that the file is not YAML from byte `at` on.
+pub(super) fn syntax_error(file: FileId, text: &str, at: usize, error: &ScanError, diagnostics: &mut Diagnostics) {
+    let at = crate_floor(text, at);
+    let width = text[at..].chars().next().filter(|c| !matches!(c, '\n' | '\r')).map_or(0, char::len_utf8);
+    let span = Span::new(file, at, at + width);
+    match error.kind() {
+        ErrorKind::TabInBlockIndentation
+        | ErrorKind::TabNotAllowed
+        | ErrorKind::TabInIndentation
+        | ErrorKind::TabAtBlockScalarStart
+        | ErrorKind::InvalidBlockEntryWhitespace
+            if text[..at + width].rsplit('\n').next().is_some_and(|line| line.contains('\t')) =>
+        {
+            let span = tab_before(file, text, at + width);
+            diagnostics
+                .error(&codes::YAML_TAB, span, "a tab is used as indentation, which YAML forbids")
+                .help("indent with spaces");
+            return;
+        }
+        ErrorKind::RecursionLimitExceeded => {
+            diagnostics.error(&codes::YAML_TOO_DEEP, span, "values nest too deep here");
+            return;
+        }
+        _ => {}
+    }
+    if let Some(whole) = whole_value(text, at)
+        && let Some((code, message)) = eaten_by(&whole, error.kind())
+    {
+        let span = Span::new(file, whole.start, whole.start + whole.value.len());
+        diagnostics.error(code, span, message).help(whole.in_quotes());
+        return;
+    }
+    let report = diagnostics.error(&codes::YAML_SYNTAX, span, format!("this is not YAML: {}", error.kind()));
+    if let Some(help) = way_out(error.kind()) {
+        report.help(help);
+    }
+}
+
+fn tab_before(file: FileId, text: &str, end: usize) -> Span {
+    let tab = text[..end].rfind('\t').unwrap_or(end.saturating_sub(1));
+    Span::new(file, tab, tab + 1)
+}
+
+fn crate_floor(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// Which sign of YAML broke the value, if it looks like an expression.
+fn eaten_by(whole: &Whole<'_>, kind: &ErrorKind) -> Option<(&'static Code, String)> {
+    let value = whole.value;
+    let first = value.chars().next()?;
+    let trailing =
+        matches!(kind, ErrorKind::InvalidTrailingDoubleQuotedScalar | ErrorKind::InvalidTrailingSingleQuotedScalar);
+    Some(match first {
+        '"' | '\'' if trailing => (
+            &codes::YAML_ATE_QUOTES,
+            format!("YAML ends this value at its second {first}, and there is more behind it"),
+        ),
+        '!' => (&codes::YAML_ATE_TAG, "YAML reads a value that starts with `!` as a tag".into()),
+        '*' | '&' => (
+            &codes::YAML_ANCHOR_EXPRESSION,
+            format!("YAML reads a value that starts with `{first}` as an anchor or an alias"),
+        ),
+        '#' => (&codes::YAML_ATE_COMMENT, "YAML reads a value that starts with `#` as a comment".into()),
+        '[' | '{' if flow_end(&value[1..]) + 2 < value.len() => (
+            &codes::YAML_ATE_FLOW,
+            format!("YAML reads a value that starts with `{first}` as a list or a mapping, and there is more behind it"),
+        ),
+        '%' | '@' | '`' | '|' | '>' | ',' | ']' | '}' => (
+            &codes::YAML_ATE_INDICATOR,
+            format!("`{first}` at the start of a value means something else in YAML"),
+        ),
+        '-' | '?' if value[1..].starts_with(' ') => (
+            &codes::YAML_ATE_INDICATOR,
+            format!("`{first} ` at the start of a value means something else in YAML"),
+        ),
+        _ if matches!(kind, ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement) => (
+            &codes::YAML_ATE_COLON,
+            "YAML reads a colon and a space within a value as a mapping".into(),
+        ),
+        _ => return None,
+    })
+}
+
+fn way_out(kind: &ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        ErrorKind::ExpectedBlockMappingKey
+        | ErrorKind::InvalidIndentation
+        | ErrorKind::UnexpectedEofBlockMapping
+        | ErrorKind::ExpectedBlockSequenceEntry
+        | ErrorKind::MappingValueNotAllowed => {
+            "keys of one mapping stand in one column; compare the indentation with the lines above"
+        }
+        ErrorKind::UnclosedQuotedScalar => "close the quote; within double quotes write `\\\"`, within single ones `''`",
+        ErrorKind::UnclosedFlowCollection { .. }
+        | ErrorKind::UnexpectedEofFlowMapping
+        | ErrorKind::UnexpectedEofFlowSequence
+        | ErrorKind::ExpectedFlowMappingSeparator
+        | ErrorKind::ExpectedFlowSequenceSeparator
+        | ErrorKind::InvalidColonPlacement
+        | ErrorKind::MismatchedFlowCollectionEnd { .. }
+        | ErrorKind::MisplacedFlowCollectionEnd => "check that every `{` and `[` has its `}` and `]`, with commas between",
+        ErrorKind::UnknownQuotedScalarEscape => "write `\\\\` for a backslash, or use single quotes, in which it is nothing special",
+        ErrorKind::DirectiveDisallowed => "a line that starts with `%` is a YAML directive; put the text in quotes",
+        _ => return None,
+    })
+}
+
+/// Reads a scalar as an expression, or says what YAML made of it.
+pub(super) fn expression(
+    file_text: &str,
+    key: (&str, Span),
+    node: &Node,
+    diagnostics: &mut Diagnostics,
+) -> Option<ExprText> {
+    if let Some(tag) = node.tag {
+        let whole = whole_value(file_text, tag.start as usize);
+        let report = diagnostics
+            .error(&codes::YAML_ATE_TAG, tag, "YAML reads this as a tag, and not as a part of the expression")
+            .label("`!` starts a tag");
+        if let Some(whole) = whole {
+            report.help(whole.in_quotes());
+        }
+        return None;
+    }
+    match &node.kind {
+        Kind::Scalar(scalar) if !node.is_null() => scalar_expression(file_text, key, node, scalar, diagnostics),
+        Kind::Scalar(_) => {
+            no_expression(file_text, key, node, diagnostics);
+            None
+        }
+        Kind::Sequence { flow: true, .. } | Kind::Mapping { flow: true, .. } => {
+            let raw = file_text.get(node.span.start as usize..node.span.end as usize).unwrap_or("");
+            let sign = if raw.starts_with('{') { "#" } else { "" };
+            diagnostics
+                .error(&codes::YAML_ATE_FLOW, node.span, format!("YAML reads this as {}, where an expression is expected", node.shape()))
+                .help(format!("put the expression in single quotes: `{}: {}`", key.0, quoted(&format!("{sign}{raw}"))));
+            None
+        }
+        Kind::Sequence { .. } | Kind::Mapping { .. } => {
+            diagnostics.error(
+                &codes::WRONG_TYPE,
+                node.span,
+                format!("`{}` takes an expression, and this is {}", key.0, node.shape()),
+            );
+            None
+        }
+    }
+}
+
+fn scalar_expression(
+    file_text: &str,
+    key: (&str, Span),
+    node: &Node,
+    scalar: &Scalar,
+    diagnostics: &mut Diagnostics,
+) -> Option<ExprText> {
+    let end = node.span.end as usize;
+    match scalar.style {
+        ScalarStyle::Plain => {
+            let after = file_text.get(end..).unwrap_or("");
+            let line = after.split(['\n', '\r']).next().unwrap_or("");
+            let comment = line.trim_start();
+            let open = unbalanced(&scalar.text);
+            if comment.starts_with("#{") || (open && comment.starts_with('#')) {
+                let start = end + line.len() - comment.len();
+                let span = Span::new(node.span.file, start, end + line.trim_end().len());
+                let whole = format!("{}{}", scalar.text, line.trim_end());
+                diagnostics
+                    .error(&codes::YAML_ATE_COMMENT, span, "YAML reads this as a comment: the expression ends before it")
+                    .label("a `#` after a space starts a comment")
+                    .help(format!("put the expression in single quotes: `{}: {}`", key.0, quoted(&whole)));
+                return None;
+            }
+        }
+        ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted if is_bare_text(&scalar.text) => {
+            let what = if scalar.text.contains([' ', '-']) { "no expression" } else { "a variable" };
+            let fixed = quoted(&format!("\"{}\"", scalar.text));
+            diagnostics
+                .error(
+                    &codes::TEXT_WITHOUT_QUOTES,
+                    node.span,
+                    format!("YAML removes its quotes, and `{}` without them is {what} to Rhai", scalar.text),
+                )
+                .help(format!("a text needs quotes of its own inside those of YAML: `{}: {fixed}`", key.0));
+            return None;
+        }
+        ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted | ScalarStyle::Literal | ScalarStyle::Folded => {}
+    }
+    if scalar.text.trim().is_empty() {
+        diagnostics.error(&codes::EMPTY_VALUE, node.span, format!("the expression of `{}` is empty", key.0));
+        return None;
+    }
+    Some(ExprText::new(scalar.text.clone(), node.span, scalar.place.clone()))
+}
+
+/// Null: nothing is written, or what is written is a comment.
+fn no_expression(file_text: &str, key: (&str, Span), node: &Node, diagnostics: &mut Diagnostics) {
+    let after = file_text.get(key.1.end as usize..).unwrap_or("");
+    let line = after.split(['\n', '\r']).next().unwrap_or("");
+    let value = line.trim_start_matches([':', ' ', '\t', '"', '\'']);
+    if node.span.start == node.span.end && value.starts_with('#') {
+        let start = key.1.end as usize + line.len() - value.len();
+        let span = Span::new(key.1.file, start, start + value.trim_end().len());
+        diagnostics
+            .error(&codes::YAML_ATE_COMMENT, span, "YAML reads this as a comment: there is no expression")
+            .label("a `#` after a space starts a comment")
+            .help(format!("put the expression in single quotes: `{}: {}`", key.0, quoted(value.trim_end())));
+        return;
+    }
+    let span = if node.span.start == node.span.end { key.1 } else { node.span };
+    diagnostics
+        .error(&codes::EMPTY_VALUE, span, format!("`{}` takes an expression, and there is none", key.0))
+        .help("write the expression, or remove the key; Rhai's null is written `()`");
+}
+
+/// Whether a bracket is open at the end.
+fn unbalanced(text: &str) -> bool {
+    let count = |c: char| text.matches(c).count();
+    count('(') > count(')') || count('[') > count(']') || count('{') > count('}')
+}
+
+/// Words that an expression cannot consist of: a text that lost its quotes.
+fn is_bare_text(text: &str) -> bool {
+    const NAMES: &[&str] = &["true", "false", "event", "meta", "params", "i", "acc"];
+    const KEYWORDS: &[&str] = &[
+        "in", "is", "if", "else", "let", "const", "return", "throw", "switch", "for", "while", "loop", "do", "until", "try",
+        "fn", "break", "continue",
+    ];
+    let words: Vec<&str> = text.split([' ', '-']).collect();
+    let is_word = |word: &&str| {
+        word.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_') && word.chars().all(|c| c.is_alphanumeric() || c == '_')
+    };
+    words.iter().all(is_word) && !words.iter().any(|word| KEYWORDS.contains(word)) && (words.len() > 1 || !NAMES.contains(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_value_around_a_place() {
+        let text = "a:\n  filter: \"a\" == event.x # why\n";
+        let whole = whole_value(text, text.find("==").unwrap()).unwrap();
+        assert_eq!((whole.key, whole.value), ("filter", "\"a\" == event.x"));
+        assert_eq!(whole.in_quotes(), "put the expression in single quotes: `filter: '\"a\" == event.x'`");
+        let text = "s: { from: a, filter: \"a\" == f(x, 1), map: b }";
+        let whole = whole_value(text, text.find("==").unwrap()).unwrap();
+        assert_eq!((whole.key, whole.value), ("filter", "\"a\" == f(x, 1)"));
+        assert!(whole_value("no colon", 3).is_none());
+        assert!(whole_value("a: b", 0).is_none());
+    }
+
+    #[test]
+    fn bare_texts() {
+        for text in ["click", "very high", "in_progress", "not-found"] {
+            assert!(is_bare_text(text), "{text}");
+        }
+        for expr in ["event", "true", "event.a", "x in y", "a + b", "5", "a()", "\"click\"", "-x", ""] {
+            assert!(!is_bare_text(expr), "{expr}");
+        }
+    }
+}
