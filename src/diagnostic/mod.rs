@@ -36,8 +36,8 @@ pub struct Diagnostic {
     /// Other places that matter, each with its text.
     pub secondary: Vec<(Span, String)>,
     pub help: Vec<String>,
-    /// The source line holds what must not be printed.
-    pub secret: bool,
+    /// The line is no help: the file could not be read.
+    pub without_source: bool,
 }
 
 /// The problems found so far, and the texts of the files they are in.
@@ -74,9 +74,9 @@ impl Report<'_> {
         self
     }
 
-    /// Shows the place without its line, which holds a secret.
+    /// Shows the place without its line.
     pub fn without_source(self) -> Self {
-        self.0.secret = true;
+        self.0.without_source = true;
         self
     }
 
@@ -95,6 +95,11 @@ impl Diagnostics {
     /// Registers a file, so that spans can point into it.
     pub fn add_file(&mut self, path: impl Into<String>, text: impl Into<std::sync::Arc<str>>) -> FileId {
         self.sources.add(path.into(), text.into())
+    }
+
+    /// From now on no report shows what stands there: it is a secret.
+    pub fn hide(&mut self, span: Span) {
+        self.sources.hide(span);
     }
 
     /// The files registered so far. Cheap to clone; a run keeps a copy to tell the places of errors.
@@ -119,7 +124,7 @@ impl Diagnostics {
             label: None,
             secondary: Vec::new(),
             help: Vec::new(),
-            secret: false,
+            without_source: false,
         });
         let last = self.found.len() - 1;
         Report(&mut self.found[last])

@@ -52,7 +52,7 @@ fn snippet<'a>(sources: &'a Sources, diagnostic: &'a Diagnostic, file: FileId, g
     let (Some(text), Some(path)) = (sources.text(file), sources.path(file)) else {
         return group;
     };
-    if diagnostic.secret {
+    if diagnostic.without_source {
         let place = sources.place(diagnostic.span);
         let (line, column) = place.map_or((1, 1), |place| (place.line, place.column));
         return group.element(Origin::path(path).line(line).char_column(column));
@@ -63,13 +63,13 @@ fn snippet<'a>(sources: &'a Sources, diagnostic: &'a Diagnostic, file: FileId, g
     let from = spans.iter().map(|span| line_start(text, span.start as usize)).min().unwrap_or(0);
     let to = spans.iter().map(|span| line_end(text, span.end as usize)).max().unwrap_or(0);
     let first_line = text[..from].bytes().filter(|byte| *byte == b'\n').count() + 1;
-    let shown = &text[from..to.max(from)];
+    let Some(shown) = sources.shown(file, from, to.max(from)) else { return group };
     let range = |span: Span| {
         let start = floor(text, span.start as usize) - from;
         let end = floor(text, span.end as usize).max(from) - from;
-        start..one_line(shown, start, end)
+        start..one_line(&shown, start, end)
     };
-    let mut snippet = Snippet::source(shown).path(path).line_start(first_line);
+    let mut snippet = Snippet::source(shown.clone()).path(path).line_start(first_line);
     if let Some(span) = primary {
         let mark = AnnotationKind::Primary.span(range(span));
         snippet = snippet.annotation(match &diagnostic.label {

@@ -63,6 +63,8 @@ struct File {
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     files: Vec<File>,
+    /// What must not be printed.
+    hidden: Vec<Span>,
 }
 
 impl Sources {
@@ -74,6 +76,27 @@ impl Sources {
 
     fn file(&self, id: FileId) -> Option<&File> {
         self.files.get(id.0 as usize)
+    }
+
+    pub(super) fn hide(&mut self, span: Span) {
+        self.hidden.push(span);
+    }
+
+    /// A part of a file to be shown, with stars where it must not be.
+    pub(super) fn shown(&self, id: FileId, from: usize, to: usize) -> Option<std::borrow::Cow<'_, str>> {
+        let text = self.text(id)?.get(from..to)?;
+        let hidden = self.hidden.iter().filter(|span| span.file == id);
+        let inside = hidden.filter(|span| (span.start as usize) < to && (span.end as usize) > from);
+        let mut bytes: Option<Vec<u8>> = None;
+        for span in inside {
+            let bytes = bytes.get_or_insert_with(|| text.as_bytes().to_vec());
+            let end = (span.end as usize).min(to) - from;
+            bytes[(span.start as usize).max(from) - from..end].fill(b'*');
+        }
+        Some(match bytes {
+            None => text.into(),
+            Some(bytes) => String::from_utf8_lossy(&bytes).into_owned().into(),
+        })
     }
 
     pub fn path(&self, id: FileId) -> Option<&str> {

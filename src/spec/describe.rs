@@ -22,6 +22,7 @@ pub(super) fn shape(ty: &Type) -> &'static str {
         Type::ExprOrMap => "an expression, or a mapping of names to expressions",
         Type::ExprMap => "a mapping of names to expressions",
         Type::PortMap => "a mapping of ports to expressions",
+        Type::Nodes => "a mapping of ids to nodes",
         Type::Section(_) | Type::MapOf(_) => "a mapping",
         Type::OneOf(_) => "one of several shapes",
         Type::ListOf(_) => "a list",

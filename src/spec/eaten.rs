@@ -19,7 +19,7 @@ pub(super) struct Whole<'a> {
 impl Whole<'_> {
     /// The way out that always works.
     pub fn in_quotes(&self) -> String {
-        format!("put the expression in single quotes: `{}: {}`", self.key, quoted(self.value))
+        format!("put the value in single quotes: `{}: {}`", self.key, quoted(self.value))
     }
 }
 
@@ -108,6 +108,14 @@ pub(super) fn syntax_error(file: FileId, text: &str, at: usize, error: &ScanErro
     }
 }
 
+/// Reports a value that YAML took for an alias.
+pub(super) fn anchor(file: FileId, whole: &Whole<'_>, diagnostics: &mut Diagnostics) {
+    if let Some((code, message)) = eaten_by(whole, &ErrorKind::ExpectedBlockMappingKey) {
+        let span = Span::new(file, whole.start, whole.start + whole.value.len());
+        diagnostics.error(code, span, message).help(whole.in_quotes());
+    }
+}
+
 fn tab_before(file: FileId, text: &str, end: usize) -> Span {
     let tab = text[..end].rfind('\t').unwrap_or(end.saturating_sub(1));
     Span::new(file, tab, tab + 1)
@@ -140,20 +148,22 @@ fn eaten_by(whole: &Whole<'_>, kind: &ErrorKind) -> Option<(&'static Code, Strin
         '#' => (&codes::YAML_ATE_COMMENT, "YAML reads a value that starts with `#` as a comment".into()),
         '[' | '{' if flow_end(&value[1..]) + 2 < value.len() => (
             &codes::YAML_ATE_FLOW,
-            format!("YAML reads a value that starts with `{first}` as a list or a mapping, and there is more behind it"),
+            format!(
+                "YAML reads a value that starts with `{first}` as a list or a mapping, and there is more behind it"
+            ),
         ),
-        '%' | '@' | '`' | '|' | '>' | ',' | ']' | '}' => (
-            &codes::YAML_ATE_INDICATOR,
-            format!("`{first}` at the start of a value means something else in YAML"),
-        ),
-        '-' | '?' if value[1..].starts_with(' ') => (
-            &codes::YAML_ATE_INDICATOR,
-            format!("`{first} ` at the start of a value means something else in YAML"),
-        ),
-        _ if matches!(kind, ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement) => (
-            &codes::YAML_ATE_COLON,
-            "YAML reads a colon and a space within a value as a mapping".into(),
-        ),
+        '%' | '@' | '`' | '|' | '>' | ',' | ']' | '}' => {
+            (&codes::YAML_ATE_INDICATOR, format!("`{first}` at the start of a value means something else in YAML"))
+        }
+        '-' | '?' if value[1..].starts_with(' ') => {
+            (&codes::YAML_ATE_INDICATOR, format!("`{first} ` at the start of a value means something else in YAML"))
+        }
+        _ if value.contains("${") => {
+            (&codes::YAML_ATE_FLOW, "within braces YAML reads the braces of `${...}` as its own".into())
+        }
+        _ if matches!(kind, ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement) => {
+            (&codes::YAML_ATE_COLON, "YAML reads a colon and a space within a value as a mapping".into())
+        }
         _ => return None,
     })
 }
@@ -167,7 +177,9 @@ fn way_out(kind: &ErrorKind) -> Option<&'static str> {
         | ErrorKind::MappingValueNotAllowed => {
             "keys of one mapping stand in one column; compare the indentation with the lines above"
         }
-        ErrorKind::UnclosedQuotedScalar => "close the quote; within double quotes write `\\\"`, within single ones `''`",
+        ErrorKind::UnclosedQuotedScalar => {
+            "close the quote; within double quotes write `\\\"`, within single ones `''`"
+        }
         ErrorKind::UnclosedFlowCollection { .. }
         | ErrorKind::UnexpectedEofFlowMapping
         | ErrorKind::UnexpectedEofFlowSequence
@@ -175,8 +187,12 @@ fn way_out(kind: &ErrorKind) -> Option<&'static str> {
         | ErrorKind::ExpectedFlowSequenceSeparator
         | ErrorKind::InvalidColonPlacement
         | ErrorKind::MismatchedFlowCollectionEnd { .. }
-        | ErrorKind::MisplacedFlowCollectionEnd => "check that every `{` and `[` has its `}` and `]`, with commas between",
-        ErrorKind::UnknownQuotedScalarEscape => "write `\\\\` for a backslash, or use single quotes, in which it is nothing special",
+        | ErrorKind::MisplacedFlowCollectionEnd => {
+            "check that every `{` and `[` has its `}` and `]`, with commas between"
+        }
+        ErrorKind::UnknownQuotedScalarEscape => {
+            "write `\\\\` for a backslash, or use single quotes, in which it is nothing special"
+        }
         ErrorKind::DirectiveDisallowed => "a line that starts with `%` is a YAML directive; put the text in quotes",
         _ => return None,
     })
@@ -200,6 +216,7 @@ pub(super) fn expression(
         return None;
     }
     match &node.kind {
+        Kind::Lost => None,
         Kind::Scalar(scalar) if !node.is_null() => scalar_expression(file_text, key, node, scalar, diagnostics),
         Kind::Scalar(_) => {
             no_expression(file_text, key, node, diagnostics);
@@ -209,7 +226,11 @@ pub(super) fn expression(
             let raw = file_text.get(node.span.start as usize..node.span.end as usize).unwrap_or("");
             let sign = if raw.starts_with('{') { "#" } else { "" };
             diagnostics
-                .error(&codes::YAML_ATE_FLOW, node.span, format!("YAML reads this as {}, where an expression is expected", node.shape()))
+                .error(
+                    &codes::YAML_ATE_FLOW,
+                    node.span,
+                    format!("YAML reads this as {}, where an expression is expected", node.shape()),
+                )
                 .help(format!("put the expression in single quotes: `{}: {}`", key.0, quoted(&format!("{sign}{raw}"))));
             None
         }
@@ -243,7 +264,11 @@ fn scalar_expression(
                 let span = Span::new(node.span.file, start, end + line.trim_end().len());
                 let whole = format!("{}{}", scalar.text, line.trim_end());
                 diagnostics
-                    .error(&codes::YAML_ATE_COMMENT, span, "YAML reads this as a comment: the expression ends before it")
+                    .error(
+                        &codes::YAML_ATE_COMMENT,
+                        span,
+                        "YAML reads this as a comment: the expression ends before it",
+                    )
                     .label("a `#` after a space starts a comment")
                     .help(format!("put the expression in single quotes: `{}: {}`", key.0, quoted(&whole)));
                 return None;
@@ -300,14 +325,17 @@ fn unbalanced(text: &str) -> bool {
 fn is_bare_text(text: &str) -> bool {
     const NAMES: &[&str] = &["true", "false", "event", "meta", "params", "i", "acc"];
     const KEYWORDS: &[&str] = &[
-        "in", "is", "if", "else", "let", "const", "return", "throw", "switch", "for", "while", "loop", "do", "until", "try",
-        "fn", "break", "continue",
+        "in", "is", "if", "else", "let", "const", "return", "throw", "switch", "for", "while", "loop", "do", "until",
+        "try", "fn", "break", "continue",
     ];
     let words: Vec<&str> = text.split([' ', '-']).collect();
     let is_word = |word: &&str| {
-        word.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_') && word.chars().all(|c| c.is_alphanumeric() || c == '_')
+        word.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_')
+            && word.chars().all(|c| c.is_alphanumeric() || c == '_')
     };
-    words.iter().all(is_word) && !words.iter().any(|word| KEYWORDS.contains(word)) && (words.len() > 1 || !NAMES.contains(&text))
+    words.iter().all(is_word)
+        && !words.iter().any(|word| KEYWORDS.contains(word))
+        && (words.len() > 1 || !NAMES.contains(&text))
 }
 
 #[cfg(test)]
@@ -319,7 +347,7 @@ mod tests {
         let text = "a:\n  filter: \"a\" == event.x # why\n";
         let whole = whole_value(text, text.find("==").unwrap()).unwrap();
         assert_eq!((whole.key, whole.value), ("filter", "\"a\" == event.x"));
-        assert_eq!(whole.in_quotes(), "put the expression in single quotes: `filter: '\"a\" == event.x'`");
+        assert_eq!(whole.in_quotes(), "put the value in single quotes: `filter: '\"a\" == event.x'`");
         let text = "s: { from: a, filter: \"a\" == f(x, 1), map: b }";
         let whole = whole_value(text, text.find("==").unwrap()).unwrap();
         assert_eq!((whole.key, whole.value), ("filter", "\"a\" == f(x, 1)"));

@@ -2,16 +2,28 @@
 //!
 //! Knows no stage kind and no connector; their tables come in a `Catalog`.
 
-mod expr_text;
-mod model;
 pub mod table;
 pub mod tables;
 pub mod units;
+mod expr_text;
 mod value;
+mod model;
+mod scalar;
+mod tree;
+mod eaten;
+mod describe;
+mod reader;
+mod scalars;
+mod read;
+mod graph;
 
 pub use expr_text::{ExprText, ScalarMap, Template, TemplatePart};
 pub use model::{
     Catalog, ERRORS, FileRef, NodeHead, OTHERWISE, Param, Settings, SinkSpec, SourceSpec, StageSpec, TopologySpec,
 };
+pub use read::{read, read_file};
 pub use table::{Choice, Default, Key, Ports, Rule, Table, Type};
 pub use value::{Item, NamedExpr, OneOrNamed, PortRef, Secret, SecretRef, Section, Value};
+
+#[cfg(test)]
+mod tests;

@@ -9,10 +9,10 @@ use indexmap::IndexMap;
 use super::eaten;
 use super::expr_text::{ExprText, ScalarMap, Template};
 use super::model::resolve;
+use super::scalars;
 use super::table::{Choice, Default, Key, Rule, Table, Type};
 use super::tree::{Kind, Node, Pair, Scalar};
 use super::value::{Entry, Item, NamedExpr, PortRef, Section, Value};
-use super::{scalars, units};
 use crate::diagnostic::{Code, Diagnostics, Severity, Span, codes};
 
 /// A key as it stands in the file, for messages about its value.
@@ -68,6 +68,8 @@ impl Reader<'_> {
                         section.entries.insert(key.name, Entry { key_span: span, item, written: false });
                     }
                 }
+                // Nodes are read, and missed, by whoever knows their tables.
+                _ if matches!(key.ty, Type::Nodes) => {}
                 _ if key.required && written(key.name).is_none() => self.missing_key(span, table, key),
                 _ => {}
             }
@@ -101,11 +103,8 @@ impl Reader<'_> {
 
     pub fn unknown_key<'c>(&mut self, place: &str, pair: &Pair, known: impl Iterator<Item = &'c str>) {
         let known: Vec<&str> = known.collect();
-        let report = self.diagnostics.error(
-            &codes::UNKNOWN_KEY,
-            pair.key_span,
-            format!("`{place}` has no key `{}`", pair.key),
-        );
+        let report =
+            self.diagnostics.error(&codes::UNKNOWN_KEY, pair.key_span, format!("`{place}` has no key `{}`", pair.key));
         let near = crate::diagnostic::did_you_mean(&pair.key, known.iter().copied());
         match near {
             Some(near) => report.help(format!("did you mean `{near}`?")),
@@ -177,6 +176,7 @@ impl Reader<'_> {
         self.no_tag(node);
         let pairs = match &node.kind {
             Kind::Mapping { pairs, .. } => pairs.as_slice(),
+            Kind::Lost => return None,
             Kind::Scalar(_) if node.is_null() => &[],
             Kind::Scalar(_) | Kind::Sequence { .. } => {
                 self.wrong_type(at, node, "a mapping");
@@ -225,11 +225,14 @@ impl Reader<'_> {
 
     /// Reads a value as a type says. None if it could not be read; that was reported.
     pub fn value(&mut self, at: At<'_>, node: &Node, ty: &'static Type) -> Option<Value> {
+        if matches!(node.kind, Kind::Lost) {
+            return None;
+        }
         match ty {
             Type::Expr => eaten::expression(self.text, at, node, self.diagnostics).map(Value::Expr),
             Type::ExprOrMap => match &node.kind {
                 Kind::Mapping { .. } => self.exprs(at, node, false),
-                Kind::Scalar(_) | Kind::Sequence { .. } => self.value(at, node, &Type::Expr),
+                Kind::Scalar(_) | Kind::Sequence { .. } | Kind::Lost => self.value(at, node, &Type::Expr),
             },
             Type::ExprMap => self.exprs(at, node, false),
             Type::PortMap => self.exprs(at, node, true),
@@ -238,6 +241,7 @@ impl Reader<'_> {
             Type::ListOf(item) => self.list(at, node, item),
             Type::MapOf(item) => self.map(at, node, item),
             Type::From => self.from(at, node),
+            Type::Nodes => None,
             Type::Any => self.any(node).map(Value::Any),
             Type::Secret => self.secret(at, node),
             Type::Template => {
@@ -264,6 +268,7 @@ impl Reader<'_> {
         let fits = match &node.kind {
             Kind::Mapping { .. } => types.iter().find(is_map),
             Kind::Sequence { .. } => types.iter().find(|ty| matches!(ty, Type::ListOf(_))),
+            Kind::Lost => None,
             Kind::Scalar(scalar) => {
                 let word = types.iter().find(
                     |ty| matches!(ty, Type::Choice(choices) if choices.iter().any(|choice| choice.name == scalar.text)),
@@ -275,7 +280,8 @@ impl Reader<'_> {
         match fits {
             Some(Type::Int { min, max }) => {
                 // The message must name the words as well.
-                let words = types.iter().find_map(|ty| if let Type::Choice(choices) = ty { Some(*choices) } else { None });
+                let words =
+                    types.iter().find_map(|ty| if let Type::Choice(choices) = ty { Some(*choices) } else { None });
                 let text = self.filled(at, node, "a number")?;
                 scalars::int(&text.text, *min, *max).map(Value::Int).or_else(|| {
                     self.bad_choice(at, &text, words.unwrap_or_default(), " or a number");
@@ -293,7 +299,7 @@ impl Reader<'_> {
     fn list(&mut self, at: At<'_>, node: &Node, item: &'static Type) -> Option<Value> {
         let items: Vec<&Node> = match &node.kind {
             Kind::Sequence { items, .. } => items.iter().collect(),
-            Kind::Scalar(_) | Kind::Mapping { .. } => vec![node],
+            Kind::Scalar(_) | Kind::Mapping { .. } | Kind::Lost => vec![node],
         };
         self.no_tag(node);
         let read: Vec<Option<Item>> = items
@@ -322,7 +328,11 @@ impl Reader<'_> {
         }
         let pairs = self.pairs(at, node, &codes::DUPLICATE_KEY)?;
         if pairs.is_empty() {
-            self.diagnostics.error(&codes::EMPTY_VALUE, node.span, format!("`{}` takes {wanted}, and this is empty", at.0));
+            self.diagnostics.error(
+                &codes::EMPTY_VALUE,
+                node.span,
+                format!("`{}` takes {wanted}, and this is empty", at.0),
+            );
             return None;
         }
         let mut exprs = Vec::new();
@@ -332,7 +342,8 @@ impl Reader<'_> {
             } else if pair.key.is_empty() {
                 self.diagnostics.error(&codes::BAD_VALUE, pair.key_span, "a name cannot be empty");
             }
-            if let Some(expr) = eaten::expression(self.text, (&pair.key, pair.key_span), &pair.value, self.diagnostics) {
+            if let Some(expr) = eaten::expression(self.text, (&pair.key, pair.key_span), &pair.value, self.diagnostics)
+            {
                 exprs.push(NamedExpr { name: pair.key.clone(), name_span: pair.key_span, expr });
             }
         }
@@ -401,6 +412,7 @@ impl Reader<'_> {
             Kind::Scalar(scalar) if !node.is_null() => {
                 Some(ExprText::new(scalar.text.clone(), node.span, scalar.place.clone()))
             }
+            Kind::Lost => None,
             Kind::Scalar(_) | Kind::Sequence { .. } | Kind::Mapping { .. } => {
                 self.wrong_type(at, node, wanted);
                 None

@@ -41,24 +41,21 @@ fn flow(file: &str, text: &str, range: Range<usize>, quote: Quote) -> ScalarMap 
             Quote::Double => skip_continuations(raw, at),
             Quote::None | Quote::Single => at,
         };
-        let rest = raw.get(at..).unwrap_or("");
-        let width = match quote {
-            Quote::Double if rest.starts_with('\\') => escape_len(rest),
-            Quote::Single if rest.starts_with("''") => 2,
-            _ if rest.starts_with(wanted) => wanted.len_utf8(),
-            _ => {
-                // A fold: the line break and what is around it became one space, or line feeds.
-                let skipped = rest.len() - rest.trim_start_matches(['\n', '\r', ' ', '\t']).len();
-                if wanted.is_whitespace() {
-                    map.mark(offset, range.start + at);
-                    // Further line feeds of the same fold find theirs; a character finds its own by skipping the rest.
-                    at += rest.find('\n').map_or(0, |newline| (newline + 1).min(skipped));
-                    continue;
-                }
-                at += skipped;
-                if quote == Quote::Double { escape_len(&raw[at..]).max(wanted.len_utf8()) } else { wanted.len_utf8() }
+        let mut width = width_of(raw, at, wanted, quote);
+        if width.is_none() {
+            // A fold: the line break and what is around it became one space, or line feeds.
+            let rest = raw.get(at..).unwrap_or("");
+            let skipped = rest.len() - rest.trim_start_matches(['\n', '\r', ' ', '\t']).len();
+            if wanted.is_whitespace() {
+                map.mark(offset, range.start + at);
+                // Further line feeds of the same fold find theirs; a character finds its own by skipping the rest.
+                at += rest.find('\n').map_or(0, |newline| (newline + 1).min(skipped));
+                continue;
             }
-        };
+            at += skipped;
+            width = width_of(raw, at, wanted, quote);
+        }
+        let width = width.unwrap_or_else(|| wanted.len_utf8());
         map.mark(offset, range.start + at);
         at = (at + width).min(raw.len());
         while !raw.is_char_boundary(at) {
@@ -67,6 +64,16 @@ fn flow(file: &str, text: &str, range: Range<usize>, quote: Quote) -> ScalarMap 
     }
     map.mark(text.len(), range.start + at);
     map
+}
+
+/// How many raw bytes at `at` make the character, if they can.
+fn width_of(raw: &str, at: usize, wanted: char, quote: Quote) -> Option<usize> {
+    let rest = raw.get(at..)?;
+    match quote {
+        Quote::Double if rest.starts_with('\\') => Some(escape_len(rest)),
+        Quote::Single if wanted == '\'' && rest.starts_with("''") => Some(2),
+        _ => rest.starts_with(wanted).then(|| wanted.len_utf8()),
+    }
 }
 
 /// `\` at a line's end joins the lines; it and the next line's indentation are no text.

@@ -10,7 +10,7 @@ use super::table::Type;
 use super::tree::{Kind, Node};
 use super::units;
 use super::value::{SecretRef, Value};
-use crate::diagnostic::{Report, codes};
+use crate::diagnostic::codes;
 
 impl Reader<'_> {
     pub(super) fn scalar(&mut self, at: At<'_>, node: &Node, ty: &'static Type) -> Option<Value> {
@@ -54,56 +54,58 @@ impl Reader<'_> {
 
     fn unreadable(&mut self, at: At<'_>, text: &ExprText, ty: &'static Type) {
         let (key, written) = (at.0, short(&text.text));
-        let mut error = |code, message: String| -> Report<'_> { self.diagnostics.error(code, text.span, message) };
         match ty {
+            Type::Id => {
+                self.id("an id", &text.text, text.span);
+                return;
+            }
+            Type::Choice(choices) => return self.bad_choice(at, text, choices, ""),
+            _ => {}
+        }
+        let takes = |what: String| format!("`{key}` takes {what}, and not `{written}`");
+        let shape = super::describe::shape(ty).to_string();
+        let (code, message, help) = match ty {
             Type::Bool => {
-                let report = error(&codes::BAD_VALUE, format!("`{key}` takes `true` or `false`, and not `{written}`"));
-                match written.to_lowercase().as_str() {
-                    "yes" | "on" | "y" => report.help(format!("write `{key}: true`")),
-                    "no" | "off" | "n" => report.help(format!("write `{key}: false`")),
-                    _ => report,
+                let help = match written.to_lowercase().as_str() {
+                    "yes" | "on" | "y" => format!("write `{key}: true`"),
+                    "no" | "off" | "n" => format!("write `{key}: false`"),
+                    _ => String::new(),
                 };
+                (&codes::BAD_VALUE, takes(shape), help)
             }
             Type::Int { min, max } => {
                 let range = match (*min, *max) {
                     (min, i64::MAX) => format!("of at least {min}"),
                     (min, max) => format!("from {min} to {max}"),
                 };
-                error(&codes::BAD_NUMBER, format!("`{key}` takes a whole number {range}, and not `{written}`"));
+                (&codes::BAD_NUMBER, takes(format!("a whole number {range}")), String::new())
             }
-            Type::Share => {
-                error(&codes::BAD_NUMBER, format!("`{key}` takes a share from 0 to 1, and not `{written}`"))
-                    .help("a tenth is `0.1`");
-            }
-            Type::Id => {
-                self.id("an id", &text.text, text.span);
-            }
-            Type::Name => {
-                error(&codes::BAD_ID, format!("`{written}` cannot be the name of a topology"))
-                    .help("it starts with a letter or digit and goes on with letters, digits, `_`, `-` and `.`");
-            }
+            Type::Share => (&codes::BAD_NUMBER, takes(shape), "a tenth is `0.1`".into()),
+            Type::Name => (
+                &codes::BAD_ID,
+                format!("`{written}` cannot be the name of a topology"),
+                "it starts with a letter or digit and goes on with letters, digits, `_`, `-` and `.`".into(),
+            ),
             Type::Duration => {
-                let report = error(&codes::BAD_DURATION, format!("`{key}` takes a duration, and not `{written}`"));
-                let number = written.chars().all(|c| c.is_ascii_digit()) && !written.is_empty();
-                report.help(if number {
+                let number = !written.is_empty() && written.chars().all(|c| c.is_ascii_digit());
+                let help = if number {
                     format!("add the unit: `{written}s` or `{written}ms`")
                 } else {
                     "write numbers with the units d, h, m, s, ms, the larger ones first: `5s`, `1h30m`, `250ms`".into()
-                });
+                };
+                (&codes::BAD_DURATION, takes(shape), help)
             }
             Type::Size => {
-                error(&codes::BAD_SIZE, format!("`{key}` takes a size, and not `{written}`"))
-                    .help("write a number with a unit: `512B`, `64KiB`, `16MiB`, `1GiB`");
+                (&codes::BAD_SIZE, takes(shape), "write a number with a unit: `512B`, `64KiB`, `16MiB`, `1GiB`".into())
             }
             Type::Rate => {
-                error(&codes::BAD_RATE, format!("`{key}` takes a rate, and not `{written}`"))
-                    .help("write events for each unit of time: `100/s`, `5/m`, `1000/h`");
+                (&codes::BAD_RATE, takes(shape), "write events for each unit of time: `100/s`, `5/m`, `1000/h`".into())
             }
-            Type::Choice(choices) => self.bad_choice(at, text, choices, ""),
-            _ => {
-                let what = super::describe::shape(ty);
-                error(&codes::BAD_VALUE, format!("`{key}` takes {what}, and not `{written}`"));
-            }
+            _ => (&codes::BAD_VALUE, takes(shape), String::new()),
+        };
+        let report = self.diagnostics.error(code, text.span, message);
+        if !help.is_empty() {
+            report.help(help);
         }
     }
 
@@ -203,6 +205,7 @@ impl Reader<'_> {
                 }
                 Some(serde_json::Value::Object(object))
             }
+            Kind::Lost => None,
             Kind::Scalar(_) if node.is_null() => Some(serde_json::Value::Null),
             Kind::Scalar(scalar) => {
                 let text = self.filled(("", node.span), node, "a value")?;
@@ -228,10 +231,18 @@ impl Reader<'_> {
                 _ => None,
             };
             let name = variable.map(|name| name.split(":-").next().unwrap_or(name)).filter(|name| is_variable(name));
+            self.diagnostics.hide(node.span);
             self.diagnostics
-                .error(&codes::PLAIN_SECRET, at.1, format!("`{}` is a secret, and may not be written into the file", at.0))
-                .without_source()
-                .help(format!("name what holds it: `{0}: {{ env: {1} }}` or `{0}: {{ file: PATH }}`", at.0, name.unwrap_or("NAME")));
+                .error(
+                    &codes::PLAIN_SECRET,
+                    node.span,
+                    format!("`{}` is a secret, and may not be written into the file", at.0),
+                )
+                .help(format!(
+                    "name what holds it: `{0}: {{ env: {1} }}` or `{0}: {{ file: PATH }}`",
+                    at.0,
+                    name.unwrap_or("NAME")
+                ));
             return None;
         };
         let pairs = self.pairs(at, node, &codes::DUPLICATE_KEY)?;
@@ -242,6 +253,9 @@ impl Reader<'_> {
         }
         let known: Vec<_> = pairs.iter().filter(|pair| ["env", "file"].contains(&pair.key.as_str())).collect();
         let [pair] = known.as_slice() else {
+            if known.len() < pairs.len() {
+                return None; // A slip in the name has been told.
+            }
             self.diagnostics
                 .error(&codes::EXACTLY_ONE, node.span, format!("`{}` needs exactly one of `env` and `file`", at.0))
                 .help("`{ env: NAME }` names a variable of the environment, `{ file: PATH }` a file");
@@ -277,7 +291,8 @@ fn is_quoted(node: &Node) -> bool {
 /// The name of a variable of the environment.
 fn is_variable(text: &str) -> bool {
     let mut chars = text.chars();
-    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_') && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// `[a-z][a-z0-9_]*`
@@ -346,7 +361,8 @@ pub(super) fn plain(text: &str) -> Option<serde_json::Value> {
         "" | "~" | "null" | "Null" | "NULL" => serde_json::Value::Null,
         "true" | "True" | "TRUE" => true.into(),
         "false" | "False" | "FALSE" => false.into(),
-        ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf" | "-.INF" => {
+        ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf"
+        | "-.INF" => {
             return None;
         }
         _ => match (yaml_int(text), float(text)) {

@@ -25,8 +25,6 @@ pub struct Table {
     /// Stage kinds: a key, and the word in it with which a result is told once and for all. With another value, results are
     /// revised by later ones.
     pub revises_unless: Option<(&'static str, &'static str)>,
-    /// Sinks: the key that names the file it writes. Sources: the key that names those it reads.
-    pub file_key: Option<&'static str>,
 }
 
 impl Table {
@@ -43,7 +41,6 @@ impl Table {
             timed: false,
             untimed_by: None,
             revises_unless: None,
-            file_key: None,
         }
     }
 
@@ -77,10 +74,6 @@ impl Table {
 
     pub const fn revises_unless(self, key: &'static str, word: &'static str) -> Self {
         Table { revises_unless: Some((key, word)), ..self }
-    }
-
-    pub const fn file_key(self, key: &'static str) -> Self {
-        Table { file_key: Some(key), ..self }
     }
 
     pub fn key(&self, name: &str) -> Option<&'static Key> {
@@ -187,6 +180,8 @@ pub enum Type {
     From,
     /// `{name: value}` of one type; the names are free.
     MapOf(&'static Type),
+    /// `{id: node}`; each node is read by the tables of its role and its kind.
+    Nodes,
     /// Any YAML.
     Any,
     /// `{env: NAME}` or `{file: PATH}`; never plain text.

@@ -30,9 +30,9 @@ pub static FILE: Table = Table::new(
             "Event types by name: Avro (`.avsc`), Protobuf (`.proto`) or JSON Schema (`.json`) files.",
         )
         .example("{ Payment: ../schemas/payment.avsc }"),
-        Key::new("sources", Type::MapOf(&Type::Any), "Where events come from, by id.").required(),
-        Key::new("stages", Type::MapOf(&Type::Any), "What is done with them, by id."),
-        Key::new("sinks", Type::MapOf(&Type::Any), "Where they go, by id.").required(),
+        Key::new("sources", Type::Nodes, "Where events come from, by id.").required(),
+        Key::new("stages", Type::Nodes, "What is done with them, by id."),
+        Key::new("sinks", Type::Nodes, "Where they go, by id.").required(),
         Key::new("checkpoint", Type::Section(&CHECKPOINT), "How often progress is marked.").default("{}"),
         Key::new("dead_letters", Type::Section(&DEAD_LETTERS), "Where events go that no node could take.")
             .default("{}"),

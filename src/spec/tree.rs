@@ -23,8 +23,16 @@ pub(super) struct Node {
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     Scalar(Scalar),
-    Sequence { items: Vec<Node>, flow: bool },
-    Mapping { pairs: Vec<Pair>, flow: bool },
+    Sequence {
+        items: Vec<Node>,
+        flow: bool,
+    },
+    Mapping {
+        pairs: Vec<Pair>,
+        flow: bool,
+    },
+    /// What stood here could not be read, and was reported.
+    Lost,
 }
 
 #[derive(Clone, Debug)]
@@ -48,9 +56,10 @@ impl Node {
     pub fn is_null(&self) -> bool {
         match &self.kind {
             Kind::Scalar(scalar) => {
-                scalar.style == ScalarStyle::Plain && matches!(scalar.text.as_str(), "" | "~" | "null" | "Null" | "NULL")
+                scalar.style == ScalarStyle::Plain
+                    && matches!(scalar.text.as_str(), "" | "~" | "null" | "Null" | "NULL")
             }
-            Kind::Sequence { .. } | Kind::Mapping { .. } => false,
+            Kind::Sequence { .. } | Kind::Mapping { .. } | Kind::Lost => false,
         }
     }
 
@@ -60,6 +69,7 @@ impl Node {
             _ if self.is_null() => "nothing",
             Kind::Scalar(_) => "a single value",
             Kind::Sequence { .. } => "a list",
+            Kind::Lost => "unreadable",
             Kind::Mapping { .. } => "a mapping",
         }
     }
@@ -67,7 +77,7 @@ impl Node {
     /// Nodes in it, itself counted, and how deep they nest.
     fn size(&self) -> (usize, usize) {
         let below: Vec<&Node> = match &self.kind {
-            Kind::Scalar(_) => return (1, 1),
+            Kind::Scalar(_) | Kind::Lost => return (1, 1),
             Kind::Sequence { items, .. } => items.iter().collect(),
             Kind::Mapping { pairs, .. } => pairs.iter().map(|pair| &pair.value).collect(),
         };
@@ -192,7 +202,7 @@ impl Builder<'_> {
             Event::UnresolvedAlias(name) => {
                 self.missing_anchor(&name, span);
                 // Read on, as if nothing stood there, to find the other problems.
-                self.add(null(span), 0)
+                self.add(lost(span), 0)
             }
             _ => true,
         }
@@ -209,11 +219,10 @@ impl Builder<'_> {
     }
 
     fn missing_anchor(&mut self, name: &str, span: Span) {
-        if let Some(line) = eaten::whole_value(self.text, span.start as usize).filter(|line| line.value != format!("*{name}")) {
-            let help = line.in_quotes();
-            self.diagnostics
-                .error(&codes::YAML_ANCHOR_EXPRESSION, span, format!("YAML reads `*{name}` as an alias, and there is no anchor `&{name}`"))
-                .help(help);
+        let whole = eaten::whole_value(self.text, span.start as usize);
+        if let Some(whole) = whole.filter(|whole| whole.value != format!("*{name}")) {
+            // The parser stops right behind it, and that says the same at the same place.
+            eaten::anchor(self.file, &whole, self.diagnostics);
             return;
         }
         self.diagnostics
@@ -227,7 +236,7 @@ impl Builder<'_> {
             self.diagnostics
                 .error(&codes::YAML_ALIAS, span, "this alias stands for a value that contains it")
                 .help("write out what is meant");
-            return self.add(null(span), 0);
+            return self.add(lost(span), 0);
         };
         let (nodes, depth) = node.size();
         if self.nodes + nodes > SPEC_NODES_MAX {
@@ -253,7 +262,9 @@ impl Builder<'_> {
         let Some(open) = self.open.pop() else { return true };
         let last = match &open.what {
             OpenKind::Sequence(items) => items.last().map(|item| item.span.end),
-            OpenKind::Mapping { pairs, .. } => pairs.iter().map(|pair| pair.value.span.end.max(pair.key_span.end)).max(),
+            OpenKind::Mapping { pairs, .. } => {
+                pairs.iter().map(|pair| pair.value.span.end.max(pair.key_span.end)).max()
+            }
         };
         // A block ends where its last value does; the parser gives the start of what follows.
         let end = if open.flow { at } else { last.map_or(at, |last| (last as usize).max(open.start)) };
@@ -277,7 +288,7 @@ impl Builder<'_> {
             Some(OpenKind::Sequence(items)) => items.push(node),
             Some(OpenKind::Mapping { pairs, key }) => match key.take() {
                 None => *key = Some(read_key(node, self.diagnostics)),
-                Some(Key { merge: true, span, .. }) => merge(pairs, node, span, self.diagnostics),
+                Some(Key { merge: true, .. }) => merge(pairs, node, self.diagnostics),
                 Some(Key { text: None, .. }) => {}
                 Some(Key { text: Some(text), span, .. }) => pairs.push(Pair { key: text, key_span: span, value: node }),
             },
@@ -297,18 +308,13 @@ impl Builder<'_> {
     }
 
     fn too_deep(&mut self, span: Span) -> bool {
-        self.diagnostics.error(
-            &codes::YAML_TOO_DEEP,
-            span,
-            format!("values nest deeper than {SPEC_DEPTH_MAX} here"),
-        );
+        self.diagnostics.error(&codes::YAML_TOO_DEEP, span, format!("values nest deeper than {SPEC_DEPTH_MAX} here"));
         false
     }
 }
 
-fn null(span: Span) -> Node {
-    let scalar = Scalar { text: String::new(), style: ScalarStyle::Plain, place: ScalarMap::default() };
-    Node { span, kind: Kind::Scalar(scalar), tag: None }
+fn lost(span: Span) -> Node {
+    Node { span, kind: Kind::Lost, tag: None }
 }
 
 fn read_key(node: Node, diagnostics: &mut Diagnostics) -> Key {
@@ -317,6 +323,7 @@ fn read_key(node: Node, diagnostics: &mut Diagnostics) -> Key {
             let merge = scalar.style == ScalarStyle::Plain && scalar.text == "<<";
             Key { text: Some(scalar.text), span: node.span, merge }
         }
+        Kind::Lost => Key { text: None, span: node.span, merge: false },
         Kind::Sequence { .. } | Kind::Mapping { .. } => {
             let what = node.shape();
             diagnostics
@@ -328,11 +335,11 @@ fn read_key(node: Node, diagnostics: &mut Diagnostics) -> Key {
 }
 
 /// `<<: *base` adds the keys that the mapping does not have (so far, or later: the first of two counts).
-fn merge(pairs: &mut Vec<Pair>, node: Node, key: Span, diagnostics: &mut Diagnostics) {
+fn merge(pairs: &mut Vec<Pair>, node: Node, diagnostics: &mut Diagnostics) {
     let bases = match node.kind {
         Kind::Mapping { .. } => vec![node],
         Kind::Sequence { items, .. } => items,
-        Kind::Scalar(_) if node.span == key => Vec::new(),
+        Kind::Lost => Vec::new(),
         Kind::Scalar(_) => vec![node],
     };
     for base in bases {

@@ -24,7 +24,6 @@ pub static SOURCE: Table = Table::new(
         Key::new("compression", Type::Choice(COMPRESSION), "How the file is compressed.").default("auto"),
     ],
 )
-.file_key("path")
 .example("card:\n  file: { path: data/card.jsonl }\n  time: event.timestamp\n");
 
 pub static SINK: Table = Table::new(
@@ -58,7 +57,6 @@ pub static SINK: Table = Table::new(
         .default("64"),
     ],
 )
-.file_key("path")
 .example("alerts: { from: triage.block, file: { path: out/alerts.jsonl } }\n");
 
 pub const SOURCE_KIND: SourceKind = SourceKind { table: &SOURCE, plan: source::plan };
