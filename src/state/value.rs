@@ -83,13 +83,13 @@ impl Value {
     /// The value of a JSON number's text.
     pub fn of_number(text: &[u8]) -> Value {
         let digits = std::str::from_utf8(text).unwrap_or_default();
-        if let Ok(int) = digits.parse::<i64>() {
-            return Value::Int(int);
-        }
-        let is_int = text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-');
-        match digits.parse::<f64>() {
-            Ok(float) if !is_int && float.is_finite() => Value::Float(float),
-            _ => Value::Big(text.into()),
+        if text.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
+            match digits.parse::<f64>() {
+                Ok(float) if float.is_finite() => Value::Float(float),
+                _ => Value::Big(text.into()),
+            }
+        } else {
+            digits.parse().map_or_else(|_| Value::Big(text.into()), Value::Int)
         }
     }
 
