@@ -13,3 +13,4 @@ pub mod connectors;
 pub mod plan;
 pub mod run;
 pub mod observe;
+pub mod cli;

@@ -1,4 +1,5 @@
 //! The one integration-test binary: everything that is tested from outside, against the `runner` program itself.
 
 mod cases;
+mod docs;
 mod support;

@@ -5,13 +5,12 @@ use std::path::Path;
 
 use crate::diagnostic::{Diagnostics, Style};
 use crate::plan::{self, Plan};
-use crate::spec::{self, Settings, TopologySpec};
+use crate::spec::{self, Settings};
 
 use super::SettingsArgs;
 
 /// A topology as far as it could be read.
 pub(super) struct Loaded {
-    pub spec: Option<TopologySpec>,
     pub plan: Option<Plan>,
     pub diagnostics: Diagnostics,
 }
@@ -27,7 +26,7 @@ pub(super) fn load(path: &Path, settings: &SettingsArgs) -> Loaded {
         plan.deny_fallback(&mut diagnostics);
     }
     let plan = plan.filter(|_| !diagnostics.has_errors());
-    Loaded { spec, plan, diagnostics }
+    Loaded { plan, diagnostics }
 }
 
 /// Prints problems to stderr, in colour on a terminal.

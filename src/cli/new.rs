@@ -7,10 +7,8 @@ use clap::Args;
 use super::Exit;
 
 /// The files of a first topology.
-const FILES: [(&str, &str); 2] = [
-    ("topology.yaml", include_str!("new/topology.yaml")),
-    ("clicks.jsonl", include_str!("new/clicks.jsonl")),
-];
+const FILES: [(&str, &str); 2] =
+    [("topology.yaml", include_str!("new/topology.yaml")), ("clicks.jsonl", include_str!("new/clicks.jsonl"))];
 
 /// What `new` takes.
 #[derive(Debug, Args)]

@@ -57,7 +57,7 @@ impl Plan {
             }
             Work::Sink(sink) => {
                 let _ = writeln!(out, "sink {} from {}", node.id, self.from(node));
-                let _ = writeln!(out, "  writes {}", sink.plan.outline());
+                let _ = writeln!(out, "  {}", sink.plan.outline());
             }
         }
         let expressions = node.expressions();
@@ -73,7 +73,7 @@ impl Plan {
 
     fn source(&self, node: &Node, source: &SourceNode, out: &mut String) {
         let _ = writeln!(out, "source {}", node.id);
-        let _ = writeln!(out, "  reads {}", source.plan.outline());
+        let _ = writeln!(out, "  {}", source.plan.outline());
         let time = match &source.time {
             TimeRule::None => "none",
             TimeRule::Broker => "the broker's timestamp",

@@ -52,7 +52,7 @@ impl Encoder {
     /// What stands at the head of every file: the CSV header with its line end, known once the first batch is encoded;
     /// empty for other formats.
     pub fn head(&self) -> &[u8] {
-        self.csv.head()
+        if self.format == Format::Csv { self.csv.head() } else { &[] }
     }
 
     /// Writes the selected events one after the other, and where each ends. `line_end`: each ends with LF.
