@@ -16,12 +16,16 @@ mod reader;
 mod scalars;
 mod read;
 mod graph;
+mod schema;
+mod reference;
 
 pub use expr_text::{ExprText, ScalarMap, Template, TemplatePart};
 pub use model::{
     Catalog, ERRORS, FileRef, NodeHead, OTHERWISE, Param, Settings, SinkSpec, SourceSpec, StageSpec, TopologySpec,
 };
 pub use read::{read, read_file};
+pub use reference::reference;
+pub use schema::json_schema;
 pub use table::{Choice, Default, Key, Ports, Rule, Table, Type};
 pub use value::{Item, NamedExpr, OneOrNamed, PortRef, Secret, SecretRef, Section, Value};
 

@@ -236,6 +236,13 @@ impl Reader<'_> {
             },
             Type::ExprMap => self.exprs(at, node, false),
             Type::PortMap => self.exprs(at, node, true),
+            // `missing: null` is a word, whatever YAML reads.
+            Type::Choice(choices) if node.is_null() && !is_blank(node) => {
+                match choices.iter().find(|choice| choice.name == "null") {
+                    Some(choice) => Some(Value::Choice(choice.name)),
+                    None => self.scalar(at, node, ty),
+                }
+            }
             Type::Section(table) => self.sub_section(at, node, table),
             Type::OneOf(types) => self.one_of(at, node, types),
             Type::ListOf(item) => self.list(at, node, item),
@@ -450,6 +457,11 @@ impl Reader<'_> {
     pub fn resolve(&self, path: &str) -> std::path::PathBuf {
         resolve(self.dir, path)
     }
+}
+
+/// Whether nothing at all is written.
+fn is_blank(node: &Node) -> bool {
+    matches!(&node.kind, Kind::Scalar(scalar) if scalar.text.is_empty())
 }
 
 /// `a`, `b` and `c`.
