@@ -135,9 +135,9 @@ mod tests {
     fn what_is_wrong_is_found_before_or_is_that_events_error() {
         assert_eq!(event("#{ a: rand_int(1) }", 0, 0).unwrap_err(), "`rand_int` takes 2 to 3 arguments, not 1");
         assert_eq!(event("#{ a: event.b }", 0, 0).unwrap_err(), "there is no `event` yet: the expression makes it");
-        assert_eq!(event("i", 0, 0).unwrap_err(), "bad_result@0");
-        assert_eq!(event("#{ a: choose([]) }", 0, 0).unwrap_err(), "bad_argument@6");
-        assert_eq!(event("#{ a: chance(2) }", 0, 0).unwrap_err(), "bad_argument@6");
+        assert_eq!(event("i", 0, 0).unwrap_err(), "bad-result@0");
+        assert_eq!(event("#{ a: choose([]) }", 0, 0).unwrap_err(), "bad-argument@6");
+        assert_eq!(event("#{ a: chance(2) }", 0, 0).unwrap_err(), "bad-argument@6");
         let problems = Context::empty().compile("rand_int(1, 2)", Want::Value).err().unwrap();
         assert!(problems[0].help.as_ref().unwrap().contains("`generate`"), "{problems:?}");
     }

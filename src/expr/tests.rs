@@ -17,7 +17,7 @@ fn fields_are_read_as_rhai_would() {
     check("event[\"new\"] + 1", r#"{"new":41}"#, "42");
     check("event.a[1]", r#"{"a":[1,2]}"#, "2");
     check("event.a[-1]", r#"{"a":[1,2]}"#, "2");
-    check("event.a[2]", r#"{"a":[1,2]}"#, "out_of_bounds@8");
+    check("event.a[2]", r#"{"a":[1,2]}"#, "out-of-bounds@8");
     check("event.a ?? 7", r#"{"a":null}"#, "7");
     check("event.a == ()", "{}", "true");
     check("event", r#"{"a": 1}"#, r#"{"a": 1}"#);
@@ -27,13 +27,13 @@ fn fields_are_read_as_rhai_would() {
 
 #[test]
 fn what_is_no_order_is_an_error() {
-    check("event.a > 1", "{}", "not_comparable@8");
-    check("event.a > 1", r#"{"a":null}"#, "not_comparable@8");
-    check("event.a > 1", r#"{"a":"2"}"#, "not_comparable@8");
+    check("event.a > 1", "{}", "not-comparable@8");
+    check("event.a > 1", r#"{"a":null}"#, "not-comparable@8");
+    check("event.a > 1", r#"{"a":"2"}"#, "not-comparable@8");
     check("event.a > 1", r#"{"a":2.5}"#, "true");
     check("event.a < \"b\"", r#"{"a":"a"}"#, "true");
     check("event.a == 1", r#"{"a":"1"}"#, "false");
-    check("event.a && true", r#"{"a":1}"#, "not_a_bool@5");
+    check("event.a && true", r#"{"a":1}"#, "not-a-bool@5");
 }
 
 #[test]
@@ -42,8 +42,8 @@ fn numbers_beyond_64_bits_pass_but_do_not_compute() {
     check("event.a", event, "123456789012345678901234567890");
     check("[event.a]", event, "[123456789012345678901234567890]");
     check("#{ x: event.a }", event, r#"{"x":123456789012345678901234567890}"#);
-    check("event.a + 1", event, "number_too_big@8");
-    check("event.a == 1", event, "number_too_big@8");
+    check("event.a + 1", event, "number-too-big@8");
+    check("event.a == 1", event, "number-too-big@8");
     check("9223372036854775807 + event.a", r#"{"a":1}"#, "arithmetic@20");
     check("1 / event.a", r#"{"a":0}"#, "arithmetic@2");
 }
@@ -61,7 +61,7 @@ fn texts_objects_and_statements() {
     check("throw \"no\"", "{}", "thrown@0");
     check("to_upper(event.s)", r#"{"s":"x"}"#, r#""X""#);
     check("event.s.to_upper()", r#"{"s":"x"}"#, r#""X""#);
-    check("to_upper(event.s)", r#"{"s":1}"#, "type_mismatch@0");
+    check("to_upper(event.s)", r#"{"s":1}"#, "type-mismatch@0");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn functions_of_files_are_called() {
     let context = Context::new(params, &[file], Limits::default()).unwrap();
     let expr = context.compile("risk(event) + double(event.n)", Want::Value).unwrap();
     assert_eq!(results(&expr, &[r#"{"n":11}"#, r#"{"n":1}"#]), [r#""high22""#, r#""low2""#]);
-    assert_eq!(results(&expr, &[r#"{"n":"x"}"#]), ["not_comparable@0"]);
+    assert_eq!(results(&expr, &[r#"{"n":"x"}"#]), ["not-comparable@0"]);
     let problems = context.compile("doubel(event.n) + params.limt", Want::Value).err().unwrap();
     let told: Vec<_> = problems.iter().filter_map(|problem| problem.help.as_deref()).collect();
     assert_eq!(told, ["did you mean `double`?", "did you mean `limit`?"]);
@@ -80,13 +80,13 @@ fn functions_of_files_are_called() {
 
 #[test]
 fn limits_hold() {
-    check("loop { }", "{}", "expression_limit@5");
-    check("let s = \"x\"; for i in 0..40 { s += s; } s", "{}", "expression_limit@32");
+    check("loop { }", "{}", "expression-limit@5");
+    check("let s = \"x\"; for i in 0..40 { s += s; } s", "{}", "expression-limit@32");
     let text = "fn deep(n) { 1 + deep(n + 1) }";
     let file = FunctionFile { name: "deep.rhai".into(), text: text.into() };
     let context = Context::new(Default::default(), &[file], Limits::default()).unwrap();
     let expr = context.compile("deep(event.n)", Want::Value).unwrap();
-    assert_eq!(results(&expr, &[r#"{"n":1}"#]), ["expression_limit@0"]);
+    assert_eq!(results(&expr, &[r#"{"n":1}"#]), ["expression-limit@0"]);
 }
 
 #[test]
