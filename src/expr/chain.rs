@@ -20,15 +20,22 @@ pub(crate) enum Step<'a> {
     Method(&'a FnCallExpr, Position),
 }
 
-impl<'a> Step<'a> {
-    /// The name of a field, where the step is one: `.name` or `["name"]`.
-    pub(crate) fn field(self) -> Option<(&'a str, Position)> {
-        match self {
-            Step::Field(name, at) => Some((name, at)),
-            Step::Index(Expr::StringConstant(name, at)) => Some((name.as_str(), *at)),
-            Step::Index(_) | Step::Method(..) => None,
-        }
+/// The names of the fields that a chain starts with. In brackets only the first can be one: `event` is an object, but
+/// `["name"]` of another value is an error where that is a string, an array or an int, and no path can tell.
+pub(crate) fn fields<'a>(links: &[Link<'a>]) -> Vec<(&'a str, Position)> {
+    let name = |(i, link): (usize, &Link<'a>)| match link.step {
+        Step::Field(name, at) => Some((name, at)),
+        Step::Index(Expr::StringConstant(name, at)) if i == 0 => Some((name.as_str(), *at)),
+        Step::Index(_) | Step::Method(..) => None,
+    };
+    let mut fields: Vec<_> = links.iter().enumerate().map_while(name).collect();
+    // `event.a?.b[0]` leaves out the index too where `a` is null.
+    if fields.len() < links.len()
+        && let Some(optional) = links[..fields.len()].iter().position(|link| link.optional)
+    {
+        fields.truncate(optional);
     }
+    fields
 }
 
 /// The base of a chain and its links; an expression that is no chain has none.

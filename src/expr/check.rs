@@ -292,7 +292,7 @@ impl<'a> Checker<'a> {
         if self.known(name) {
             return self.links(links);
         }
-        let fields: Vec<(&str, Position)> = links.iter().map_while(|link| link.step.field()).collect();
+        let fields = chain::fields(links);
         match name {
             "event" | "meta" if self.in_function => {
                 let help = format!("give the function a parameter, and pass `{name}` or its fields");

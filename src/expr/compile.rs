@@ -107,7 +107,8 @@ fn bare_read(ast: &AST) -> Option<Path> {
     let (base, links) = chain::flatten(expr);
     match base {
         rhai::Expr::Variable(name, ..) if name.1 == "event" => {
-            links.iter().map(|link| link.step.field().map(|(name, _)| Arc::from(name))).collect()
+            let fields = chain::fields(&links);
+            (fields.len() == links.len()).then(|| fields.iter().map(|(name, _)| Arc::from(*name)).collect())
         }
         _ => None,
     }

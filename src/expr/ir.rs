@@ -117,8 +117,8 @@ pub(crate) enum Case {
     Bool(bool),
     Int(i64),
     Text(String),
-    /// From, and up to and including.
-    Range(i64, i64),
+    /// Numbers from the first up to the second, which is one of them if the flag is set.
+    Range(i64, i64, bool),
 }
 
 #[derive(Clone, Debug)]

@@ -29,7 +29,8 @@ pub(crate) fn number(text: &str) -> Number {
         return text.parse().map_or(Number::Big, Number::Int);
     }
     match text.parse::<f64>() {
-        Ok(float) if float.is_finite() => Number::Float(float),
+        // `NaN` and `inf` are no JSON: compiled programs write them into literals that may never leave.
+        Ok(float) if float.is_finite() || !text.ends_with(|last: char| last.is_ascii_digit()) => Number::Float(float),
         _ => Number::Big,
     }
 }

@@ -270,7 +270,7 @@ impl<'a> Lower<'a> {
             return self.links(value, &links, false);
         };
         let name = parts.1.as_str();
-        let fields: Vec<&str> = links.iter().map_while(|link| link.step.field().map(|(name, _)| name)).collect();
+        let fields: Vec<&str> = chain::fields(&links).into_iter().map(|(name, _)| name).collect();
         let (value, used) = if let Some(local) = self.variable(name) {
             (Ir::Local(local), 0)
         } else if let Some(arg) = self.scope.iter().position(|have| have == name).filter(|_| self.calls.is_empty()) {
@@ -317,8 +317,8 @@ impl<'a> Lower<'a> {
     fn links(&mut self, mut value: Ir, links: &[Link<'_>], plain: bool) -> Result<Ir, Refusal> {
         arguments_keep_their_order(links, plain)?;
         for (i, link) in links.iter().enumerate() {
-            // A field of null is null anyway.
-            if link.optional && !matches!(link.step, Step::Field(..)) {
+            // Fields of null are null anyway.
+            if link.optional && !links[i..].iter().all(|link| matches!(link.step, Step::Field(..))) {
                 let local = self.new_local();
                 let rest = self.link(Ir::Local(local), link)?;
                 let rest = self.links(rest, &links[i + 1..], false)?;

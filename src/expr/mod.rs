@@ -35,6 +35,8 @@ pub use program::{EvalError, Program};
 pub use value::Limits;
 
 #[cfg(test)]
+mod differential;
+#[cfg(test)]
 mod guide;
 #[cfg(test)]
 mod testing;

@@ -349,7 +349,15 @@ pub(crate) fn write_text(value: Value<'_>, out: &mut String) {
         Value::Bool(bool) => out.push_str(if bool { "true" } else { "false" }),
         Value::Int(int) => json::write_int(int, out),
         Value::Float(float) => out.push_str(ryu::Buffer::new().format(float)),
-        Value::Big(text) | Value::Str(text) | Value::Array(text) | Value::Object(text) => out.push_str(text),
+        Value::Big(text) | Value::Str(text) => out.push_str(text),
+        // As Rhai's value would be written, however the text was laid out.
+        Value::Array(text) | Value::Object(text) => {
+            let start = out.len();
+            if json::write(&json::parse(text), out).is_err() {
+                out.truncate(start);
+                out.push_str(text);
+            }
+        }
     }
 }
 

@@ -112,9 +112,11 @@ fn case(tokens: &[Token]) -> Option<Case> {
         [Token::StringConstant(text)] => Case::Text(text.to_string()),
         [Token::IntegerConstant(int)] => Case::Int(*int),
         [Token::UnaryMinus | Token::Minus, Token::IntegerConstant(int)] => Case::Int(int.checked_neg()?),
-        [Token::IntegerConstant(from), Token::InclusiveRange, Token::IntegerConstant(to)] => Case::Range(*from, *to),
+        [Token::IntegerConstant(from), Token::InclusiveRange, Token::IntegerConstant(to)] => {
+            Case::Range(*from, *to, true)
+        }
         [Token::IntegerConstant(from), Token::ExclusiveRange, Token::IntegerConstant(to)] => {
-            Case::Range(*from, to.checked_sub(1)?)
+            Case::Range(*from, *to, false)
         }
         _ => return None,
     })

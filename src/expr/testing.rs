@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::event::{Batch, Cell, Column, Demand, Layout, Meta, Selection, TextRef, Texts, Timestamp};
 
 use super::cells::{Arena, Space};
+use super::codes;
 use super::{Context, EvalError, Expr, Program, Want};
 
 /// A batch with a text body of these JSON lines, decoded as demanded.
@@ -39,21 +40,57 @@ pub(crate) fn batch(lines: &[&str], demand: &Demand) -> Batch {
 /// The result of each line as JSON (`missing` for a missing cell), or `code@offset`. Both engines must agree on it.
 #[track_caller]
 pub(crate) fn results(expr: &Expr, lines: &[&str]) -> Vec<String> {
+    let differences = differences(expr, lines);
+    assert!(differences.is_empty(), "{}: {differences:?}", expr.text());
+    run(expr, lines).0
+}
+
+/// Where the engines differ.
+pub(crate) fn differences(expr: &Expr, lines: &[&str]) -> Vec<String> {
+    let (compiled, interpreted) = run(expr, lines);
+    let pairs = compiled.iter().zip(&interpreted).zip(lines);
+    pairs
+        .filter(|((compiled, interpreted), _)| compiled != interpreted && !alike(compiled, interpreted))
+        .map(|((compiled, interpreted), line)| format!("{line}: compiled {compiled}, interpreted {interpreted}"))
+        .collect()
+}
+
+/// The results of both engines.
+fn run(expr: &Expr, lines: &[&str]) -> (Vec<String>, Vec<String>) {
     let batch = batch(lines, expr.reads());
     let rows: Vec<u32> = (0..lines.len() as u32).collect();
     let run = |mut program: Program| {
         let (mut arena, mut errors) = (Arena::default(), Vec::new());
         arena.begin(&batch.texts);
-        let column = program.eval(&batch, &rows, &[], &mut arena, &mut errors);
-        shown(&batch, &column, &arena, &errors)
+        if expr.inner.want == Want::Filter {
+            let kept = program.eval_filter(&batch, &rows, &[], &mut errors);
+            let cells: Vec<Cell> = rows.iter().map(|row| Cell::Bool(kept.contains(row))).collect();
+            return shown(&batch, &cells.into(), &arena, &errors);
+        }
+        let columns = program.eval_fields(&batch, &rows, &[], &mut arena, &mut errors);
+        match (expr.object_fields(), &columns[..]) {
+            (Some(names), columns) if columns.len() == names.len() => joined(names, columns, &batch, &arena, &errors),
+            (_, columns) => shown(&batch, &columns[0], &arena, &errors),
+        }
     };
-    let compiled = run(expr.bind(&batch.layout));
-    let interpreted = run(Program::interpreted(expr, &batch.layout));
-    for ((compiled, interpreted), line) in compiled.iter().zip(&interpreted).zip(lines) {
-        let same = compiled == interpreted || alike(compiled, interpreted);
-        assert!(same, "{} on {line}: compiled {compiled}, interpreted {interpreted}", expr.text());
-    }
-    compiled
+    (run(expr.bind(&batch.layout)), run(Program::interpreted(expr, &batch.layout)))
+}
+
+/// Objects of the columns of their fields; a float that is no JSON is the error that the encoder makes of it.
+fn joined(names: &[Arc<str>], columns: &[Column], batch: &Batch, arena: &Arena, errors: &[EvalError]) -> Vec<String> {
+    let columns: Vec<Vec<String>> = columns.iter().map(|column| shown(batch, column, arena, errors)).collect();
+    let object = |row: usize| {
+        if let Some(error) = errors.iter().find(|error| error.row as usize == row) {
+            return format!("{}@{}", error.code, error.offset);
+        }
+        if columns.iter().any(|column| column[row] == codes::NOT_FINITE) {
+            return format!("{}@0", codes::NOT_FINITE);
+        }
+        let fields: Vec<String> =
+            names.iter().zip(&columns).map(|(name, column)| format!("{name:?}:{}", column[row])).collect();
+        format!("{{{}}}", fields.join(","))
+    };
+    (0..batch.rows()).map(object).collect()
 }
 
 /// Whether two results are the same JSON; a missing field is null.

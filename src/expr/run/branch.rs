@@ -152,7 +152,11 @@ fn is_case(case: &Case, cell: Cell, space: &Space<'_>) -> bool {
         (Case::Bool(want), Cell::Bool(have)) => *want == have,
         (Case::Int(want), Cell::Int(have)) => *want == have,
         (Case::Text(want), Cell::Str(at)) => want.as_bytes() == space.bytes(at),
-        (Case::Range(from, to), Cell::Int(have)) => (*from..=*to).contains(&have),
+        (Case::Range(from, to, last), Cell::Int(have)) => have >= *from && (have < *to || *last && have == *to),
+        (Case::Range(from, to, last), Cell::Float(have)) => {
+            let (from, to) = (*from as f64, *to as f64);
+            have >= from && (have < to || *last && have == to)
+        }
         _ => false,
     }
 }

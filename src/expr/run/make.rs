@@ -81,7 +81,7 @@ impl Run<'_> {
                 if i > 0 {
                     out.push(',');
                 }
-                space.write_json(*value, out)?;
+                write_part(*value, space, out)?;
             }
             out.push(']');
             Ok(Tag::Json)
@@ -109,7 +109,7 @@ impl Run<'_> {
             for (value, end) in values.iter().zip(&ends) {
                 out.push_str(&names[start..*end]);
                 start = *end;
-                space.write_json(*value, out)?;
+                write_part(*value, space, out)?;
             }
             out.push_str(if values.is_empty() { "{}" } else { "}" });
             Ok(Tag::Json)
@@ -138,6 +138,7 @@ impl Run<'_> {
         for &row in rows.iter() {
             let cell = |value| Self::source(self.m, self.batch, self.args, value).at(row as usize);
             let cells: SmallVec<[Cell; 8]> = values.iter().map(cell).collect();
+            self.m.not_finite |= cells.iter().any(|cell| matches!(cell, Cell::Float(float) if !float.is_finite()));
             scratch.clear();
             let limit = |len| self.m.call.room(len);
             let written =
@@ -205,6 +206,9 @@ impl Run<'_> {
                 return run(&mut args, &mut self.m.call).map(Outcome::Dynamic);
             }
         };
+        if self.m.not_finite {
+            cells.iter().try_for_each(|cell| check_finite(*cell, &space))?;
+        }
         self.m.call.text.clear();
         let returned = run(&values, &mut self.m.call)?;
         call::check_size(function, returned, &self.m.call)?;
@@ -216,13 +220,15 @@ impl Run<'_> {
         if let Some(cell) = part(value, cells, &space) {
             return Ok(Outcome::Cell(cell));
         }
+        let (text, tag) = match value {
+            Value::Str(text) => (text, Tag::Str),
+            Value::Big(text) => (text, Tag::Number),
+            Value::Array(text) | Value::Object(text) => (text, Tag::Json),
+            Value::Unit | Value::Bool(_) | Value::Int(_) | Value::Float(_) => ("", Tag::Str),
+        };
         self.m.call.text.clear();
-        ops::write_text(value, &mut self.m.call.text);
-        Ok(Outcome::Written(match value {
-            Value::Str(_) => Tag::Str,
-            Value::Big(_) => Tag::Number,
-            _ => Tag::Json,
-        }))
+        self.m.call.text.push_str(text);
+        Ok(Outcome::Written(tag))
     }
 
     pub(crate) fn as_text(&mut self, value: Vector, rows: &mut Vec<u32>) -> Vector {
@@ -243,6 +249,23 @@ enum Outcome {
     Cell(Cell),
     Written(Tag),
     Dynamic(Dynamic),
+}
+
+/// A value of a literal. A float that is no JSON is written all the same: the literal may be taken apart again.
+fn write_part(cell: Cell, space: &Space<'_>, out: &mut String) -> Result<(), Fail> {
+    match cell {
+        Cell::Float(float) if !float.is_finite() => out.push_str(ryu::Buffer::new().format(float)),
+        cell => space.write_json(cell, out)?,
+    }
+    Ok(())
+}
+
+/// Refuses an object or array with a float in it that is no JSON.
+pub(super) fn check_finite(cell: Cell, space: &Space<'_>) -> Result<(), Fail> {
+    match cell {
+        Cell::Json(_) => json::write(&space.dynamic(cell), &mut String::new()),
+        _ => Ok(()),
+    }
 }
 
 /// A result that needs no new text: a scalar, or a part of an argument's text.

@@ -97,6 +97,8 @@ pub(crate) struct Machine {
     returned: Vec<Returning>,
     call: Call,
     scratch: String,
+    /// Whether a literal of this batch has a float in it that is no JSON.
+    not_finite: bool,
 }
 
 /// A function that is running in place: what it has returned so far.
@@ -137,6 +139,7 @@ impl Machine {
             returned: Vec::new(),
             call: Call::new(inner.context.shared.limits.clone()),
             scratch: String::new(),
+            not_finite: false,
         }
     }
 
@@ -162,6 +165,7 @@ impl Machine {
             }
             None => *cell,
         }));
+        self.not_finite = false;
         self.dead.clear();
         self.dead.resize(batch.rows(), false);
         for made in &mut self.made {
@@ -293,6 +297,7 @@ impl<'a> Run<'a> {
                 self.fail_all(fails, Position::NONE, &mut rows);
             }
         }
+        self.check_finite(&value, &mut rows);
         let column = self.column(value, &rows, Cell::Missing);
         self.free_selection(rows);
         column
@@ -321,10 +326,26 @@ impl<'a> Run<'a> {
         let mut columns = Vec::with_capacity(fields.values.len());
         for value in &fields.values {
             let value = self.eval(value, &mut rows);
+            self.check_finite(&value, &mut rows);
             columns.push(self.column(value, &rows, Cell::Null));
         }
         self.free_selection(rows);
         columns
+    }
+
+    /// Refuses results with a float in them that is no JSON.
+    fn check_finite(&mut self, value: &Vector, rows: &mut Vec<u32>) {
+        if !self.m.not_finite {
+            return;
+        }
+        let mut fails = Vec::new();
+        let source = Self::source(self.m, self.batch, self.args, value);
+        for &row in rows.iter() {
+            if let Err(fail) = make::check_finite(source.at(row as usize), &self.space()) {
+                fails.push((row, fail));
+            }
+        }
+        self.fail_all(fails, Position::NONE, rows);
     }
 
     /// The whole expression: a `return` outside of functions ends it.
