@@ -1,10 +1,10 @@
-//! `runner docs`: what is generated from the tables of the code.
+//! `runner docs` and `runner schema`: what is generated from the tables of the code.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::{diagnostic, expr};
+use crate::{diagnostic, event, expr, plan, spec};
 
 use super::Exit;
 
@@ -19,9 +19,22 @@ pub(super) struct DocsArgs {
     check: bool,
 }
 
+/// The JSON Schema of the language, as text.
+pub(super) fn schema() -> String {
+    let schema = spec::json_schema(&plan::CATALOG);
+    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
 /// Writes the generated documents, or compares them.
 pub(super) fn docs(args: &DocsArgs) -> Exit {
-    let pages = [("functions.md", expr::library::reference()), ("errors.md", diagnostic::reference())];
+    let pages = [
+        ("language.md", spec::reference(&plan::CATALOG)),
+        ("functions.md", expr::library::reference()),
+        ("errors.md", diagnostic::reference()),
+        ("event-errors.md", event::codes::reference()),
+    ];
     let mut stale = false;
     for (name, text) in pages {
         let path = args.out.join(name);

@@ -69,6 +69,8 @@ enum Command {
     Explain(show::ExplainArgs),
     /// Print the graph as Mermaid, or for Graphviz.
     Graph(show::GraphArgs),
+    /// Print the JSON Schema of the language, for editors.
+    Schema,
     /// Write the reference of the language, of its functions and of its errors.
     Docs(docs::DocsArgs),
     /// Make a first topology with data that runs.
@@ -129,6 +131,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check(args)) => check::check(&args),
         Some(Command::Explain(args)) => show::explain(&args),
         Some(Command::Graph(args)) => show::graph(&args),
+        Some(Command::Schema) => print(&docs::schema()),
         Some(Command::Docs(args)) => docs::docs(&args),
         Some(Command::New(args)) => new::new(&args),
         Some(Command::Completions { shell }) => {

@@ -1,7 +1,6 @@
 //! Event time: the rule of a source, and what a value means as a time.
 
-use crate::event::json;
-use crate::event::{Cell, Texts, Timestamp};
+use crate::event::{Cell, Texts, Timestamp, codes, json};
 use crate::operators::StageExpr;
 
 /// The years that an event's time may lie in; anything else is a wrong unit or a broken clock.
@@ -70,7 +69,7 @@ pub fn event_time(cell: Cell, texts: &Texts, unit: TimeUnit) -> Result<Timestamp
         Cell::Float(number) => unit.millis_of_float(number) as i64,
         Cell::Number(at) => match json::number_to_f64(texts.bytes(at)) {
             Some(number) => unit.millis_of_float(number) as i64,
-            None => return Err(("time-invalid", format!("`{}` is too large for a time", texts.str(at)))),
+            None => return Err((codes::TIME_INVALID.id, format!("`{}` is too large for a time", texts.str(at)))),
         },
         Cell::Str(at) | Cell::Escaped(at) => {
             let text = json::unescape(texts.bytes(at));
@@ -78,15 +77,18 @@ pub fn event_time(cell: Cell, texts: &Texts, unit: TimeUnit) -> Result<Timestamp
                 Some(time) => time.0,
                 None => {
                     return Err((
-                        "time-invalid",
+                        codes::TIME_INVALID.id,
                         format!("`{text:.60}` is no time: write RFC 3339 with an offset, as 2026-01-31T12:00:00Z"),
                     ));
                 }
             }
         }
-        Cell::Missing | Cell::Null => return Err(("time-missing", "the event has no time".into())),
+        Cell::Missing | Cell::Null => return Err((codes::TIME_MISSING.id, "the event has no time".into())),
         Cell::Bool(_) | Cell::Json(_) => {
-            return Err(("time-invalid", "a time is an RFC 3339 text or a number, not a bool, object or array".into()));
+            return Err((
+                codes::TIME_INVALID.id,
+                "a time is an RFC 3339 text or a number, not a bool, object or array".into(),
+            ));
         }
     };
     if (FIRST_MS..LAST_MS).contains(&at) {
@@ -95,5 +97,5 @@ pub fn event_time(cell: Cell, texts: &Texts, unit: TimeUnit) -> Result<Timestamp
     let message = format!(
         "the time {at} ms since 1970 lies outside the years 1990 to 2100; if it counts seconds, write `time: {{ at: ..., unit: s }}`"
     );
-    Err(("time-range", message))
+    Err((codes::TIME_RANGE.id, message))
 }

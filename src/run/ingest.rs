@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::event::codes;
 use crate::event::decode::{Decoder, Undecodable};
 use crate::event::{Batch, Chunk, Column, Layout, Texts, Timestamp};
 use crate::expr::{Arena, Program};
@@ -140,7 +141,7 @@ impl Ingest {
                     "the event's time is {} ms ahead of the clock, more than `max_future` allows",
                     time.0 - wall_ms
                 );
-                let why = Reject { code: "time-future", message, at: self.place.clone() };
+                let why = Reject { code: codes::TIME_FUTURE.id, message, at: self.place.clone() };
                 rejected.push(Rejected { batch: batch.select(vec![row as u32]), row: row as u32, why });
             } else {
                 self.mark = self.mark.max(time.minus(self.lag_ms));

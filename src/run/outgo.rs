@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::connectors::{Encoded, SinkPlan};
 use crate::event::encode::{EncodeError, Encoder, fitting, write_cell};
-use crate::event::{Batch, Cell, Column, Layout, Texts, json};
+use crate::event::{Batch, Cell, Column, Layout, Texts, codes, json};
 use crate::expr::{Arena, Program};
 use crate::flow::{Reject, Rejected};
 use crate::operators::{Place, StageExpr};
@@ -167,7 +167,7 @@ impl Outgo {
                     kept.push(row);
                 }
                 Err(message) => {
-                    failed.push((row, Reject { code: "target-value", message, at: self.place.clone() }));
+                    failed.push((row, Reject { code: codes::TARGET_VALUE.id, message, at: self.place.clone() }));
                 }
             }
         }

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::connectors::{ConnectorError, ErrorKind, Sink};
-use crate::event::Batch;
+use crate::event::{Batch, codes};
 use crate::flow::{Barrier, Message, Reject, Rejected, Step, Then};
 use crate::plan::{Gather, Retry};
 
@@ -159,7 +159,7 @@ impl SinkTask {
             let code = match error.kind {
                 ErrorKind::Event(code) => code,
                 ErrorKind::Transient if self.pause(&mut attempts, &error).await => continue,
-                ErrorKind::Transient => "sink-failed",
+                ErrorKind::Transient => codes::SINK_FAILED.id,
                 ErrorKind::Fatal => return Err(self.failure(error)),
             };
             if let Some((batch, row)) = self.outgo.origin(done) {

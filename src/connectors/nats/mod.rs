@@ -1,6 +1,5 @@
 //! NATS: subjects of a server, and streams of JetStream.
 
-pub mod codes;
 mod connect;
 mod consumer;
 mod frame;

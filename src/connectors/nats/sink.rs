@@ -15,9 +15,9 @@ use futures_util::future::BoxFuture;
 use crate::connectors::{ConnectorError, Encoded, Sink};
 
 use super::KEY_HEADER;
-use super::codes;
 use super::connect::{ANSWER_TIME_MAX, Access, Link, is_connected};
 use super::consumer::stream_error;
+use crate::event::codes;
 
 /// The server's code for a message over the stream's own bound.
 const MESSAGE_TOO_LARGE: u64 = 10054;
@@ -128,9 +128,9 @@ impl NatsSink {
         let subject = match (&self.target.subject, events.targets.get(i)) {
             (_, Some(target)) => Subject::from(&**target),
             (Some(subject), None) => Subject::from(subject.as_str()),
-            (None, None) => return Err(ConnectorError::event(codes::BAD_SUBJECT, "the event has no subject")),
+            (None, None) => return Err(ConnectorError::event(codes::BAD_SUBJECT.id, "the event has no subject")),
         };
-        check_subject(&subject).map_err(|why| ConnectorError::event(codes::BAD_SUBJECT, why))?;
+        check_subject(&subject).map_err(|why| ConnectorError::event(codes::BAD_SUBJECT.id, why))?;
         let size = payload.len();
         let headers = headers(events, i)?;
         let sent = match (headers, reply) {
@@ -143,14 +143,14 @@ impl NatsSink {
         };
         sent.map_err(|error| match error.kind() {
             PublishErrorKind::MaxPayloadExceeded => ConnectorError::event(
-                codes::TOO_LARGE,
+                codes::MESSAGE_TOO_LARGE.id,
                 format!(
                     "an event of {size} bytes is larger than a message of {} may be, {} bytes; raise `max_payload` of the server",
                     self.link.servers,
                     self.client.max_payload()
                 ),
             ),
-            PublishErrorKind::InvalidSubject => ConnectorError::event(codes::BAD_SUBJECT, error.to_string()),
+            PublishErrorKind::InvalidSubject => ConnectorError::event(codes::BAD_SUBJECT.id, error.to_string()),
             PublishErrorKind::Send => {
                 ConnectorError::fatal(format!("the connection to {} is closed: {error}", self.link.servers))
             }
@@ -268,7 +268,7 @@ impl Target {
             let too_large = error.get("err_code").and_then(serde_json::Value::as_u64) == Some(MESSAGE_TOO_LARGE);
             return Err(if too_large && is_first {
                 ConnectorError::event(
-                    codes::TOO_LARGE,
+                    codes::MESSAGE_TOO_LARGE.id,
                     format!("the stream `{stream}`: {why}; `nats stream edit {stream} --max-msg-size ...` changes it"),
                 )
             } else {
@@ -294,7 +294,7 @@ fn headers(events: &Encoded, i: usize) -> Result<Option<HeaderMap>, ConnectorErr
     for (name, value) in key.into_iter().chain(own) {
         let bad = |what: &str| {
             ConnectorError::event(
-                codes::BAD_HEADER,
+                codes::BAD_HEADER.id,
                 format!("{what} `{name}` cannot be sent: no line end may be in it"),
             )
         };

@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use super::{Function, THEMES, random};
-use crate::expr::codes;
 
 const HEAD: &str = "\
 <!-- Written by `runner docs`; change `src/expr/library/` instead. -->
@@ -46,10 +45,6 @@ pub fn reference() -> String {
     }
     out.push_str(MADE_UP);
     random::FUNCTIONS.iter().for_each(|function| push_function(&mut out, function));
-    out.push_str("\n## Error codes\n\n| code | meaning |\n|---|---|\n");
-    for (code, meaning) in codes::ALL {
-        let _ = writeln!(out, "| `{code}` | {meaning} |");
-    }
     out
 }
 
