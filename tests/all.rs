@@ -2,4 +2,5 @@
 
 mod cases;
 mod docs;
+mod pipes;
 mod support;
