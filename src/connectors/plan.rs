@@ -145,6 +145,7 @@ pub trait SinkPlan: Send + Sync {
 
 /// A path to compare with others: absolute, without `.` and, where the folder exists, without links.
 pub fn comparable(path: &Path) -> PathBuf {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     if let Ok(path) = path.canonicalize() {
         return path;
     }

@@ -39,7 +39,7 @@ pub fn plan(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Plan> 
         let work = planner.sink(sink);
         parts.extend(planner.part(&sink.head, Role::Sink, &sink.from, work));
     }
-    conflicts::report(&uses(spec, &parts), planner.diagnostics);
+    conflicts::report(&uses(spec, &parts), &connectors::comparable(&spec.dir), planner.diagnostics);
     if planner.diagnostics.has_errors() {
         return None;
     }

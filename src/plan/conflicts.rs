@@ -1,7 +1,7 @@
 //! What only one node of a topology can use: the files that sinks write, standard input and output. Pure.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Diagnostics, Span, codes};
 
@@ -16,8 +16,9 @@ pub(super) struct Uses {
     pub reads: Vec<PathBuf>,
 }
 
-/// Reports nodes that would get in each other's way.
-pub(super) fn report(nodes: &[Uses], diagnostics: &mut Diagnostics) {
+/// Reports nodes that would get in each other's way. Paths below `folder` are told from there.
+pub(super) fn report(nodes: &[Uses], folder: &Path, diagnostics: &mut Diagnostics) {
+    let shown = |path: &str| Path::new(path).strip_prefix(folder).unwrap_or(Path::new(path)).display().to_string();
     let mut first: HashMap<&str, &Uses> = HashMap::new();
     for node in nodes {
         let Some(what) = &node.exclusive else { continue };
@@ -30,7 +31,7 @@ pub(super) fn report(nodes: &[Uses], diagnostics: &mut Diagnostics) {
             false => (&codes::USED_TWICE, "let several stages read one source"),
         };
         diagnostics
-            .error(code, node.span, format!("`{}` and `{}` both use {what}", other.id, node.id))
+            .error(code, node.span, format!("`{}` and `{}` both use {}", other.id, node.id, shown(what)))
             .also(other.span, format!("`{}` uses it here", other.id))
             .help(help);
     }
@@ -41,7 +42,7 @@ pub(super) fn report(nodes: &[Uses], diagnostics: &mut Diagnostics) {
             .error(
                 &codes::SINK_READS_SOURCE,
                 writer.span,
-                format!("`{}` writes {path}, which `{}` reads", writer.id, reader.id),
+                format!("`{}` writes {}, which `{}` reads", writer.id, shown(&path), reader.id),
             )
             .also(reader.span, format!("`{}` reads it here", reader.id))
             .help("write another file; to change a file in place, write a new one and rename it after the run");
@@ -70,9 +71,9 @@ mod tests {
             uses("loop", true, Some("/d/b.jsonl"), &[]),
             uses("free", true, None, &[]),
         ];
-        report(&nodes, &mut diagnostics);
+        report(&nodes, Path::new("/d"), &mut diagnostics);
         let found: Vec<&str> = diagnostics.found().iter().map(|found| found.code.id).collect();
         assert_eq!(found, ["used-twice", "same-file", "file-read-and-written"]);
-        assert!(diagnostics.found()[2].message.contains("`loop` writes /d/b.jsonl, which `card` reads"));
+        assert!(diagnostics.found()[2].message.contains("`loop` writes b.jsonl, which `card` reads"));
     }
 }

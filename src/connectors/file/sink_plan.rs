@@ -147,16 +147,19 @@ impl SinkPlan for FileSinkPlan {
 /// Whether a value may be a part of a file's name: it must not lead to another folder.
 fn check_name(value: &str) -> Result<(), String> {
     if value.is_empty() {
-        return Err("it is empty".to_string());
+        return Err("a value of the path is empty, which is no name for a file".to_string());
     }
     if value == "." || value == ".." {
-        return Err(format!("`{value}` is the name of a folder"));
+        return Err(format!("`{value}` as a value of the path would lead to another folder"));
     }
     if let Some(bad) = value.chars().find(|c| matches!(c, '/' | '\\' | '\0')) {
-        return Err(format!("it has a {} in it", if bad == '\0' { "NUL".to_string() } else { format!("`{bad}`") }));
+        return Err(format!("{value:?} cannot be a part of a file's name, as it has {bad:?} in it"));
     }
     if value.len() > PATH_VALUE_BYTES_MAX {
-        return Err(format!("it has {} bytes, and a name has room for {PATH_VALUE_BYTES_MAX}", value.len()));
+        let len = value.len();
+        return Err(format!(
+            "a value of the path has {len} bytes; it may have {PATH_VALUE_BYTES_MAX} in a file's name"
+        ));
     }
     Ok(())
 }

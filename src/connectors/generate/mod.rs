@@ -2,13 +2,15 @@
 
 mod source;
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 
 use super::{ConnectContext, ConnectorError, Replay, Source, SourceKind, SourceOpen, SourcePlan};
 use crate::diagnostic::codes::{BAD_VALUE, GENERATE_FAILS, NOT_TOGETHER};
 use crate::event::Timestamp;
 use crate::expr::GeneratorExpr;
-use crate::operators::report;
+use crate::operators::{Place, report};
 use crate::spec::units::Rate;
 use crate::spec::{Key, SourceSpec, Table, Type, Value};
 use source::GenerateSource;
@@ -51,6 +53,8 @@ const START_MS: i64 = 1_767_225_600_000;
 #[derive(Clone)]
 struct GeneratePlan {
     event: GeneratorExpr,
+    /// Where the expression stands, for what goes wrong in it.
+    place: Place,
     rate: Option<Rate>,
     count: Option<u64>,
     seed: u64,
@@ -71,6 +75,7 @@ fn plan(spec: &SourceSpec, context: &mut ConnectContext<'_>) -> Option<Box<dyn S
     };
     let plan = GeneratePlan {
         event,
+        place: Place::new(text.clone(), Arc::new(context.diagnostics.sources().clone())),
         rate: config.rate_opt("rate"),
         count: config.int_opt("count").map(i64::unsigned_abs),
         seed: config.int("seed").unsigned_abs(),

@@ -8,8 +8,9 @@ use futures_util::future::BoxFuture;
 use super::GeneratePlan;
 use crate::connectors::{ConnectorError, Pull, Source, SourceOpen};
 use crate::event::{BadFrame, Chunk, Timestamp, codes};
-use crate::expr::Generator;
+use crate::expr::{EvalError, Generator};
 use crate::limits::{BATCH_BYTES_MAX, RAW_BYTES_KEPT_MAX};
+use crate::operators::Place;
 use crate::spec::units::Rate;
 
 /// Waits are at least this long, so that fast events come some at a time.
@@ -21,6 +22,7 @@ const EVENTS_A_LOOK: usize = 16;
 
 pub struct GenerateSource {
     generator: Generator,
+    place: Place,
     pace: Option<Pace>,
     count: u64,
     /// The number of the next event.
@@ -36,6 +38,7 @@ impl GenerateSource {
     pub fn new(plan: &GeneratePlan, open: SourceOpen) -> GenerateSource {
         GenerateSource {
             generator: plan.event.start(plan.seed),
+            place: plan.place.clone(),
             pace: plan.rate.map(Pace::new),
             count: plan.count.unwrap_or(i64::MAX as u64),
             next: 0,
@@ -69,9 +72,9 @@ impl GenerateSource {
             self.next += 1;
             let bad = match self.generator.event(i, time, &mut text) {
                 Err((fail, at)) => {
-                    let message =
-                        format!("event {i} cannot be made: {} (at byte {} of the expression)", fail.message, at + 1);
-                    Some((codes::GENERATE_FAILED, message))
+                    let error = EvalError { row: 0, code: fail.code, message: fail.message, offset: at };
+                    let why = self.place.reject(&error);
+                    Some((codes::GENERATE_FAILED, format!("event {i} cannot be made: {} ({})", why.message, why.at)))
                 }
                 Ok(()) if text.len() - start > self.bytes_max => {
                     let message = format!("event {i} has {} bytes, more than `limits.line`", text.len() - start);
@@ -171,15 +174,20 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::diagnostic::Sources;
     use crate::expr::Context;
+    use crate::spec::ExprText;
 
     const OPEN: SourceOpen =
         SourceOpen { framing: crate::connectors::Framing::Lines, event_bytes_max: 1000, chunk_events_max: 100 };
 
     fn plan(event: &str, rate: Option<Rate>, count: Option<u64>) -> GeneratePlan {
         let event = Context::empty().compile_generator(event).unwrap_or_else(|problems| panic!("{problems:?}"));
-        GeneratePlan { event, rate, count, seed: 1, start_ms: 1000 }
+        let place = Place::new(ExprText::detached(""), Arc::new(Sources::default()));
+        GeneratePlan { event, place, rate, count, seed: 1, start_ms: 1000 }
     }
 
     async fn all(plan: &GeneratePlan) -> (String, Vec<i64>, Vec<(i64, &'static str)>) {
