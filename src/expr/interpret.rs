@@ -1,6 +1,6 @@
 //! The fallback: Rhai itself, on values made of the fields that the expression reads.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rhai::{Dynamic, Engine, EvalAltResult, Map, Position, Scope};
 
@@ -19,8 +19,41 @@ pub(crate) struct Interpreter {
     inner: Arc<Inner>,
     engine: Engine,
     scope: Scope<'static>,
+    /// Where a closure captures a variable from outside: these are here then, and not in the scope.
+    captured: Option<Captured>,
     /// `None`: the whole event.
     reads: Option<Vec<Read>>,
+}
+
+/// `event` and the like, where a closure captures one of them: each use gets a copy. Rhai itself would share the variable and
+/// lock it while a method runs on a part of it, so that in `event.items.map(|item| item.n * event.rate)` the closure could not
+/// read `event`.
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<(Arc<str>, Dynamic)>>>);
+
+impl Captured {
+    fn values(&self) -> MutexGuard<'_, Vec<(Arc<str>, Dynamic)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last of this name; shared, so that the calls of a closure do not copy it again.
+    fn get(&self, name: &str) -> Option<Dynamic> {
+        let values = self.values();
+        let (_, value) = values.iter().rev().find(|(have, _)| **have == *name)?;
+        let mut copy = value.clone().into_shared();
+        copy.set_tag(CAPTURED);
+        Some(copy)
+    }
+}
+
+/// Marks the copies, which closures see as parameters.
+const CAPTURED: i32 = 1;
+
+/// Whether a closure reads a variable from outside: Rhai makes what it captures its first parameters.
+fn captures(inner: &Inner) -> bool {
+    let mut closures = inner.ast.iter_fn_def().filter(|function| function.name.starts_with(ANONYMOUS));
+    let outer = |name: &str| name == "event" || name == "meta" || inner.scope.iter().any(|have| have == name);
+    closures.any(|function| function.params.iter().any(|param| outer(param)))
 }
 
 /// A path that is read, and where it is.
@@ -39,10 +72,22 @@ impl Interpreter {
             // A path below another one is part of its value.
             .filter(|path| !paths.iter().any(|other| other.len() < path.len() && path.starts_with(other)))
             .map(|path| Read { path: path.clone(), place: Place::of(layout, path) });
+        let mut engine = engine::engine(&shared.limits, &shared.params_value);
+        let captured = captures(inner).then(Captured::default);
+        if let Some(captured) = captured.clone() {
+            // Rhai marks this as volatile, not as going away; its version is pinned.
+            #[allow(deprecated)]
+            engine.on_var(move |name, _, context| match context.scope().get(name) {
+                // A parameter or `let` of the same name.
+                Some(other) if other.tag() != CAPTURED => Ok(None),
+                _ => Ok(captured.get(name)),
+            });
+        }
         Interpreter {
             inner: inner.clone(),
-            engine: engine::engine(&shared.limits, &shared.params_value),
+            engine,
             scope: Scope::new(),
+            captured,
             reads: (!whole).then(|| reads.collect()),
         }
     }
@@ -57,21 +102,32 @@ impl Interpreter {
     ) -> Result<Cell, (Fail, usize)> {
         let space = Space::new(&batch.texts, arena);
         self.scope.clear();
+        if let Some(captured) = &self.captured {
+            captured.values().clear();
+        }
         let event = match &self.reads {
             None => cells::event_dynamic(batch, row, &space),
             Some(reads) => event(reads, batch, row, &space),
         };
-        self.scope.push_constant_dynamic("event", event);
-        if !self.inner.reads.meta.is_empty() {
-            self.scope.push_constant_dynamic("meta", meta(&self.inner, batch, row, &space));
+        let inner = self.inner.clone();
+        self.push("event", event);
+        if !inner.reads.meta.is_empty() {
+            self.push("meta", meta(&inner, batch, row, &space));
         }
-        for (name, column) in self.inner.scope.iter().zip(locals) {
+        for (name, column) in inner.scope.iter().zip(locals) {
             let cell = column.cells().get(row as usize).copied().unwrap_or(Cell::Missing);
-            self.scope.push_constant_dynamic(name.as_str(), space.dynamic(cell));
+            self.push(name, space.dynamic(cell));
         }
         let result = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &self.inner.ast);
         let value = result.map_err(|error| failure(&self.inner, *error))?;
         cells::from_dynamic(&value, arena).map_err(|fail| (fail, 0))
+    }
+
+    fn push(&mut self, name: &str, value: Dynamic) {
+        match &self.captured {
+            Some(captured) => captured.values().push((name.into(), value)),
+            None => drop(self.scope.push_constant_dynamic(name, value)),
+        }
     }
 }
 

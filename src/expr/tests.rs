@@ -49,6 +49,19 @@ fn numbers_beyond_64_bits_pass_but_do_not_compute() {
 }
 
 #[test]
+fn closures_read_the_event_that_their_array_is_of() {
+    let event = r#"{"items":[{"n":1},{"n":2}],"rate":10,"by":{"x":1}}"#;
+    check("event.items.map(|item| item.n * event.rate)", event, "[10,20]");
+    check("event.items.map(|item| event.items.filter(|other| other.n >= item.n).len())", event, "[2,1]");
+    check("event.items.some(|item| item.n == event.by.x && meta.source == \"card\")", event, "true");
+    check("let rate = event.rate; event.items.map(|item| item.n + rate)", event, "[11,12]");
+    check("event.items.map(|event| event.n)", event, "[1,2]");
+    check("event.items.map(|x| event.items.map(|y| x.n * y.n * event.rate))", event, "[[10,20],[20,40]]");
+    check("event.items.map(|x| x.n + event.rate) + event.items.map(|event| event.n)", event, "[11,12,1,2]");
+    check("let n = event.items.map(|x| x.n + event.rate); let event = 5; n.map(|x| x + event)", event, "[16,17]");
+}
+
+#[test]
 fn texts_objects_and_statements() {
     check("\"a\" + event.n + event.none", r#"{"n":1}"#, r#""a1""#);
     check("`<${event.n}>`", r#"{"n":1.5}"#, r#""<1.5>""#);
