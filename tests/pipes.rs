@@ -45,7 +45,8 @@ fn stderr_of(child: &mut Child) -> String {
 
 #[test]
 fn a_reader_that_has_seen_enough_ends_the_run_quietly() {
-    let dir = topology("sources: { n: { generate: { event: '#{ n: i }' } } }\nsinks: { out: { from: n, stdout: {} } }\n");
+    let dir =
+        topology("sources: { n: { generate: { event: '#{ n: i }' } } }\nsinks: { out: { from: n, stdout: {} } }\n");
     let mut child = start(dir.path());
     let mut lines = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
     assert_eq!(lines.next().expect("a line").expect("it is text"), r#"{"n":0}"#);
@@ -88,7 +89,11 @@ fn named_pipes_are_read_to_their_end_and_written() {
     let mut child = start(dir.path());
     let (input, output) = (dir.path().join("in.pipe"), dir.path().join("out.pipe"));
     let reader = std::thread::spawn(move || fs::read_to_string(output));
-    File::options().write(true).open(input).and_then(|mut pipe| pipe.write_all(b"{\"n\":1}\n{\"n\":2}")).expect("it is read");
+    File::options()
+        .write(true)
+        .open(input)
+        .and_then(|mut pipe| pipe.write_all(b"{\"n\":1}\n{\"n\":2}"))
+        .expect("it is read");
     assert_eq!(reader.join().expect("no panic").expect("it is written"), "{\"n\":1}\n{\"n\":2}\n");
     assert!(wait(&mut child, LIMIT).expect("it ends").success());
 }

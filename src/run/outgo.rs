@@ -113,7 +113,7 @@ impl Outgo {
         if batch.is_empty() {
             return None;
         }
-        let room = room.min(fitting(&batch));
+        let room = fitting(&batch, room);
         let mut rows = batch.selection.to_vec();
         let rest = (rows.len() > room).then(|| batch.select(rows.split_off(room)));
         let batch = if rest.is_some() { batch.select(rows) } else { batch };

@@ -91,16 +91,16 @@ impl Encoder {
     }
 }
 
-/// How many of the first selected events may be encoded at once, at least one: rows can share text, so that a small batch
-/// can make much output.
-pub fn fitting(batch: &Batch) -> usize {
+/// How many of the first `room` selected events may be encoded at once, at least one: rows can share text, so that a small
+/// batch can make much output.
+pub fn fitting(batch: &Batch, room: usize) -> usize {
     let columns: Vec<&[Cell]> = batch.columns.iter().map(|column| column.cells()).collect();
     let bytes = |row: u32| -> usize {
         let cells = columns.iter().filter_map(|cells| cells.get(row as usize)?.text_ref());
         cells.map(|at| at.len as usize).sum()
     };
     let mut total = 0;
-    let fits = batch.selection.iter().take_while(|&row| {
+    let fits = batch.selection.iter().take(room).take_while(|&row| {
         total += bytes(row);
         total <= ENCODE_BYTES_MAX
     });
