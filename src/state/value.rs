@@ -147,7 +147,7 @@ impl Value {
             Value::Null => "null",
             Value::Bool(_) => "a bool",
             Value::Int(_) | Value::Big(_) | Value::Float(_) => "a number",
-            Value::Str(_) => "a text",
+            Value::Str(_) => "a string",
             Value::Json(_) => "an object or array",
         }
     }

@@ -334,14 +334,16 @@ fn too_big(name: &str) -> Fail {
 
 #[cold]
 fn wrong_kind(name: &str, cell: Cell, numbers: bool) -> Fail {
-    let kind = match cell {
-        Cell::Bool(_) => "a bool",
-        Cell::Str(_) | Cell::Escaped(_) => "a string",
-        Cell::Json(_) => "an object or array",
-        _ => "a float that is not a number",
+    let (kind, way_out) = match cell {
+        Cell::Bool(_) => ("a bool", String::new()),
+        Cell::Str(_) | Cell::Escaped(_) => {
+            ("a string", format!("; a number in a string is read by `{name}(parse_float(x))`"))
+        }
+        Cell::Json(_) => ("an object or array", format!("; name a field of it: `{name}(x.field)`")),
+        _ => ("a float that is not a number", String::new()),
     };
     let takes = if numbers { "numbers" } else { "numbers, strings and bools" };
-    Fail::new(codes::TYPE, format!("`{name}` takes {takes}, not {kind}"))
+    Fail::new(codes::TYPE, format!("`{name}` takes {takes}, not {kind}{way_out}"))
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ impl Sum {
                 Err(_) => Err(Fail::new(
                     codes::ARITHMETIC,
                     format!(
-                        "the sum is {}, which is beyond 64 bits; sum floats instead: `sum(x.to_float())`",
+                        "the sum is {}, which is beyond 64 bits; sum floats instead: `sum(to_float(x))`",
                         self.int()
                     ),
                 )),
