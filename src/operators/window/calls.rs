@@ -161,7 +161,7 @@ fn aggregate(call: &AggregateCall, ctx: &StageContext) -> Result<Aggregate, Misu
 /// How many arguments a call has, and an example. The closure of a `fold` does not count.
 fn usage(name: &str) -> (usize, usize, &'static str) {
     match name {
-        "count" => (0, 1, "count()"),
+        "count" => (0, 1, "count()` or `count(event.amount)"),
         "sum" => (1, 1, "sum(event.amount)"),
         "min" => (1, 1, "min(event.amount)"),
         "max" => (1, 1, "max(event.amount)"),
@@ -181,15 +181,13 @@ fn usage(name: &str) -> (usize, usize, &'static str) {
 /// A constant argument from 1 to a bound.
 fn number(call: &AggregateCall, arg: usize, default: usize, max: usize, usage: &str) -> Result<usize, Misuse> {
     let Some(arg) = call.args.get(arg) else { return Ok(default.min(max)) };
+    let limit = if call.name == "top" { "limits.distinct" } else { "limits.collect" };
     match constant(&arg.expr) {
         Some(Value::Int(int)) if int > 0 && int as u64 <= max as u64 => Ok(int as usize),
         _ => Err(Misuse {
             range: arg.range.clone(),
             message: format!("this must be a constant number from 1 to {max}"),
-            help: format!(
-                "write `{usage}`; the bound is the limit `{}`",
-                if call.name == "top" { "distinct" } else { "collect" }
-            ),
+            help: format!("write `{usage}`; `{limit}` raises the bound"),
         }),
     }
 }
