@@ -68,6 +68,13 @@ fn texts_objects_and_statements() {
     check("let x = event.n * 2; if x > 3 { \"big\" } else { \"small\" }", r#"{"n":2}"#, r#""big""#);
     check("#{ b: 1, a: [event.n, ()] }", r#"{"n":2}"#, r#"{"a":[2,null],"b":1}"#);
     check("switch event.n { 1 => \"one\", 2 | 3 => \"more\", _ => \"many\" }", r#"{"n":3}"#, r#""more""#);
+    check("event.list.map(|x| x + event.n)", r#"{"list":[1,2],"n":5}"#, "[6,7]");
+    check("event.list.map(|event| event.n)", r#"{"list":[{"n":1}]}"#, "[1]");
+    check(
+        "let n = event.n; event.list.map(|x| event.list.map(|y| x * y + n))",
+        r#"{"list":[1,2],"n":5}"#,
+        "[[6,7],[7,9]]",
+    );
     check("event.list.map(|x| x * 2).filter(|x| x > 2)", r#"{"list":[1,2,3]}"#, "[4,6]");
     check("let s = 0; for x in event.list { s += x; } s", r#"{"list":[1,2,3]}"#, "6");
     check("\"b\" in event.list", r#"{"list":["a","b"]}"#, "true");

@@ -122,8 +122,10 @@ impl Output {
         std::mem::take(&mut self.emitted)
     }
 
-    /// What was refused, in order.
+    /// What was refused, in order of the rows: several expressions are evaluated one after the other, each for a whole batch, and
+    /// the order of errors must not tell how events were batched.
     pub fn take_rejected(&mut self) -> Vec<Rejected> {
+        self.rejected.sort_by_key(|rejected| rejected.row);
         std::mem::take(&mut self.rejected)
     }
 }

@@ -80,7 +80,7 @@ fn an_array_becomes_events_of_their_own() {
     let run = run(None, flat(), &["n"], &lines);
     assert_eq!(run.ports[0], [r#"{"n":1}"#, r#"{ "n" : 2.0 }"#]);
     let codes: Vec<&str> = run.errors.iter().map(|(code, _)| *code).collect();
-    assert_eq!(codes, [crate::expr::codes::RESULT, "not-an-object"]);
+    assert_eq!(codes, ["not-an-object", crate::expr::codes::RESULT]);
 }
 
 #[test]
