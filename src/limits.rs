@@ -52,10 +52,12 @@ pub const AGGREGATE_BYTES_MAX: usize = LINE_BYTES_MAX;
 pub const NODES_MAX: usize = 1024;
 /// Steps of interpreted Rhai on one event (`limits.operations`).
 pub const EXPR_OPERATIONS_MAX: u64 = 1_000_000;
-/// Nested calls of functions in an expression (`limits.calls`).
-pub const EXPR_DEPTH_MAX: usize = 32;
-/// Nesting of an expression's own text.
+/// Nested calls of functions in an expression. With the nesting of their bodies it must fit a thread's stack, so it is no key.
+pub const EXPR_CALLS_MAX: usize = 16;
+/// Nesting of the text of an expression, or of a function's body.
 pub const EXPR_NESTING_MAX: usize = 64;
+/// Functions of files put in place within each other in a compiled expression; deeper ones are interpreted.
+pub const EXPR_INLINE_DEPTH_MAX: usize = 8;
 /// Nodes of one compiled expression, its functions put in place; a larger one is interpreted.
 pub const EXPR_NODES_MAX: usize = 4096;
 /// Bytes of a string that an expression makes (`limits.string`).

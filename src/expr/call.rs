@@ -7,7 +7,7 @@ use super::codes;
 use super::json::{self, Big};
 use super::library::{Function, Run};
 use super::ops;
-use super::value::{Call, Fail, Returned, Types, Value};
+use super::value::{Call, Fail, Limits, Returned, Types, Value};
 
 /// Refuses arguments of kinds that the function does not take.
 pub(crate) fn check_kinds(function: &Function, kinds: impl Iterator<Item = Types>) -> Result<(), Fail> {
@@ -28,11 +28,47 @@ fn refuse(function: &Function, param: &str, types: Types, kind: Types) -> Fail {
 
 /// Refuses a result that is larger than the limits allow.
 pub(crate) fn check_size(function: &Function, returned: Returned<'_>, call: &Call) -> Result<(), Fail> {
-    let bytes = match returned {
-        Returned::Text => call.text.len(),
-        _ => 0,
+    let fits = match returned {
+        Returned::Text => call.room(call.text.len()),
+        Returned::Json => check_text_sizes(&call.text, &call.limits),
+        Returned::Value(_) => Ok(()),
     };
-    call.room(bytes).map_err(|fail| Fail::new(fail.code, format!("`{}`: {}", function.name, fail.message)))
+    fits.map_err(|fail| Fail::new(fail.code, format!("`{}`: {}", function.name, fail.message)))
+}
+
+/// Refuses a value with more in it than the limits allow, counted as Rhai counts.
+pub(crate) fn check_sizes(value: &Dynamic, limits: &Limits) -> Result<(), Fail> {
+    let (mut items, mut fields, mut bytes) = (0, 0, 0);
+    count(value, &mut items, &mut fields, &mut bytes);
+    for (what, have, most, key) in [
+        ("array", items, limits.array, "array"),
+        ("object", fields, limits.map, "map"),
+        ("string", bytes, limits.string, "string"),
+    ] {
+        if have > most {
+            let message = format!("an {what} of {have} is over the limit of {most} (`limits.{key}`)");
+            return Err(Fail::new(codes::LIMIT, message.replace("an string", "a string")));
+        }
+    }
+    Ok(())
+}
+
+fn count(value: &Dynamic, items: &mut usize, fields: &mut usize, bytes: &mut usize) {
+    if let Ok(array) = value.as_array_ref() {
+        *items += array.len();
+        array.iter().for_each(|item| count(item, items, fields, bytes));
+    } else if let Ok(map) = value.as_map_ref() {
+        *fields += map.len();
+        map.values().for_each(|field| count(field, items, fields, bytes));
+    } else if let Ok(text) = value.as_immutable_string_ref() {
+        *bytes += text.len();
+    }
+}
+
+/// The same of JSON text; a text so short that it cannot hold that much is not looked at.
+pub(crate) fn check_text_sizes(text: &str, limits: &Limits) -> Result<(), Fail> {
+    let least = limits.string.min(limits.array.saturating_mul(2)).min(limits.map.saturating_mul(5));
+    if text.len() <= least { Ok(()) } else { check_sizes(&json::parse(text), limits) }
 }
 
 /// The kind of a Rhai value; `None` for functions and ranges.

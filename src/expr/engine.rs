@@ -8,7 +8,7 @@ use rhai::{
     Dynamic, Engine, EvalAltResult, FnNamespace, FuncRegistration, Module, NativeCallContext, Position, RhaiFunc,
 };
 
-use crate::limits::EXPR_NESTING_MAX;
+use crate::limits::{EXPR_CALLS_MAX, EXPR_NESTING_MAX};
 
 use super::codes;
 use super::json::{self, Big};
@@ -34,7 +34,7 @@ pub(crate) fn engine(limits: &Arc<Limits>, params: &Dynamic) -> Engine {
     let mut engine = Engine::new_raw();
     engine.set_fast_operators(false);
     engine.set_max_operations(limits.operations);
-    engine.set_max_call_levels(limits.depth);
+    engine.set_max_call_levels(EXPR_CALLS_MAX);
     engine.set_max_string_size(limits.string);
     engine.set_max_array_size(limits.array);
     engine.set_max_map_size(limits.map);

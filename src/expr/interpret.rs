@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rhai::{Dynamic, Engine, EvalAltResult, Map, Position, Scope};
 
 use crate::event::{Batch, Cell, Column, Layout, Path};
+use crate::limits::EXPR_CALLS_MAX;
 
 use super::cells::{self, Arena, Place, Space};
 use super::codes;
@@ -237,7 +238,7 @@ fn reason(inner: &Inner, error: EvalAltResult) -> Fail {
             Fail::new(codes::LIMIT, message + ": is there an endless loop?")
         }
         EvalAltResult::ErrorStackOverflow(_) => {
-            let message = format!("calls of functions nested deeper than {} (`limits.calls`)", limits.depth);
+            let message = format!("calls of functions nested deeper than {EXPR_CALLS_MAX}");
             Fail::new(codes::LIMIT, message + ": does a function call itself?")
         }
         EvalAltResult::ErrorDataTooLarge(what, _) => {

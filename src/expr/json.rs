@@ -24,8 +24,11 @@ pub(crate) enum Number {
 
 /// Reads a JSON number.
 pub(crate) fn number(text: &str) -> Number {
+    if let Some(number) = usual_number(text.as_bytes()) {
+        return number;
+    }
     let digits = text.strip_prefix('-').unwrap_or(text);
-    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) && text != "-0" {
         return text.parse().map_or(Number::Big, Number::Int);
     }
     match text.parse::<f64>() {
@@ -35,47 +38,37 @@ pub(crate) fn number(text: &str) -> Number {
     }
 }
 
-/// Appends the value of a string as JSON wrote it between its quotes.
-pub(crate) fn unescape(raw: &str, out: &mut String) {
-    let mut rest = raw;
-    while let Some(at) = rest.find('\\') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        let mut chars = rest.chars();
-        match chars.next() {
-            Some('n') => out.push('\n'),
-            Some('t') => out.push('\t'),
-            Some('r') => out.push('\r'),
-            Some('b') => out.push('\u{8}'),
-            Some('f') => out.push('\u{c}'),
-            Some('u') => {
-                let (char, used) = unicode_escape(chars.as_str());
-                out.push(char);
-                rest = chars.as_str().get(used..).unwrap_or_default();
-                continue;
-            }
-            Some(other) => out.push(other),
-            None => {}
-        }
-        rest = chars.as_str();
+/// A number of few digits without exponent. Exact: the digits fit 53 bits, and one division by a power of ten that a float holds
+/// rounds once (W. D. Clinger, "How to read floating point numbers accurately", 1990).
+pub(crate) fn usual_number(text: &[u8]) -> Option<Number> {
+    const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || digits.len() > POWERS.len() {
+        return None;
     }
-    out.push_str(rest);
+    let mut value = 0i64;
+    let mut point = None;
+    for (at, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => value = value * 10 + i64::from(byte - b'0'),
+            b'.' if point.is_none() => point = Some(at),
+            _ => return None,
+        }
+    }
+    let Some(point) = point else {
+        return (!negative || value != 0).then_some(Number::Int(if negative { -value } else { value }));
+    };
+    // Sixteen characters, one of them the point, are less than 2^53.
+    let float = value as f64 / POWERS.get(digits.len() - point - 1)?;
+    Some(Number::Float(if negative { -float } else { float }))
 }
 
-/// The character of `XXXX` or `XXXX\uXXXX` (a surrogate pair), and how many bytes it took.
-fn unicode_escape(text: &str) -> (char, usize) {
-    let unit = |at: usize| text.get(at..at + 4).and_then(|hex| u32::from_str_radix(hex, 16).ok());
-    match unit(0) {
-        Some(high @ 0xD800..0xDC00) => match (text.get(4..6), unit(6)) {
-            (Some("\\u"), Some(low @ 0xDC00..0xE000)) => {
-                let code = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-                (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 10)
-            }
-            _ => (char::REPLACEMENT_CHARACTER, 4),
-        },
-        Some(code) => (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 4),
-        None => (char::REPLACEMENT_CHARACTER, text.len().min(4)),
-    }
+/// Appends the value of a string as JSON wrote it between its quotes.
+pub(crate) fn unescape(raw: &str, out: &mut String) {
+    out.push_str(&crate::event::json::unescape(raw.as_bytes()));
 }
 
 /// Appends a string with its quotes, escaped as JSON needs it.
@@ -447,11 +440,22 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_read_exactly() {
+        for text in ["0", "-7", "12.5", "-0.1", "123456789.12345", "0.00000000000001", "99999999999999.9", "1.", ".5"] {
+            let want = text.parse().map(Number::Int).unwrap_or_else(|_| Number::Float(text.parse().unwrap()));
+            assert_eq!(number(text), want, "{text}");
+        }
+        assert_eq!(number("-0"), Number::Float(-0.0));
+        assert_eq!(number("9223372036854775808"), Number::Big);
+        assert_eq!(number("1e999"), Number::Big);
+        assert_eq!(number("1e3"), Number::Float(1000.0));
+    }
+
+    #[test]
     fn broken_text_ends() {
         for text in ["", "{", "[", "{\"a", "[1,", "\"\\", "{\"a\":", "nul", "[[[", "{\"\\u12", "]", "}", ","] {
             let _ = parse(text);
         }
-        assert_eq!(unicode_escape("d83dx"), (char::REPLACEMENT_CHARACTER, 4));
     }
 
     #[test]

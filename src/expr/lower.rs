@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rhai::{ASTFlags, Expr, FnCallExpr, Position, Stmt};
 
 use crate::event::{Cell, Path};
-use crate::limits::EXPR_NODES_MAX;
+use crate::limits::{EXPR_INLINE_DEPTH_MAX, EXPR_NODES_MAX};
 
 use super::chain::{self, Link, Step};
 use super::check::META_FIELDS;
@@ -393,6 +393,9 @@ impl<'a> Lower<'a> {
     /// A function of the topology's files, its parameters as variables.
     fn inline(&mut self, name: &str, args: &[Expr], at: Position) -> Result<Ir, Refusal> {
         let key = (name.to_owned(), args.len());
+        if self.calls.len() >= EXPR_INLINE_DEPTH_MAX {
+            return Err((at, "functions that call functions this deep are interpreted"));
+        }
         if self.calls.contains(&key) {
             return Err((at, "a function that calls itself is interpreted"));
         }

@@ -59,7 +59,7 @@ pub(crate) fn differences(expr: &Expr, lines: &[&str]) -> Vec<String> {
 fn run(expr: &Expr, lines: &[&str]) -> (Vec<String>, Vec<String>) {
     let batch = batch(lines, expr.reads());
     let rows: Vec<u32> = (0..lines.len() as u32).collect();
-    let run = |mut program: Program| {
+    let run = |mut program: Program, compiled: bool| {
         let (mut arena, mut errors) = (Arena::default(), Vec::new());
         arena.begin(&batch.texts);
         if expr.inner.want == Want::Filter {
@@ -69,11 +69,11 @@ fn run(expr: &Expr, lines: &[&str]) -> (Vec<String>, Vec<String>) {
         }
         let columns = program.eval_fields(&batch, &rows, &[], &mut arena, &mut errors);
         match (expr.object_fields(), &columns[..]) {
-            (Some(names), columns) if columns.len() == names.len() => joined(names, columns, &batch, &arena, &errors),
+            (Some(names), columns) if compiled => joined(names, columns, &batch, &arena, &errors),
             (_, columns) => shown(&batch, &columns[0], &arena, &errors),
         }
     };
-    (run(expr.bind(&batch.layout)), run(Program::interpreted(expr, &batch.layout)))
+    (run(expr.bind(&batch.layout), true), run(Program::interpreted(expr, &batch.layout), false))
 }
 
 /// Objects of the columns of their fields; a float that is no JSON is the error that the encoder makes of it.

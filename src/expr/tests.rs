@@ -130,3 +130,28 @@ fn problems_have_places_and_ways_out() {
     assert_eq!(problems("foo(a) + bar(b)").len(), 4);
     assert_eq!(first("").0, "expr-syntax");
 }
+
+/// As deep as the limits allow, on the stack of a worker thread.
+#[test]
+fn the_deepest_expressions_fit_the_stack() {
+    let nested = |depth: usize, inner: &str| {
+        let open: String = (0..depth).map(|_| "(1 + ").collect();
+        format!("{open}{inner}{}", ")".repeat(depth))
+    };
+    let body = |call: &str| nested(25, &format!("if x > 1000000 {{ x }} else {{ {call} }}"));
+    let mut text = format!("fn endless(x) {{ {} }}\n", body("endless(x + 1)"));
+    for i in 0..14 {
+        text +=
+            &format!("fn f{i}(x) {{ {} }}\n", body(&if i < 13 { format!("f{}(x)", i + 1) } else { "x".to_owned() }));
+    }
+    let run = move || {
+        let file = FunctionFile { name: "deep.rhai".into(), text };
+        let context = Context::new(Default::default(), &[file], Limits::default())
+            .unwrap_or_else(|problems| panic!("{}", problems[0].1.message));
+        let endless = context.compile(&nested(28, "endless(event.n)"), Want::Value).unwrap();
+        assert_eq!(results(&endless, &[r#"{"n":1}"#]), ["expression-limit@140"]);
+        let chain = context.compile(&nested(28, "f0(event.n)"), Want::Value).unwrap();
+        assert_eq!(results(&chain, &[r#"{"n":1}"#]), [(1 + 28 + 14 * 25).to_string()]);
+    };
+    std::thread::Builder::new().stack_size(2 << 20).spawn(run).unwrap().join().unwrap();
+}

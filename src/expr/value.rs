@@ -139,8 +139,6 @@ impl Fail {
 pub struct Limits {
     /// Steps of interpreted Rhai.
     pub operations: u64,
-    /// Nested calls of functions.
-    pub depth: usize,
     /// Bytes of a string.
     pub string: usize,
     /// Items of an array.
@@ -154,7 +152,6 @@ impl Default for Limits {
         use crate::limits::*;
         Limits {
             operations: EXPR_OPERATIONS_MAX,
-            depth: EXPR_DEPTH_MAX,
             string: EXPR_STRING_BYTES_MAX,
             array: EXPR_ARRAY_ITEMS_MAX,
             map: EXPR_MAP_FIELDS_MAX,

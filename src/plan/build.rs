@@ -221,7 +221,6 @@ fn expr_limits(limits: &Section) -> crate::expr::Limits {
         string: usize::try_from(limits.size("string")).unwrap_or(usize::MAX),
         array: int("array"),
         map: int("map"),
-        ..crate::expr::Limits::default()
     }
 }
 

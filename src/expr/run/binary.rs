@@ -3,6 +3,7 @@
 use rhai::Position;
 
 use crate::event::{Cell, Tag, Tags};
+use crate::expr::call;
 use crate::expr::cells::{self, Space};
 use crate::expr::ir::Ir;
 use crate::expr::ops::{self, Op};
@@ -94,7 +95,8 @@ impl Run<'_> {
                     .room(text.len())
                     .and_then(|()| self.arena.room())
                     .map(|()| Cell::Str(self.arena.push(&text))),
-                Ok(Outcome::Dynamic(value)) => cells::from_dynamic(&value, self.arena),
+                Ok(Outcome::Dynamic(value)) => call::check_sizes(&value, &self.m.call.limits)
+                    .and_then(|()| cells::from_dynamic(&value, self.arena)),
                 Err(fail) => Err(fail),
             };
             match result {

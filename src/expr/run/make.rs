@@ -203,7 +203,9 @@ impl Run<'_> {
             Implementation::Scalar(run) => run,
             Implementation::Dynamic(run) => {
                 let mut args: SmallVec<[Dynamic; 4]> = cells.iter().map(|cell| space.dynamic(*cell)).collect();
-                return run(&mut args, &mut self.m.call).map(Outcome::Dynamic);
+                let result = run(&mut args, &mut self.m.call)?;
+                call::check_sizes(&result, &self.m.call.limits)?;
+                return Ok(Outcome::Dynamic(result));
             }
         };
         if self.m.not_finite {

@@ -468,7 +468,8 @@ impl<'a> Run<'a> {
                 Body::Fields(_) | Body::Patched { .. } => return self.make_whole(),
             },
         };
-        if !normal || cells.tags().only(NORMAL) {
+        let whole = cells.cells().len() >= self.batch.rows();
+        if whole && (!normal || cells.tags().only(NORMAL)) {
             return fallback;
         }
         Now::Buf(self.normal(|row| cells.cells().get(row as usize).copied().unwrap_or(Cell::Missing)))
@@ -516,10 +517,11 @@ impl<'a> Run<'a> {
         let mut buf = self.buf();
         let mut scratch = std::mem::take(&mut self.m.scratch);
         for &row in self.top {
-            buf.cells[row as usize] = normal(cell(row), &self.batch.texts, self.arena, &mut scratch);
+            let cell = normal(cell(row), &self.batch.texts, self.arena, &mut scratch);
+            buf.tags.add(cell.tag());
+            buf.cells[row as usize] = cell;
         }
         self.m.scratch = scratch;
-        buf.tags = tags_at(&buf.cells, self.top);
         buf
     }
 
@@ -578,7 +580,8 @@ fn normal(cell: Cell, texts: &crate::event::Texts, arena: &mut Arena, scratch: &
     match cell {
         Cell::Number(at) => {
             let space = Space::new(texts, arena);
-            match json::number(space.str(at)) {
+            let number = json::usual_number(space.bytes(at)).unwrap_or_else(|| json::number(space.str(at)));
+            match number {
                 Number::Int(int) => Cell::Int(int),
                 Number::Float(float) => Cell::Float(float),
                 Number::Big => cell,
