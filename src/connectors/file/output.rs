@@ -127,6 +127,15 @@ impl Output {
         self.lines.extend_from_slice(lines);
     }
 
+    /// The last call: an empty file is no compressed file, so one that got nothing gets a member of nothing.
+    pub fn finish(&mut self) -> Result<(), ConnectorError> {
+        if self.compression != Compression::None && !self.is_stream && self.is_blank() {
+            let member = self.compression.pack(Vec::new()).map_err(|why| failed("compress for", &self.path, &why))?;
+            self.block = member;
+        }
+        self.write_out()
+    }
+
     /// Drops what was taken: its reader has gone.
     pub fn forget(&mut self) {
         self.lines = Vec::new();

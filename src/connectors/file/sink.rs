@@ -202,9 +202,16 @@ impl FileSink {
         Ok(())
     }
 
-    /// Writes out all files, and tells the first error after all had their turn.
-    fn write_out_all(&mut self) -> Result<(), ConnectorError> {
-        (0..self.open.len()).fold(Ok(()), |result, index| result.and(self.write_out(index)))
+    /// Does this with all files, and tells the first error after all had their turn.
+    fn each(&mut self, work: fn(&mut Output) -> Result<(), ConnectorError>) -> Result<(), ConnectorError> {
+        let mut result = Ok(());
+        for target in self.open.values_mut() {
+            let output = &mut target.output;
+            let done = if output.held() > 0 { blocking(|| work(output)) } else { work(output) };
+            result = result.and(done);
+            remember(&mut self.written, &target.output);
+        }
+        result
     }
 }
 
@@ -214,11 +221,11 @@ impl Sink for FileSink {
     }
 
     fn flush(&mut self) -> BoxFuture<'_, Result<(), ConnectorError>> {
-        Box::pin(async move { self.write_out_all() })
+        Box::pin(async move { self.each(Output::write_out) })
     }
 
     fn close(&mut self) -> BoxFuture<'_, Result<(), ConnectorError>> {
-        Box::pin(async move { self.write_out_all() })
+        Box::pin(async move { self.each(Output::finish) })
     }
 
     fn written(&self) -> Vec<Written> {
@@ -243,6 +250,7 @@ fn end_of_run(targets: &[Arc<str>], from: usize) -> usize {
 mod tests {
     use std::time::Duration;
 
+    use super::super::compression::Compression;
     use super::*;
 
     fn settings(folder: &Path) -> Settings {
@@ -332,11 +340,19 @@ mod tests {
             rotate: Some(Rotate { size: None, every }),
             ..settings(folder.path())
         };
-        write(settings, &encoded(&[("", "1"), ("", "2")])).await.unwrap();
-        let packed = std::fs::File::open(folder.path().join("a-000002.jsonl.gz")).unwrap();
-        let text =
-            std::io::read_to_string(super::super::compression::Compression::Gzip.reader(packed).unwrap()).unwrap();
-        assert_eq!(text, "2\n");
+        write(settings.clone(), &encoded(&[("", "1"), ("", "2")])).await.unwrap();
+        let unpacked = |name: &str| {
+            let packed = std::fs::File::open(folder.path().join(name)).unwrap();
+            std::io::read_to_string(Compression::Gzip.reader(packed).unwrap())
+        };
+        assert_eq!(unpacked("a-000002.jsonl.gz").unwrap(), "2\n");
+        let empty = Settings { path: Some("b.jsonl.gz".into()), rotate: None, ..settings };
+        write(empty, &Encoded::default()).await.unwrap();
+        assert_eq!(unpacked("b.jsonl.gz").unwrap(), "");
+        assert!(
+            std::fs::metadata(folder.path().join("b.jsonl.gz")).unwrap().len() > 0,
+            "nothing at all is no gzip data"
+        );
     }
 
     #[tokio::test]

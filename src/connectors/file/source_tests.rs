@@ -189,3 +189,25 @@ async fn more_files_than_may_be_open_are_all_followed() {
     fs::File::options().append(true).open(folder.path().join("000")).unwrap().write_all(b"2\n").unwrap();
     assert_eq!(next(&mut source).await.unwrap(), ["2"]);
 }
+
+#[tokio::test]
+async fn a_file_that_vanishes_while_it_is_read_is_read_on_and_one_that_vanishes_before_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+    fs::write(&a, "1\n".repeat(50_000)).unwrap();
+    fs::write(&b, "2\n").unwrap();
+    let mut source = start(source(folder.path(), "*", false));
+    let mut count = next(&mut source).await.unwrap().len();
+    // The thread is held up by the bound on chunks, in the middle of the first file.
+    fs::remove_file(&a).unwrap();
+    fs::remove_file(&b).unwrap();
+    let why = loop {
+        match source.next().await {
+            Ok(Pull::Chunk(chunk)) => count += chunk.frames.len(),
+            Ok(Pull::End) => panic!("a missing file is no end"),
+            Err(why) => break why.message,
+        }
+    };
+    assert_eq!(count, 50_000);
+    assert!(why.contains("b`: no such file or directory"), "{why}");
+}

@@ -147,7 +147,12 @@ impl SourcePlan for GeneratePlan {
     fn outline(&self) -> String {
         let count = self.count.map_or("events without end".to_string(), |count| format!("{count} events"));
         let rate = match self.rate {
-            Some(Rate { events, per }) => format!("{events} each {per:?}"),
+            Some(Rate { events, per }) => match per.as_secs() {
+                1 => format!("{events}/s"),
+                60 => format!("{events}/m"),
+                3600 => format!("{events}/h"),
+                _ => format!("{events} each {per:?}"),
+            },
             None => "as fast as they are taken".to_string(),
         };
         format!("makes {count}, {rate} (seed {})", self.seed)
