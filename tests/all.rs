@@ -2,5 +2,6 @@
 
 mod cases;
 mod docs;
+mod nats;
 mod pipes;
 mod support;
