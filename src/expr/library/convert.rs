@@ -108,7 +108,7 @@ fn int_of(x: f64) -> Result<i64> {
     if (-END..END).contains(&x) {
         return Ok(x.trunc() as i64);
     }
-    Err(Fail::arithmetic(format!("`to_int`: {x} does not fit a 64-bit int")))
+    Err(Fail::arithmetic(format!("`to_int`: {x:?} does not fit a 64-bit int")))
 }
 
 fn to_float<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {

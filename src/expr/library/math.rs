@@ -261,7 +261,7 @@ fn clamp<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     }
     let (value, low, high) = (number(Some(x)), number(Some(least)), number(Some(greatest)));
     if low > high || low.is_nan() || high.is_nan() {
-        return Err(Fail::argument(format!("`clamp`: `least` ({low}) must not be above `greatest` ({high})")));
+        return Err(Fail::argument(format!("`clamp`: `least` ({low:?}) must not be above `greatest` ({high:?})")));
     }
     Ok(if value < low {
         *least
@@ -322,7 +322,7 @@ fn geo_distance<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     {
         if !(-bound..=bound).contains(&value) {
             return Err(Fail::argument(format!(
-                "`geo_distance`: `{name}` must be from -{bound} to {bound}, it is {value}"
+                "`geo_distance`: `{name}` must be from -{bound} to {bound}, it is {value:?}"
             )));
         }
     }

@@ -6,6 +6,7 @@ use regex::{Captures, Regex, RegexBuilder};
 
 use crate::limits::{EXPR_REGEX_BYTES_MAX, EXPR_REGEX_CACHE_BYTES_MAX};
 
+use super::convert::shown;
 use super::{Call, Fail, Function, Param, Returned, Run, Types, Value, walk};
 
 const TEXT: Param = Param::new("text", Types::STRING);
@@ -63,7 +64,12 @@ fn compile(pattern: &str) -> Result<Regex> {
             regex::Error::CompiledTooBig(_) => {
                 Fail::argument(format!("`pattern` needs more than {EXPR_REGEX_BYTES_MAX} bytes; make it simpler"))
             }
-            other => Fail::argument(format!("`pattern` is no regular expression: {other}")),
+            other => {
+                // The library draws a picture of several lines; its last one says what is wrong.
+                let text = other.to_string();
+                let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                Fail::argument(format!("`pattern` {} is no regular expression: {why}", shown(pattern)))
+            }
         })
 }
 
