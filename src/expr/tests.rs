@@ -26,6 +26,14 @@ fn fields_are_read_as_rhai_would() {
 }
 
 #[test]
+fn closures_see_the_event_while_they_walk_through_it() {
+    check("event.a.map(|x| x + event.n)", r#"{"a":[1,2],"n":10}"#, "[11,12]");
+    check("event.a.filter(|x| event.a.len > x)", r#"{"a":[1,2]}"#, "[1]");
+    check("event.a.map(|event| event + 1)", r#"{"a":[1,2]}"#, "[2,3]");
+    check("let n = event.n; event.a.map(|x| x + n + meta.time)", r#"{"a":[1],"n":10}"#, "[1700000000011]");
+}
+
+#[test]
 fn what_is_no_order_is_an_error() {
     check("event.a > 1", "{}", "not-comparable@8");
     check("event.a > 1", r#"{"a":null}"#, "not-comparable@8");
