@@ -28,7 +28,7 @@ fn fields_are_read_as_rhai_would() {
 #[test]
 fn closures_see_the_event_while_they_walk_through_it() {
     check("event.a.map(|x| x + event.n)", r#"{"a":[1,2],"n":10}"#, "[11,12]");
-    check("event.a.filter(|x| event.a.len > x)", r#"{"a":[1,2]}"#, "[1]");
+    check("event.a.filter(|x| event.a.len() > x)", r#"{"a":[1,2]}"#, "[1]");
     check("event.a.map(|event| event + 1)", r#"{"a":[1,2]}"#, "[2,3]");
     check("let n = event.n; event.a.map(|x| x + n + meta.time)", r#"{"a":[1],"n":10}"#, "[1700000000011]");
 }
