@@ -140,6 +140,8 @@ fn report(error: &TableError, path: &Path, span: Span, on: &[NamedExpr], ctx: &m
     let report = ctx.diagnostics.error(&diagnostic::codes::BAD_TABLE, span, message);
     if let Some((column, has)) = &error.unknown {
         report.suggest(column, has.iter().map(String::as_str)).help(format!("it has: {}", has.join(", ")));
+    } else if error.line.is_none() {
+        report.help("correct the path, which starts from the folder of the topology's file, or make the file");
     }
 }
 
