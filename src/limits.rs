@@ -36,16 +36,10 @@ pub const TABLE_ROW_BYTES_MAX: usize = 64 << 10;
 pub const TABLE_ROWS_MAX: usize = 10_000_000;
 /// Fields of the key of a window.
 pub const KEY_FIELDS_MAX: usize = 32;
-/// Different keys that a stage keeps state for (`limits.keys`, and `keys_max` of a stage).
-pub const KEYS_MAX: usize = 1_000_000;
 /// Windows, or panes of windows, that a stage keeps open over all its keys.
 pub const WINDOWS_OPEN_MAX: usize = 16_000_000;
-/// Different values that `distinct` and `top` keep for a key and window (`limits.distinct`).
-pub const DISTINCT_MAX: usize = 100_000;
 /// Values that `collect` keeps for a key and window where it is not told.
 pub const COLLECT_DEFAULT: usize = 1_000;
-/// The largest bound that `collect` may be given (`limits.collect`).
-pub const COLLECT_MAX: usize = 100_000;
 /// Bytes that `collect`, `distinct` or `top` keep for a key and window: what they give must fit into one event.
 pub const AGGREGATE_BYTES_MAX: usize = LINE_BYTES_MAX;
 /// Nodes of one topology.

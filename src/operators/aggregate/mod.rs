@@ -61,6 +61,8 @@ pub enum Accumulator {
     Mean(Sum, u64),
     /// The least or greatest; null of none.
     Extreme(Value),
+    /// There is none: runs of values of different kinds came together.
+    Incomparable,
     /// The first or last, and when it arrived.
     Arrived(u64, Value),
     Moments(Moments),
@@ -128,6 +130,16 @@ impl Aggregate {
                 | Aggregate::Collect { .. }
                 | Aggregate::Fold
         )
+    }
+
+    /// Whether there are kinds of values that it cannot take.
+    pub fn is_choosy(&self) -> bool {
+        self.is_of_numbers() || self.is_ordered()
+    }
+
+    /// Whether it compares values, which it can only within a kind.
+    pub fn is_ordered(&self) -> bool {
+        matches!(self, Aggregate::Min | Aggregate::Max)
     }
 
     /// Whether what it holds can make it refuse an event: then events are taken one by one.
@@ -224,25 +236,26 @@ impl Aggregate {
                     sketch.update(number.float());
                 }
             }
-            // Its expression is run by the operator, which has the event.
-            Accumulator::Fold(_) => {}
+            // A fold's expression is run by the operator, which has the event.
+            Accumulator::Fold(_) | Accumulator::Incomparable => {}
         }
     }
 
     /// Adds all that another has seen of other events.
     pub fn merge(&self, held: &mut Accumulator, other: &Accumulator) {
-        match (held, other) {
+        match (&mut *held, other) {
             (Accumulator::Count(count), Accumulator::Count(more)) => *count += more,
             (Accumulator::Sum(sum), Accumulator::Sum(more)) => sum.merge(more),
             (Accumulator::Mean(sum, count), Accumulator::Mean(more, more_count)) => {
                 sum.merge(more);
                 *count += more_count;
             }
-            (Accumulator::Extreme(held), Accumulator::Extreme(other)) => {
-                if !matches!(other, Value::Null) {
-                    self.extreme(held, other.clone());
-                }
+            (Accumulator::Extreme(_), Accumulator::Extreme(Value::Null)) => {}
+            (Accumulator::Extreme(ours @ Value::Null), Accumulator::Extreme(theirs)) => *ours = theirs.clone(),
+            (Accumulator::Extreme(ours), Accumulator::Extreme(theirs)) if ours.kind() == theirs.kind() => {
+                self.extreme(ours, theirs.clone());
             }
+            (Accumulator::Extreme(_), _) | (Accumulator::Incomparable, _) => *held = Accumulator::Incomparable,
             (Accumulator::Arrived(when, held), Accumulator::Arrived(other_when, other)) => {
                 let later = other_when > when;
                 let wanted = later == (*self == Aggregate::Last);
@@ -272,6 +285,11 @@ impl Aggregate {
             (_, Accumulator::Sum(sum)) => number(sum.finish()?),
             (_, Accumulator::Mean(sum, count)) => float((*count > 0).then(|| sum.float() / *count as f64)),
             (_, Accumulator::Extreme(value) | Accumulator::Arrived(_, value)) => value.to_cell(builder),
+            (_, Accumulator::Incomparable) => {
+                let message =
+                    format!("`{}` was given values of different kinds, which cannot be compared", self.name());
+                return Err(Fail::new(codes::COMPARE, message));
+            }
             (_, Accumulator::Moments(moments)) => float(moments.deviation()),
             (Aggregate::Collect { max }, Accumulator::List(list)) => list.finish(*max, builder)?,
             (Aggregate::Top { k, max }, Accumulator::Counts(counts)) => {
@@ -289,10 +307,6 @@ impl Aggregate {
                 Cell::Null
             }
         })
-    }
-
-    fn is_ordered(&self) -> bool {
-        matches!(self, Aggregate::Min | Aggregate::Max)
     }
 
     /// Of equal values the first stays.

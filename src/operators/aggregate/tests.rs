@@ -121,6 +121,16 @@ fn what_cannot_be_taken_is_refused() {
     assert_eq!(refused(Aggregate::Sum, &ints(&[i64::MAX, 1])), codes::ARITHMETIC);
 }
 
+#[test]
+fn kinds_that_only_meet_in_a_window_have_no_extreme() {
+    let mut texts = Texts::default();
+    texts.push("a".into());
+    let text = Cell::Str(TextRef { text: 0, start: 0, len: 1 });
+    let values = [Cell::Int(1), text, Cell::Null];
+    let apart = aggregate(&Aggregate::Max, &values, &texts, &[1, 2]);
+    assert_eq!(apart.unwrap_err().code, codes::COMPARE);
+}
+
 proptest! {
     #[test]
     fn merged_runs_are_the_whole(values in prop::collection::vec(-9_i64..9, 0..40), splits in prop::collection::vec(0_usize..40, 0..4)) {

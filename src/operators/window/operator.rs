@@ -62,6 +62,8 @@ pub struct Window<W> {
     pending: Option<Pending>,
     /// Events in batches before.
     arrived: u64,
+    /// The kinds of values that each call has been given, for those that compare.
+    kinds: Vec<Tags>,
     run: Run,
 }
 
@@ -112,6 +114,7 @@ impl<W: OpenWindows> Window<W> {
         raw: Arc<Layout>,
         finish: Finish,
     ) -> Window<W> {
+        let aggregates_len = settings.calls.len();
         let aggregates: Arc<[Aggregate]> = settings.calls.iter().map(|call| call.aggregate.clone()).collect();
         Window {
             settings,
@@ -126,6 +129,7 @@ impl<W: OpenWindows> Window<W> {
             origin: Origin::Nowhere,
             pending: None,
             arrived: 0,
+            kinds: vec![Tags::NONE; aggregates_len],
             run: Run::default(),
         }
     }
@@ -154,9 +158,19 @@ impl<W: OpenWindows> Window<W> {
         Progress::Done
     }
 
+    /// Whether an event may be refused for what is held already. Values of one kind can always be compared.
+    fn is_guarded(&self) -> bool {
+        let calls = self.settings.calls.iter().zip(&self.kinds);
+        calls.into_iter().any(
+            |(call, kinds)| {
+                if call.aggregate.is_ordered() { is_mixed(*kinds) } else { call.aggregate.is_guarded() }
+            },
+        )
+    }
+
     fn place_rows(&mut self, pending: &mut Pending, out: &mut Output) -> Stopped {
         let by_rows = self.settings.emit != Emit::Final && self.origin != Origin::Several;
-        let is_guarded = self.settings.calls.iter().any(|call| call.aggregate.is_guarded());
+        let is_guarded = self.is_guarded();
         let mut stopped = Stopped::Done;
         while let Some(&row) = pending.rows.get(pending.next) {
             let mark = pending.batch.marks[row as usize].0;
@@ -232,8 +246,8 @@ impl<W: OpenWindows> Window<W> {
         self.run.slots.clear();
     }
 
-    /// Rejects the events whose arguments an aggregate cannot take at all, and reads the text of numbers.
-    fn prepare(&self, batch: Batch, evaluated: Evaluated, out: &mut Output) -> Pending {
+    /// Reads the text of numbers, and rejects the events whose arguments an aggregate cannot take at all.
+    fn prepare(&mut self, batch: Batch, evaluated: Evaluated, out: &mut Output) -> Pending {
         let Evaluated { columns: mut keys, texts, mut rows } = evaluated;
         let mut args = keys.split_off(self.settings.key_fields.min(keys.len()));
         for (i, column) in args.iter_mut().enumerate() {
@@ -241,17 +255,13 @@ impl<W: OpenWindows> Window<W> {
             if column.tags().has(Tag::Number) && calls().any(|call| call.aggregate.reads_values()) {
                 *column = read_numbers(column, &texts, &rows);
             }
-            for call in calls() {
-                let mut refused = Vec::new();
-                for &row in rows.iter().filter(|_| !column.tags().only(ALWAYS_TAKEN)) {
-                    if let Err(why) = call.aggregate.check_kind(column.cells()[row as usize]) {
-                        out.reject(&batch, row, Reject { code: why.code, message: why.message, at: call.at.clone() });
-                        refused.push(row);
-                    }
-                }
-                if !refused.is_empty() {
-                    without(&mut rows, &refused);
-                }
+            for call in calls().filter(|call| call.aggregate.is_choosy()) {
+                refuse(call, column, &batch, &mut rows, out);
+            }
+        }
+        for (call, kinds) in self.settings.calls.iter().zip(&mut self.kinds) {
+            if let (true, Some(column)) = (call.aggregate.is_ordered(), call.arg.and_then(|arg| args.get(arg))) {
+                rows.iter().filter_map(|row| column.cells().get(*row as usize)).for_each(|cell| kinds.add(cell.tag()));
             }
         }
         Pending { batch, keys, args, texts, rows, next: 0, late: Vec::new() }
@@ -269,6 +279,31 @@ impl<W: OpenWindows> Window<W> {
 
 /// Kinds of cells that every aggregate takes.
 const ALWAYS_TAKEN: Tags = Tags(Tag::Missing as u16 | Tag::Null as u16 | Tag::Int as u16);
+
+/// Whether there are values among these that cannot be compared with each other.
+fn is_mixed(kinds: Tags) -> bool {
+    let numbers = kinds.has(Tag::Int) || kinds.has(Tag::Float) || kinds.has(Tag::Number);
+    let strings = kinds.has(Tag::Str) || kinds.has(Tag::Escaped);
+    u8::from(numbers) + u8::from(strings) + u8::from(kinds.has(Tag::Bool)) > 1
+}
+
+/// Rejects the events whose argument is of a kind that the aggregate cannot take.
+fn refuse(call: &Call, column: &Column, batch: &Batch, rows: &mut Vec<u32>, out: &mut Output) {
+    if column.tags().only(ALWAYS_TAKEN) {
+        return;
+    }
+    let mut refused = Vec::new();
+    for &row in rows.iter() {
+        let cell = column.cells().get(row as usize).copied().unwrap_or(Cell::Missing);
+        if let Err(why) = call.aggregate.check_kind(cell) {
+            out.reject(batch, row, Reject { code: why.code, message: why.message, at: call.at.clone() });
+            refused.push(row);
+        }
+    }
+    if !refused.is_empty() {
+        without(rows, &refused);
+    }
+}
 
 /// The column with floats in place of their text. Numbers that no float can hold stay text.
 fn read_numbers(column: &Column, texts: &Texts, rows: &[u32]) -> Column {
