@@ -155,7 +155,7 @@ fn log_line(nodes: &[Arc<NodeCounters>], before: &[Counters], now: &[Counters], 
 /// A number in at most six characters.
 fn short(number: f64) -> String {
     match number {
-        n if n == 0.0 => "0".into(),
+        0.0 => "0".into(),
         n if n < 10.0 => format!("{n:.1}"),
         n if n < 10_000.0 => format!("{n:.0}"),
         n if n < 10_000_000.0 => format!("{:.1}k", n / 1e3),

@@ -102,9 +102,7 @@ impl Inputs {
 
     fn advance(&mut self) -> Option<Step> {
         let live = || self.inputs.iter().filter(|input| !input.ended);
-        if live().next().is_none() {
-            return None; // The end itself closes what is open.
-        }
+        live().next()?; // With none left, the end itself closes what is open.
         if let Some(least) = live().filter(|input| input.idle.is_none()).map(|input| input.mark).min() {
             self.idle_base = None;
             return (least > self.mark).then(|| {

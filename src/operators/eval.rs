@@ -79,6 +79,11 @@ impl Evaluator {
         self.places.len()
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
     fn texts(&mut self, batch: &Batch) -> Texts {
         let mut texts = batch.texts.clone();
         self.arena.finish(&mut texts);

@@ -259,10 +259,11 @@ impl Follower<'_> {
             }
         }
         // The beginning of a long line is read again rather than kept, one file aside.
-        if open.framer.held() > FOLLOW_HELD_BYTES_MAX && self.files.len() > 1 {
-            if let Some((_, file)) = self.files.get_index_mut(index) {
-                file.close();
-            }
+        if open.framer.held() > FOLLOW_HELD_BYTES_MAX
+            && self.files.len() > 1
+            && let Some((_, file)) = self.files.get_index_mut(index)
+        {
+            file.close();
         }
         Ok(())
     }
