@@ -2,6 +2,7 @@
 
 mod cases;
 mod docs;
+mod examples;
 mod nats;
 mod pipes;
 mod support;
