@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, LINE_BYTES_CEILING, RAW_BYTES_KEPT_MAX, READ_BYTES};
 
 use super::chunk::{BadFrame, Chunk, CsvHeader, too_long};
-use super::codes;
+use super::codes::{self, Code};
 use super::decode::read_csv_header;
 
 /// Cuts a stream into chunks. Read into [`Framer::buffer`], then take chunks from [`Framer::next_chunk`] until there is none.
@@ -42,6 +42,13 @@ enum Line {
     Bad(Box<BadFrame>),
     /// So many empty lines.
     Empty(u64),
+}
+
+/// Whether a line is the header of its input.
+enum Header {
+    No,
+    Good,
+    Bad(Box<BadFrame>),
 }
 
 /// What ends an event.
@@ -187,22 +194,25 @@ impl Framer {
         } else if end - start > self.line_max {
             self.no_header();
             Line::Bad(Box::new(self.too_long(start, end)))
-        } else if self.is_header(start, end) {
-            return;
         } else {
-            Line::Frame(start as u32..end as u32)
+            match self.take_header(start, end) {
+                Header::No => Line::Frame(start as u32..end as u32),
+                Header::Good => return,
+                Header::Bad(bad) => Line::Bad(bad),
+            }
         };
         self.ready.push_back(line);
     }
 
     /// Takes the line as the header if the input is CSV and has none yet.
-    fn is_header(&mut self, start: usize, end: usize) -> bool {
-        match &mut self.rule {
-            Rule::Csv { header: header @ None, .. } => {
-                *header = Some(Arc::new(read_csv_header(&self.buffer[start..end])));
-                true
-            }
-            _ => false,
+    fn take_header(&mut self, start: usize, end: usize) -> Header {
+        let Rule::Csv { header: header @ None, .. } = &mut self.rule else { return Header::No };
+        let read = read_csv_header(&self.buffer[start..end]);
+        let why = read.0.as_ref().err().cloned();
+        *header = Some(Arc::new(read));
+        match why {
+            None => Header::Good,
+            Some(message) => Header::Bad(Box::new(self.bad(start, end, codes::CSV_HEADER, message))),
         }
     }
 
@@ -215,13 +225,17 @@ impl Framer {
     }
 
     fn too_long(&self, start: usize, end: usize) -> BadFrame {
+        self.bad(start, end, codes::LINE_TOO_LONG, too_long("line", end - start, self.line_max))
+    }
+
+    fn bad(&self, start: usize, end: usize, code: Code, message: String) -> BadFrame {
         let kept = &self.buffer[start..end.min(start + RAW_BYTES_KEPT_MAX)];
         BadFrame {
             before: 0,
             raw: Bytes::copy_from_slice(kept),
             length: (end - start) as u64,
-            code: codes::LINE_TOO_LONG,
-            message: too_long("line", end - start, self.line_max),
+            code,
+            message,
             offset: i64::try_from(self.position + start as u64).ok(),
         }
     }

@@ -70,16 +70,23 @@ impl Fault {
             Why::Trailing => "the event is complete, yet more text follows",
             Why::NotObject => "an event is a JSON object, which starts with `{`",
         };
-        format!("byte {}: {what}, found {}", self.at + 1, found(text, self.at as usize))
+        let width = match self.why {
+            Why::Escape => 2,
+            Why::Surrogate => 6,
+            _ => 1,
+        };
+        format!("byte {}: {what}, found {}", self.at + 1, found(text, self.at as usize, width))
     }
 }
 
-fn found(text: &[u8], at: usize) -> String {
+/// The characters that stand at a place, at most `width`.
+fn found(text: &[u8], at: usize, width: usize) -> String {
     let rest = text.get(at..).unwrap_or_default();
-    let rest = &rest[..rest.len().min(4)];
+    let rest = &rest[..rest.len().min(4 * width)];
     let valid = rest.utf8_chunks().next().map(|chunk| chunk.valid()).unwrap_or_default();
-    match (valid.chars().next(), rest.first()) {
-        (Some(c), _) if !c.is_control() => format!("`{c}`"),
+    let shown: String = valid.chars().take(width).take_while(|c| !c.is_control()).collect();
+    match (shown.as_str(), rest.first()) {
+        (shown, _) if !shown.is_empty() => format!("`{shown}`"),
         (_, Some(byte)) => format!("byte 0x{byte:02x}"),
         (_, None) => "the end".to_owned(),
     }
@@ -425,5 +432,8 @@ mod tests {
     fn messages_name_the_place_and_the_character() {
         let fault = check_value("{\"é\":é}".as_bytes(), 128).expect_err("é is no value");
         assert_eq!(fault.message("{\"é\":é}".as_bytes(), 128), "byte 7: expected a value, found `é`");
+        let text = br#"{"a":"\ud83d."}"#;
+        let fault = check_value(text, 128).expect_err("half a character");
+        assert_eq!(fault.message(text, 128), "byte 7: a lone surrogate escape is half a character, found `\\ud83d`");
     }
 }
