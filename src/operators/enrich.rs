@@ -87,11 +87,10 @@ impl Watched for Source {
     }
 
     fn reload(&self) -> Result<String, String> {
-        let table =
-            Rows::load(&self.path, &self.columns).map_err(|error| format!("{}: {error}", self.path.display()))?;
+        let table = Rows::load(&self.path, &self.columns).map_err(|error| error.to_string())?;
         let rows = table.len();
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
-        Ok(format!("{}: {rows} rows", self.path.display()))
+        Ok(format!("{rows} {}", if rows == 1 { "row" } else { "rows" }))
     }
 }
 
@@ -298,7 +297,7 @@ mod tests {
         let mut run = Running::start(&stage, 1, &[]);
         let watched = stage.watched();
         std::fs::write(&path, "id,new\n1,yes\n").unwrap();
-        assert!(watched[0].reload().unwrap().ends_with("t.csv: 1 rows"));
+        assert_eq!(watched[0].reload().unwrap(), "1 row");
         run.give(&[r#"{"user":1}"#]);
         std::fs::write(&path, "ident\n1\n").unwrap();
         assert!(watched[0].reload().is_err());

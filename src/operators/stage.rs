@@ -55,8 +55,8 @@ pub trait Watched: Send + Sync {
     /// The file.
     fn path(&self) -> &Path;
 
-    /// Reads it, and lets the stage use it from its next batch on. Both texts are for the log: what was read, or why the
-    /// stage goes on with what it had.
+    /// Reads it, and lets the stage use it from its next batch on. Both texts are for the log, after the file's name: what was
+    /// read, or why the stage goes on with what it had.
     fn reload(&self) -> Result<String, String>;
 }
 
