@@ -5,4 +5,5 @@ mod docs;
 mod examples;
 mod nats;
 mod pipes;
+mod schema;
 mod support;

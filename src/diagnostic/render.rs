@@ -95,7 +95,7 @@ fn line_start(text: &str, at: usize) -> usize {
 
 fn line_end(text: &str, at: usize) -> usize {
     let at = floor(text, at);
-    text[at..].find('\n').map_or(text.len(), |newline| at + newline)
+    text[at..].find(['\n', '\r']).map_or(text.len(), |end| at + end)
 }
 
 #[cfg(test)]

@@ -93,6 +93,12 @@ impl Sources {
             let end = (span.end as usize).min(to) - from;
             bytes[(span.start as usize).max(from) - from..end].fill(b'*');
         }
+        if text.contains("\r\n") {
+            let bytes = bytes.get_or_insert_with(|| text.as_bytes().to_vec());
+            for at in text.match_indices("\r\n").map(|(at, _)| at) {
+                bytes[at] = b' ';
+            }
+        }
         Some(match bytes {
             None => text.into(),
             Some(bytes) => String::from_utf8_lossy(&bytes).into_owned().into(),

@@ -264,7 +264,10 @@ impl<'a> Planner<'a> {
         let mut context = self.context();
         for section in sections {
             section.each_expr(&mut |key, text| {
-                context.compile(key, text, Want::Value);
+                // Aggregates are no functions of one event; they are checked once the window's keys are right.
+                if !key.starts_with("aggregate.") {
+                    context.compile(key, text, Want::Value);
+                }
             });
         }
     }

@@ -19,7 +19,13 @@ pub(super) struct Whole<'a> {
 impl Whole<'_> {
     /// The way out that always works.
     pub fn in_quotes(&self) -> String {
-        format!("put the value in single quotes: `{}: {}`", self.key, quoted(self.value))
+        // A text in single quotes, which Rhai would not take, gets double ones.
+        let second = self.value.strip_prefix('\'').and_then(|rest| Some((rest, rest.find('\'')?)));
+        let value = match second {
+            Some((rest, end)) => format!("\"{}\"{}", &rest[..end], &rest[end + 1..]),
+            None => self.value.to_string(),
+        };
+        format!("put the value in single quotes: `{}: {}`", self.key, quoted(&value))
     }
 }
 
@@ -152,7 +158,8 @@ fn eaten_by(whole: &Whole<'_>, kind: &ErrorKind) -> Option<(&'static Code, Strin
                 "YAML reads a value that starts with `{first}` as a list or a mapping, and there is more behind it"
             ),
         ),
-        '%' | '@' | '`' | '|' | '>' | ',' | ']' | '}' => {
+        '`' => (&codes::YAML_ATE_INDICATOR, "a backtick at the start of a value means something else in YAML".into()),
+        '%' | '@' | '|' | '>' | ',' | ']' | '}' => {
             (&codes::YAML_ATE_INDICATOR, format!("`{first}` at the start of a value means something else in YAML"))
         }
         '-' | '?' if value[1..].starts_with(' ') => {
@@ -224,7 +231,9 @@ pub(super) fn expression(
         }
         Kind::Sequence { flow: true, .. } | Kind::Mapping { flow: true, .. } => {
             let raw = file_text.get(node.span.start as usize..node.span.end as usize).unwrap_or("");
-            let sign = if raw.starts_with('{') { "#" } else { "" };
+            let object =
+                matches!(&node.kind, Kind::Mapping { pairs, .. } if pairs.iter().any(|pair| !pair.value.is_null()));
+            let sign = if object { "#" } else { "" };
             diagnostics
                 .error(
                     &codes::YAML_ATE_FLOW,

@@ -93,7 +93,7 @@ fn edge(spec: &TopologySpec, reader: &str, from: &PortRef, diagnostics: &mut Dia
     match did_you_mean(id, known.iter().copied().filter(|known| *known != reader)) {
         Some(near) => report.help(format!("did you mean `{near}`?")),
         None if known.is_empty() => report,
-        None => report.help(format!("there are {}", list(&known))),
+        None => report.help(format!("what can be read: {}", list(&known))),
     };
     false
 }
@@ -118,10 +118,11 @@ fn no_port(from: &PortRef, names: &[&str], main: bool, diagnostics: &mut Diagnos
             let report = diagnostics.error(&codes::UNKNOWN_PORT, from.span, format!("`{id}` has no port `{port}`"));
             let report = match did_you_mean(port, all.iter().copied()) {
                 Some(near) => report.help(format!("did you mean `{id}.{near}`?")),
+                None if names.is_empty() => report.help(format!("its only port is `{ERRORS}`")),
                 None => report.help(format!("its ports are {}", list(&all))),
             };
             if main {
-                report.help(format!("its results are read as `{id}`, without a port"));
+                report.help(format!("its events are read as `{id}`, without a port"));
             }
         }
     }

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use super::model::{Catalog, FileRef, NodeHead, Param, Settings, SinkSpec, SourceSpec, StageSpec, TopologySpec};
 use super::reader::{At, Reader, list};
 use super::table::Table;
-use super::tree::{Node, Pair};
+use super::tree::{Kind, Node, Pair};
 use super::value::{Item, PortRef, Section, Value};
 use super::{graph, scalars, tables, tree};
 use crate::diagnostic::{Diagnostics, FileId, Span, codes};
@@ -67,12 +67,9 @@ pub fn read(
     diagnostics: &mut Diagnostics,
 ) -> Option<TopologySpec> {
     let file = diagnostics.add_file(path.display().to_string(), text);
-    // An editor's byte order mark is no content; spaces keep the places right.
-    let without_bom = text.strip_prefix('\u{feff}').map(|rest| format!("   {rest}"));
-    let text = without_bom.as_deref().unwrap_or(text);
     let root = tree::parse(file, text, diagnostics)?;
     let dir = path.parent().map(Path::to_path_buf).unwrap_or_default();
-    let reader = Reader { text, dir: &dir, env: outside.env, diagnostics };
+    let reader = Reader { text, dir: &dir, env: outside.env, diagnostics, lost: 0 };
     let mut builder = Builder { reader, catalog, nodes: IndexMap::new() };
     let mut spec = builder.topology(file, path, &root, outside.set)?;
     graph::check(&mut spec, diagnostics);
@@ -104,6 +101,13 @@ impl Builder<'_, '_> {
             return None;
         }
         let whole = Span::of_file(file);
+        if !matches!(root.kind, Kind::Mapping { .. }) {
+            self.reader
+                .diagnostics
+                .error(&codes::WRONG_TYPE, root.span, format!("a topology is a mapping, and this is {}", root.shape()))
+                .help("it has keys like `sources:` and `sinks:` in its first column");
+            return None;
+        }
         let all = self.reader.pairs(("the file", whole), root, &codes::DUPLICATE_KEY)?;
         let pairs: Vec<&Pair> = all.into_iter().filter(|pair| !pair.key.starts_with("x-")).collect();
         let nodes = |name: &str| pairs.iter().copied().find(|pair| pair.key == name);

@@ -13,7 +13,7 @@ use super::scalars;
 use super::table::{Choice, Default, Key, Rule, Table, Type};
 use super::tree::{Kind, Node, Pair, Scalar};
 use super::value::{Entry, Item, NamedExpr, PortRef, Section, Value};
-use crate::diagnostic::{Code, Diagnostics, Severity, Span, codes};
+use crate::diagnostic::{Code, Diagnostics, Severity, Span, codes, did_you_mean};
 
 /// A key as it stands in the file, for messages about its value.
 pub(super) type At<'a> = (&'a str, Span);
@@ -23,12 +23,14 @@ pub(super) struct Reader<'a> {
     pub dir: &'a Path,
     pub env: &'a dyn Fn(&str) -> Option<String>,
     pub diagnostics: &'a mut Diagnostics,
+    /// Values that could not be read and were reported before.
+    pub lost: usize,
 }
 
 impl Reader<'_> {
     /// How many errors there are so far: more afterwards mean that something is broken.
     pub fn errors(&self) -> usize {
-        self.diagnostics.found().iter().filter(|d| d.severity == Severity::Error).count()
+        self.lost + self.diagnostics.found().iter().filter(|d| d.severity == Severity::Error).count()
     }
 
     /// Reads a mapping all of whose keys are in the table. None if it is no mapping at all.
@@ -62,7 +64,8 @@ impl Reader<'_> {
         let written = |name: &str| pairs.iter().find(|pair| pair.key == name).map(|pair| pair.key_span);
         for key in table.keys {
             match key.default {
-                Default::Value(text) if written(key.name).is_none() => {
+                // Also where what is written could not be read: a section whose keys all have defaults can always be used.
+                Default::Value(text) if !section.entries.contains_key(key.name) => {
                     if let Some(value) = self.default(key, text) {
                         let item = Item { value, span };
                         section.entries.insert(key.name, Entry { key_span: span, item, written: false });
@@ -70,7 +73,7 @@ impl Reader<'_> {
                 }
                 // Nodes are read, and missed, by whoever knows their tables.
                 _ if matches!(key.ty, Type::Nodes) => {}
-                _ if key.required && written(key.name).is_none() => self.missing_key(span, table, key),
+                _ if key.required && written(key.name).is_none() => self.missing_key(span, table, key, pairs),
                 _ => {}
             }
         }
@@ -91,21 +94,25 @@ impl Reader<'_> {
         self.value((key.name, Span::NONE), &Node { span: Span::NONE, kind, tag: None }, &key.ty)
     }
 
-    fn missing_key(&mut self, span: Span, table: &'static Table, key: &'static Key) {
+    fn missing_key(&mut self, span: Span, table: &'static Table, key: &'static Key, pairs: &[&Pair]) {
+        let unknown = pairs.iter().filter(|pair| table.key(&pair.key).is_none());
+        if unknown.into_iter().any(|pair| did_you_mean(&pair.key, [key.name]).is_some()) {
+            return; // A slip in its name is told as such.
+        }
         let report =
             self.diagnostics.error(&codes::MISSING_KEY, span, format!("`{}` needs the key `{}`", table.name, key.name));
-        let doc = key.doc.trim_end_matches('.');
-        match key.example {
-            Some(example) => report.help(format!("{doc}: `{}: {example}`", key.name)),
-            None => report.help(doc),
-        };
+        let doc = key.doc.split_once(". ").map_or(key.doc, |(first, _)| first).trim_end_matches('.');
+        let report = report.help(doc);
+        if let Some(example) = key.example {
+            report.help(format!("for example `{}: {example}`", key.name));
+        }
     }
 
     pub fn unknown_key<'c>(&mut self, place: &str, pair: &Pair, known: impl Iterator<Item = &'c str>) {
         let known: Vec<&str> = known.collect();
         let report =
             self.diagnostics.error(&codes::UNKNOWN_KEY, pair.key_span, format!("`{place}` has no key `{}`", pair.key));
-        let near = crate::diagnostic::did_you_mean(&pair.key, known.iter().copied());
+        let near = did_you_mean(&pair.key, known.iter().copied());
         match near {
             Some(near) => report.help(format!("did you mean `{near}`?")),
             None if known.is_empty() => report.help("it has no keys at all: write `{}`"),
@@ -176,7 +183,10 @@ impl Reader<'_> {
         self.no_tag(node);
         let pairs = match &node.kind {
             Kind::Mapping { pairs, .. } => pairs.as_slice(),
-            Kind::Lost => return None,
+            Kind::Lost => {
+                self.lost += 1;
+                return None;
+            }
             Kind::Scalar(_) if node.is_null() => &[],
             Kind::Scalar(_) | Kind::Sequence { .. } => {
                 self.wrong_type(at, node, "a mapping");
@@ -226,6 +236,7 @@ impl Reader<'_> {
     /// Reads a value as a type says. None if it could not be read; that was reported.
     pub fn value(&mut self, at: At<'_>, node: &Node, ty: &'static Type) -> Option<Value> {
         if matches!(node.kind, Kind::Lost) {
+            self.lost += 1;
             return None;
         }
         match ty {

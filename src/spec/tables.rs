@@ -95,13 +95,13 @@ pub static LIMITS: Table = Table::new(
             Type::Int { min: 1, max: ANY_MAX },
             "The most items of an array that an expression may make.",
         )
-        .default("65536"),
+        .default("100000"),
         Key::new(
             "map",
             Type::Int { min: 1, max: ANY_MAX },
             "The most fields of an object that an expression may make.",
         )
-        .default("16384"),
+        .default("10000"),
         Key::new(
             "operations",
             Type::Int { min: 100, max: ANY_MAX },
