@@ -114,6 +114,7 @@ codes! {
     BAD_ID = "bad-id", "A node's id or a port's name that is not one",
         "Ids start with a small letter and go on with small letters, digits and `_`, so that they can be written in `from` and seen in metrics.", "sources: { Card-In: {} }";
     EMPTY_VALUE = "empty-value", "A key without a value", "YAML reads an empty value as null. Write the value, or remove the key.", "filter:";
+    BAD_PATTERN = "bad-pattern", "A pattern of files that cannot be read", "In a pattern `*` and `?` stand for characters, `[a-z]` for one of a range, `**` for folders. A bracket that stands for itself is written `[[]`.", "path: in[.jsonl";
     BAD_TEMPLATE = "bad-template", "A template whose braces do not match", "In a template `{{` starts an expression and `}}` ends it.", "path: out/{{ event.day .jsonl";
     PLAIN_SECRET = "plain-secret", "A secret written into the file",
         "Files get committed and printed. Name the environment variable or the file that holds the secret.", "auth: { password: hunter2 }";

@@ -80,6 +80,11 @@ impl Reader<'_> {
                 };
                 (&codes::BAD_NUMBER, takes(format!("a whole number {range}")), String::new())
             }
+            Type::Glob if is_path(&text.text) => {
+                let why = glob::Pattern::new(&text.text).err().map_or("", |error| error.msg);
+                let message = format!("`{key}` takes a path or pattern, and `{written}` is none: {why}");
+                (&codes::BAD_PATTERN, message, "a bracket that stands for itself is written `[[]`".into())
+            }
             Type::Share => (&codes::BAD_NUMBER, takes(shape), "a tenth is `0.1`".into()),
             Type::Name => (
                 &codes::BAD_ID,

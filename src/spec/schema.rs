@@ -196,7 +196,7 @@ fn type_schema(ty: &Type) -> Value {
         }
         Type::From => {
             let port = or_env(json!({ "type": "string", "pattern": PORT_REF }));
-            json!({ "anyOf": [port, { "type": "array", "minItems": 1, "uniqueItems": true, "items": port }] })
+            json!({ "anyOf": [port, { "type": "array", "minItems": 1, "items": port }] })
         }
         Type::MapOf(item) => json!({ "type": ["object", "null"], "additionalProperties": type_schema(item) }),
         Type::Nodes | Type::Any => json!({}),

@@ -260,7 +260,7 @@ fn values_are_read_by_their_types() {
     assert_eq!(file("path: ${NOPE}/x"), ["yaml-ate-flow"]);
     assert_eq!(file("path: '${NOPE:-there}/x'"), [""; 0]);
     assert_eq!(file("path: '${BAD-NAME}'"), ["env-syntax"]);
-    assert_eq!(file("path: 'x['"), ["bad-value"]);
+    assert_eq!(file("path: 'x['"), ["bad-pattern"]);
     assert_eq!(file("path: !x y"), ["yaml-tag"]);
     assert_eq!(file("path: x, path: y"), ["duplicate-key"]);
     let secret = |value: &str| {

@@ -43,7 +43,7 @@ fn check_cases() {
         command.args(["check", "topology.yaml"]).args(lines(&case.join("args")));
         command.env("RUNNER_TEST_VALUE", "7");
         let got = finish(command, None);
-        let said = got.stderr + &String::from_utf8_lossy(&got.stdout);
+        let said = format!("{}{}", got.stderr, String::from_utf8_lossy(&got.stdout));
         if update {
             fs::write(case.join("stderr.txt"), said).expect("the expectation is written");
             return Vec::new();
