@@ -67,7 +67,9 @@ pub const EXPR_REGEX_BYTES_MAX: usize = 1 << 20;
 /// Bytes that one regular expression uses to remember what it has matched.
 pub const EXPR_REGEX_CACHE_BYTES_MAX: usize = 1 << 20;
 /// Bytes of text that the expressions of one operator make for one batch.
-pub const EXPR_ARENA_BYTES_MAX: usize = 1 << 30;
+pub const EXPR_ARENA_BYTES_MAX: usize = 256 << 20;
+/// Bytes that a filter keeps for the text it makes, from one batch to the next.
+pub const EXPR_SCRATCH_BYTES_KEPT_MAX: usize = 4 << 20;
 /// Messages of a JetStream stream that wait in memory or have been asked for.
 pub const NATS_PULL_EVENTS_MAX: usize = 2 * BATCH_EVENTS_MAX;
 /// Bytes of one request for messages of a stream; nothing more is asked for while so many wait. A larger message comes alone.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rhai::{Dynamic, Map};
 
 use crate::event::{Batch, Body, Cell, Layout, Path, TextRef, Texts};
-use crate::limits::EXPR_ARENA_BYTES_MAX;
+use crate::limits::{EXPR_ARENA_BYTES_MAX, EXPR_SCRATCH_BYTES_KEPT_MAX};
 
 use super::codes;
 use super::json::{self, Big, Number, Reader};
@@ -34,6 +34,12 @@ impl Arena {
         if !self.text.is_empty() && usize::from(self.index) == texts.len() {
             texts.push(std::mem::take(&mut self.text).into());
         }
+    }
+
+    /// Gives back what a batch of unusual text made it grow to.
+    pub(crate) fn shrink(&mut self) {
+        self.text.clear();
+        self.text.shrink_to(EXPR_SCRATCH_BYTES_KEPT_MAX);
     }
 
     /// Bytes made so far.

@@ -94,9 +94,16 @@ fn every_operator_on_every_pair_of_kinds() {
             compare(&context, &format!("let x = event.a; x {symbol}= event.b; x"), &pairs);
         }
     }
-    for text in
-        ["event.a && event.b", "event.a || event.b", "event.a ?? event.b", "event.a[event.b]", "event.a in event.b"]
-    {
+    for text in [
+        "event.a in 0..event.b",
+        "event.a in event.b..=63",
+        "event.a !in 1..5",
+        "event.a && event.b",
+        "event.a || event.b",
+        "event.a ?? event.b",
+        "event.a[event.b]",
+        "event.a in event.b",
+    ] {
         compare(&context, text, &pairs);
     }
     for text in [
@@ -224,6 +231,7 @@ fn expression() -> impl Strategy<Value = String> {
                 .prop_map(|(a, b, c)| format!("{{ let y = {a}; if {b} {{ y = {c}; }} y }}")),
             1 => (inner.clone(), inner.clone())
                 .prop_map(|(a, b)| format!("(switch {a} {{ 1 => {b}, \"a\" if event.b == 1 => 2, 2..9 => 3, _ => x }})")),
+            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} in 1..({b}))")),
             1 => inner.clone().prop_map(|a| format!("sign_of({a})")),
             1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("two({a}, {b})")),
             1 => inner.clone().prop_map(|a| format!("x_of({a})")),
@@ -243,7 +251,7 @@ fn event() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, max_global_rejects: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, max_global_rejects: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_expressions(text in expression(), lines in proptest::collection::vec(event(), 1..12)) {

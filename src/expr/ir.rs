@@ -41,6 +41,7 @@ pub(crate) enum Ir {
     Index(Box<Index>),
     /// `value?.rest`: null where the value is, else the rest, which reads the value from a variable.
     Optional(Box<Optional>),
+    InRange(Box<InRange>),
     /// The texts of values, one after another.
     Text(Vec<Ir>, Position),
     Array(Vec<Ir>, Position),
@@ -72,6 +73,19 @@ pub(crate) struct Index {
     pub at: Position,
     /// Of the bracket.
     pub bracket: Position,
+}
+
+/// `value in from..to`.
+#[derive(Clone, Debug)]
+pub(crate) struct InRange {
+    pub from: Ir,
+    pub to: Ir,
+    /// Whether `to` is in it.
+    pub last: bool,
+    pub value: Ir,
+    /// Of the range.
+    pub range_at: Position,
+    pub at: Position,
 }
 
 #[derive(Clone, Debug)]

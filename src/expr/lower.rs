@@ -10,11 +10,12 @@ use crate::limits::{EXPR_INLINE_DEPTH_MAX, EXPR_NODES_MAX};
 use super::chain::{self, Link, Step};
 use super::check::META_FIELDS;
 use super::context::Shared;
-use super::ir::{Call, Compiled, Fields, If, Index, Inline, Ir, Optional};
+use super::ir::{Call, Compiled, Fields, If, InRange, Index, Inline, Ir, Optional};
 use super::library;
-use super::ops::Op;
+use super::ops::{self, Op};
 use super::problem::Source;
 use super::switch;
+use super::value::Value;
 
 /// Why something cannot be compiled, and where.
 pub(crate) type Refusal = (Position, &'static str);
@@ -352,16 +353,19 @@ impl<'a> Lower<'a> {
     /// A call of a function, or an operator.
     fn call(&mut self, call: &FnCallExpr, at: Position) -> Result<Ir, Refusal> {
         let name = call.name.as_str();
-        if call.is_operator_call() {
+        // `!in` is a call of `contains` that Rhai counts among the operators.
+        if call.is_operator_call() && name != "contains" {
             return self.operator(name, &call.args, at);
         }
         if self.shared.functions.contains_key(&(name.to_owned(), call.args.len())) {
             return self.inline(name, &call.args, at);
         }
-        if let ("contains", [Expr::FnCall(range, _), _]) = (name, &call.args[..])
-            && matches!(range.name.as_str(), ".." | "..=")
+        if let ("contains", [Expr::FnCall(range, range_at), value]) = (name, &call.args[..])
+            && let (".." | "..=", [from, to]) = (range.name.as_str(), &range.args[..])
         {
-            return Err((at, "ranges are interpreted"));
+            let (from, to) = (self.operand(from)?, self.operand(to)?);
+            let (value, last) = (self.operand(value)?, range.name == "..=");
+            return Ok(Ir::InRange(Box::new(InRange { from, to, last, value, range_at: *range_at, at })));
         }
         let args = self.operands(&call.args)?;
         self.native(name, args, at)
@@ -381,13 +385,32 @@ impl<'a> Lower<'a> {
         match (symbol, operands.pop(), operands.pop()) {
             (symbol, Some(b), Some(a)) => {
                 let op = Op::of(symbol).ok_or((at, "this operator is interpreted"))?;
-                Ok(Ir::Binary(op, Box::new(a), Box::new(b), at))
+                Ok(self.folded(op, &a, &b).unwrap_or_else(|| Ir::Binary(op, Box::new(a), Box::new(b), at)))
             }
             ("-", Some(value), None) => Ok(Ir::Unary("-", Box::new(value), at)),
             ("+", Some(value), None) => Ok(Ir::Unary("+", Box::new(value), at)),
             ("!", Some(value), None) => Ok(Ir::Unary("!", Box::new(value), at)),
             _ => Err((at, "this operator is interpreted")),
         }
+    }
+
+    /// The result of an operator on two number constants, where it is one.
+    fn folded(&mut self, op: Op, a: &Ir, b: &Ir) -> Option<Ir> {
+        let (Ir::Const(a), Ir::Const(b)) = (a, b) else { return None };
+        let result = match (self.compiled.consts.get(*a)?, self.compiled.consts.get(*b)?) {
+            (Cell::Int(a), Cell::Int(b)) => ops::ints(op, *a, *b),
+            (Cell::Float(a), Cell::Float(b)) => ops::floats(op, *a, *b),
+            (Cell::Int(a), Cell::Float(b)) => ops::floats(op, *a as f64, *b),
+            (Cell::Float(a), Cell::Int(b)) => ops::floats(op, *a, *b as f64),
+            _ => return None,
+        };
+        let cell = match result.ok()? {
+            Value::Bool(bool) => Cell::Bool(bool),
+            Value::Int(int) => Cell::Int(int),
+            Value::Float(float) => Cell::Float(float),
+            _ => return None,
+        };
+        Some(Ir::Const(self.compiled.constant(cell)))
     }
 
     /// A function of the topology's files, its parameters as variables.

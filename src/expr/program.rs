@@ -132,15 +132,17 @@ impl Program {
     ) -> Vec<u32> {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.begin(&batch.texts);
-        if let Engine::Compiled(machine) = &mut self.engine {
+        let kept = if let Engine::Compiled(machine) = &mut self.engine {
             let code = machine.code();
-            let kept = machine.run(batch, rows, locals, &mut scratch, errors).filter(code.root.as_ref(), rows);
-            self.scratch = scratch;
-            return kept;
-        }
-        let column = self.eval(batch, rows, locals, &mut scratch, errors);
+            machine.run(batch, rows, locals, &mut scratch, errors).filter(code.root.as_ref(), rows)
+        } else {
+            let column = self.eval(batch, rows, locals, &mut scratch, errors);
+            let holds = |row: &u32| column.cells().get(*row as usize) == Some(&Cell::Bool(true));
+            rows.iter().copied().filter(holds).collect()
+        };
+        scratch.shrink();
         self.scratch = scratch;
-        rows.iter().copied().filter(|row| column.cells().get(*row as usize) == Some(&Cell::Bool(true))).collect()
+        kept
     }
 }
 

@@ -10,13 +10,14 @@ use crate::expr::call;
 use crate::expr::cells::{self, Space};
 use crate::expr::codes;
 use crate::expr::interpret::bounds;
-use crate::expr::ir::{Call, Index, Ir};
+use crate::expr::ir::{Call, InRange, Index, Ir};
 use crate::expr::json::{self, Reader};
 use crate::expr::library::Run as Implementation;
 use crate::expr::ops;
 use crate::expr::value::{Fail, Returned, Value};
 
-use super::{Run, Vector, normal};
+use super::reads::normal;
+use super::{Run, Vector};
 
 impl Run<'_> {
     pub(super) fn field(&mut self, value: &Ir, path: &Path, rows: &mut Vec<u32>) -> Vector {
@@ -59,6 +60,42 @@ impl Run<'_> {
         self.free(index);
         self.fail_all(inside, parts.at, rows);
         self.fail_all(outside, parts.bracket, rows);
+        Vector::Buf(buf)
+    }
+
+    pub(super) fn in_range(&mut self, parts: &InRange, rows: &mut Vec<u32>) -> Vector {
+        let from = self.eval(&parts.from, rows);
+        let to = self.eval(&parts.to, rows);
+        let mut fails = Vec::new();
+        for &row in rows.iter() {
+            let cell = |vector| Self::source(self.m, self.batch, self.args, vector).at(row as usize);
+            if range(cell(&from), cell(&to)).is_none() {
+                fails.push((row, Fail::new(codes::TYPE, "a range is from an int to an int")));
+            }
+        }
+        self.fail_all(fails, parts.range_at, rows);
+        let value = self.eval(&parts.value, rows);
+        let mut buf = self.buf();
+        buf.tags = Tags::BOOL;
+        let mut fails = Vec::new();
+        for &row in rows.iter() {
+            let cell = |vector| Self::source(self.m, self.batch, self.args, vector).at(row as usize);
+            let (from, to) = range(cell(&from), cell(&to)).unwrap_or_default();
+            match cell(&value) {
+                Cell::Int(value) => {
+                    let inside = value >= from && (value < to || parts.last && value == to);
+                    buf.cells[row as usize] = Cell::Bool(inside);
+                }
+                other => {
+                    let kind = ops::article(&self.space().value(other).kind().to_string());
+                    fails.push((row, Fail::new(codes::TYPE, format!("a range holds ints, not {kind}"))));
+                }
+            }
+        }
+        for vector in [from, to, value] {
+            self.free(vector);
+        }
+        self.fail_all(fails, parts.at, rows);
         Vector::Buf(buf)
     }
 
@@ -292,6 +329,16 @@ fn part(value: Value<'_>, args: &[Cell], space: &Space<'_>) -> Option<Cell> {
             _ => Cell::Json(at),
         })
     })
+}
+
+/// The ends of a range, which may be open as Rhai's are.
+fn range(from: Cell, to: Cell) -> Option<(i64, i64)> {
+    match (from, to) {
+        (Cell::Int(from), Cell::Int(to)) => Some((from, to)),
+        (Cell::Int(from), Cell::Missing | Cell::Null) => Some((from, i64::MAX)),
+        (Cell::Missing | Cell::Null, Cell::Int(to)) => Some((0, to)),
+        _ => None,
+    }
 }
 
 /// `target[index]`. A failure is at the index (`true`) or at the bracket.
