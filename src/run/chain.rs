@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
 
 use crate::event::{Batch, Timestamp};
 use crate::flow::{Barrier, ErrorEvents, Message, Operator, Output, Progress, Rejected, Watermark};
@@ -32,6 +33,8 @@ pub(super) struct Link {
 pub(super) struct Chain {
     pub links: Vec<Link>,
     pub clock: Clock,
+    /// Cancelled: the topology stops, and nothing waits for the clock any more.
+    pub stop: CancellationToken,
 }
 
 /// What a node is given.
@@ -165,13 +168,20 @@ impl Chain {
             if !rejected.is_empty() {
                 self.reject(link, rejected).await?;
             }
+            let mut hurry = false;
             match progress {
                 Progress::Done => return Ok(()),
                 Progress::More => tokio::task::consume_budget().await,
-                Progress::Wait(until) => self.clock.sleep_until(until).await,
+                Progress::Wait(until) => tokio::select! {
+                    () = self.clock.sleep_until(until) => {}
+                    () = self.stop.cancelled() => hurry = true,
+                },
             }
             out = Output::new(self.clock.now());
-            progress = self.operator(link).resume(&mut out).map_err(|fatal| self.fatal(link, fatal))?;
+            let operator = self.operator(link);
+            // What waits would keep the topology from stopping: it goes out as it does before a barrier.
+            let next = if hurry { operator.on_barrier(&mut out) } else { operator.resume(&mut out) };
+            progress = next.map_err(|fatal| self.fatal(link, fatal))?;
         }
     }
 

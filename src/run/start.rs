@@ -128,7 +128,7 @@ impl Starter {
         let (mut sources, mut sinks) = (Vec::new(), 0);
         for (node, opened) in opened.into_iter().enumerate() {
             let Some(links) = chains[node].take().filter(|_| !self.plan.nodes[node].is_fused) else { continue };
-            let chain = Chain { links, clock: self.clock };
+            let chain = Chain { links, clock: self.clock, stop: self.stop.clone() };
             let intake = Intake::new(std::mem::take(&mut self.receivers[node]).into_iter().flatten().collect());
             match (&self.plan.nodes[node].work, opened) {
                 (Work::Source(source), Opened::Source(open)) => {
