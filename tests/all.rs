@@ -5,5 +5,6 @@ mod docs;
 mod examples;
 mod nats;
 mod pipes;
+mod process;
 mod schema;
 mod support;

@@ -1,0 +1,163 @@
+//! The program as a process: pipes, signals, exit codes.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::support::{finish, runner, wait};
+
+const ECHO: &str = "\
+sources: { in: { stdin: {} } }
+stages: { adults: { from: in, filter: event.age >= 18 } }
+sinks: { out: { from: adults, stdout: {} } }
+";
+
+const ENDLESS: &str = "\
+sources: { in: { generate: { event: '#{ n: i }', rate: 1000/s } } }
+sinks: { out: { from: in, file: { path: out.jsonl } } }
+";
+
+fn folder(topology: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    fs::write(dir.path().join("t.yaml"), topology).expect("the topology is written");
+    dir
+}
+
+fn start(dir: &Path) -> Child {
+    let mut command = runner(dir);
+    command.arg("t.yaml").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("the program starts")
+}
+
+/// Sends a signal by name; the child is ours and has not been waited for.
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().expect("kill runs");
+    assert!(sent.success());
+}
+
+/// Waits until a file has something in it.
+fn until_written(path: &Path) {
+    for _ in 0..1000 {
+        if fs::metadata(path).is_ok_and(|file| file.len() > 0) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{} is not written", path.display());
+}
+
+#[test]
+fn stdin_to_stdout_and_logs_to_stderr() {
+    let dir = folder(ECHO);
+    let mut command = runner(dir.path());
+    command.arg("t.yaml");
+    let done = finish(command, Some(b"{\"age\":17}\n{\"age\":18, \"x\":1.50}\n".to_vec()));
+    assert_eq!(String::from_utf8_lossy(&done.stdout), "{\"age\":18, \"x\":1.50}\n");
+    assert!(done.stderr.contains("2 events read"), "{}", done.stderr);
+    assert_eq!(done.status.code(), Some(0));
+}
+
+#[test]
+fn an_event_passes_while_the_input_stays_open() {
+    let dir = folder(ECHO);
+    let mut child = start(dir.path());
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(b"{\"age\":40}\n").expect("it reads");
+    let mut line = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    stdout.read_line(&mut line).expect("it writes");
+    assert_eq!(line, "{\"age\":40}\n");
+    drop(stdin);
+    assert!(wait(&mut child, Duration::from_secs(10)).is_some_and(|status| status.success()));
+}
+
+#[test]
+fn one_signal_stops_in_order() {
+    for name in ["INT", "TERM"] {
+        let dir = folder(ENDLESS);
+        let mut child = start(dir.path());
+        until_written(&dir.path().join("out.jsonl"));
+        signal(&child, name);
+        let status = wait(&mut child, Duration::from_secs(20)).expect("it stops");
+        assert_eq!(status.code(), Some(0));
+        let mut said = String::new();
+        child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("it is text");
+        assert!(said.contains("wrote out.jsonl"), "{said}");
+        let text = fs::read_to_string(dir.path().join("out.jsonl")).expect("the output is there");
+        let numbers: Vec<String> = (0..text.lines().count()).map(|n| format!("{{\"n\":{n}}}")).collect();
+        assert!(text.lines().eq(numbers.iter().map(String::as_str)), "every event once, in order, whole lines");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    // A throttle that holds events back for hours keeps the first signal waiting.
+    let dir = folder(
+        "sources: { in: { generate: { event: '#{ n: i }' } } }
+stages: { slow: { from: in, throttle: { rate: 1/h, burst: 1, exceed: wait } } }
+sinks: { out: { from: slow, file: { path: out.jsonl } } }
+",
+    );
+    let mut child = start(dir.path());
+    until_written(&dir.path().join("out.jsonl"));
+    signal(&child, "INT");
+    assert!(wait_a_moment(&mut child), "the first signal lets what is in flight drain");
+    signal(&child, "INT");
+    let status = wait(&mut child, Duration::from_secs(5)).expect("the second signal ends it");
+    assert_eq!(status.code(), Some(130));
+}
+
+/// Whether a child still runs after half a second.
+fn wait_a_moment(child: &mut Child) -> bool {
+    std::thread::sleep(Duration::from_millis(500));
+    child.try_wait().expect("the child can be waited for").is_none()
+}
+
+#[test]
+fn exit_codes_are_as_documented() {
+    let code = |topology: &str, args: &[&str]| {
+        let dir = folder(topology);
+        let mut command = runner(dir.path());
+        command.args(args);
+        finish(command, Some(Vec::new())).status.code()
+    };
+    assert_eq!(code(ECHO, &["t.yaml"]), Some(0));
+    assert_eq!(
+        code(
+            "sources: { in: { file: { path: nowhere.jsonl } } }\nsinks: { o: { from: in, discard: {} } }\n",
+            &["t.yaml"]
+        ),
+        Some(1)
+    );
+    assert_eq!(code(ECHO, &["--no-such-flag"]), Some(2));
+    assert_eq!(code("sources: {}\n", &["t.yaml"]), Some(3));
+    assert_eq!(code(ECHO, &["nowhere.yaml"]), Some(3));
+}
+
+#[test]
+fn a_first_topology_is_made_and_runs() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut make = runner(dir.path());
+    make.args(["new", "first"]);
+    assert!(finish(make, None).status.success());
+    let mut run = runner(dir.path());
+    run.arg("first/topology.yaml");
+    let done = finish(run, None);
+    assert_eq!(String::from_utf8_lossy(&done.stdout).lines().count(), 5, "{}", done.stderr);
+    let mut again = runner(dir.path());
+    again.args(["new", "first"]);
+    let refused = finish(again, None);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(refused.stderr.contains("nothing is overwritten"), "{}", refused.stderr);
+}
+
+#[test]
+fn generated_documents_are_fresh() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = runner(root);
+    command.args(["docs", "--check"]);
+    let done = finish(command, None);
+    assert!(done.status.success(), "{}", done.stderr);
+}
