@@ -66,6 +66,8 @@ pub const EXPR_PREPARED_MAX: usize = 32;
 pub const EXPR_REGEX_BYTES_MAX: usize = 1 << 20;
 /// Bytes that one regular expression uses to remember what it has matched.
 pub const EXPR_REGEX_CACHE_BYTES_MAX: usize = 1 << 20;
+/// Bytes that one call may look at where it looks for many texts in one.
+pub const EXPR_SEARCH_BYTES_MAX: usize = 1 << 30;
 /// Bytes of text that the expressions of one operator make for one batch.
 pub const EXPR_ARENA_BYTES_MAX: usize = 256 << 20;
 /// Bytes that a filter keeps for the text it makes, from one batch to the next.

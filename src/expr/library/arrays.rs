@@ -191,14 +191,7 @@ fn sort<'a>(function: &str, args: &[Value<'a>], call: &mut Call, falling: bool) 
     }
     let order = |a: &Key<'_>, b: &Key<'_>| a.order(function, b).unwrap_or(Ordering::Equal);
     keys.sort_by(|a, b| if falling { order(b, a) } else { order(a, b) });
-    let mut failed = Ok(());
-    let sorted = walk::array(call, keys.iter(), |out, key| {
-        if let Err(fail) = key.push(out) {
-            failed = Err(fail);
-        }
-    })?;
-    failed?;
-    Ok(sorted)
+    walk::array(call, keys.iter(), |out, key| key.push(out))
 }
 
 fn distinct<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
@@ -244,6 +237,7 @@ fn zip<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
         for part in ["[", a, ",", b, "]"] {
             out.push_str(part);
         }
+        Ok(())
     })
 }
 

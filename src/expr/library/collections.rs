@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::HashSet;
+
+use crate::limits::EXPR_SEARCH_BYTES_MAX;
 
 use super::{Call, Fail, Function, Param, Returned, Run, Types, Value, codes, walk};
 
@@ -144,12 +147,30 @@ fn holds(function: &str, x: &Value<'_>, item: &Value<'_>) -> Result<bool> {
     }
 }
 
-/// As `holds`, for the text of an item.
-fn holds_text(function: &str, x: &Value<'_>, item: &str) -> Result<bool> {
-    match walk::value(item) {
-        Ok(item) => holds(function, x, &item),
-        Err(raw) => holds(function, x, &Value::Str(&walk::unescaped(raw))),
+/// Which of the items are contained. The work stays linear in both, but for texts, where it is bounded.
+fn held(function: &str, x: &Value<'_>, items: &str) -> Result<Vec<bool>> {
+    let known: HashSet<String> = match x {
+        Value::Array(text) => walk::items(text).map(walk::identity).collect(),
+        Value::Object(text) => walk::sorted(text).keys().map(|name| name.to_string()).collect(),
+        _ => HashSet::new(),
+    };
+    if let Value::Str(text) = x {
+        let work = text.len().saturating_mul(walk::items(items).count());
+        if work > EXPR_SEARCH_BYTES_MAX {
+            let message = format!(
+                "`{function}`: {work} bytes would have to be looked at, over the limit of {EXPR_SEARCH_BYTES_MAX}"
+            );
+            return Err(Fail::new(codes::LIMIT, message));
+        }
     }
+    let holds = |item| match (x, walk::value(item)) {
+        (Value::Array(_), _) => Ok(known.contains(&walk::identity(item))),
+        (Value::Object(_), Ok(Value::Str(name))) => Ok(known.contains(name)),
+        (Value::Object(_), Err(raw)) => Ok(known.contains(&*walk::unescaped(raw))),
+        (x, Ok(item)) => holds(function, x, &item),
+        (x, Err(raw)) => holds(function, x, &Value::Str(&walk::unescaped(raw))),
+    };
+    walk::items(items).map(holds).collect()
 }
 
 fn contains<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
@@ -159,21 +180,12 @@ fn contains<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
 
 fn contains_any<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     let [x, Value::Array(items)] = args else { return Ok(Value::Unit.into()) };
-    let mut found = false;
-    for item in walk::items(items) {
-        // To the end, so that an item of a wrong kind is an error wherever it stands.
-        found |= holds_text("contains_any", x, item)?;
-    }
-    Ok(Value::Bool(found).into())
+    Ok(Value::Bool(held("contains_any", x, items)?.contains(&true)).into())
 }
 
 fn contains_all<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     let [x, Value::Array(items)] = args else { return Ok(Value::Unit.into()) };
-    let mut all = true;
-    for item in walk::items(items) {
-        all &= holds_text("contains_all", x, item)?;
-    }
-    Ok(Value::Bool(all).into())
+    Ok(Value::Bool(!held("contains_all", x, items)?.contains(&false)).into())
 }
 
 fn index_of<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
@@ -346,6 +358,11 @@ mod tests {
         gives("index_of", &[Value::Str("abc"), Value::Str("a"), Value::Int(9)], "-1");
         gives("is_empty", &[Value::Array("[ ]")], "true");
         gives("contains_any", &[ARRAY, Value::Array("[]")], "false");
+        gives("contains_any", &[ARRAY, Value::Array("[7, 1.0]")], "true");
+        gives("contains_all", &[Value::Object(r#"{"a":1}"#), Value::Array(r#"["\u0061"]"#)], "true");
+        fails("contains_any", &[Value::Object("{}"), Value::Array("[1]")], codes::TYPE);
+        let (text, items) = ("a".repeat(1 << 20), format!("[{}0]", "0,".repeat(2000)));
+        fails("contains_any", &[Value::Str(&text), Value::Array(&items)], codes::LIMIT);
         gives("contains_all", &[Value::Str("ab\n"), Value::Array(r#"["a","\n"]"#)], "true");
     }
 

@@ -133,6 +133,7 @@ fn entries<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
         out.push_str(",\"value\":");
         out.push_str(value);
         out.push('}');
+        Ok(())
     })
 }
 

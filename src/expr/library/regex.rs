@@ -7,7 +7,7 @@ use regex::{Captures, Regex, RegexBuilder};
 use crate::limits::{EXPR_REGEX_BYTES_MAX, EXPR_REGEX_CACHE_BYTES_MAX};
 
 use super::convert::shown;
-use super::{Call, Fail, Function, Param, Returned, Run, Types, Value, walk};
+use super::{Call, Fail, Function, Param, Returned, Run, Types, Value, codes, walk};
 
 const TEXT: Param = Param::new("text", Types::STRING);
 const PATTERN: Param = Param::new("pattern", Types::STRING);
@@ -93,17 +93,20 @@ fn capture<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
     let [Value::Str(text), Value::Str(pattern)] = args else { return Ok(Value::Unit.into()) };
     let regex = prepared(call, pattern)?;
     let Some(groups) = regex.captures(text) else { return Ok(Value::Unit.into()) };
-    push_groups(&mut call.text, &regex, &groups);
+    let bytes_max = call.limits.string;
+    push_groups(&mut call.text, &regex, &groups, bytes_max)?;
     Ok(Returned::Json)
 }
 
 fn capture_all<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
     let [Value::Str(text), Value::Str(pattern)] = args else { return Ok(Value::Unit.into()) };
     let regex = prepared(call, pattern)?;
-    walk::array(call, regex.captures_iter(text), |out, groups| push_groups(out, &regex, &groups))
+    let bytes_max = call.limits.string;
+    walk::array(call, regex.captures_iter(text), |out, groups| push_groups(out, &regex, &groups, bytes_max))
 }
 
-fn push_groups(out: &mut String, regex: &Regex, groups: &Captures<'_>) {
+/// Writes the groups of a match. Nested groups each hold the whole of what is inside, so the result can be far larger than the text.
+fn push_groups(out: &mut String, regex: &Regex, groups: &Captures<'_>, bytes_max: usize) -> Result<()> {
     let named = regex.capture_names().flatten().next().is_some();
     out.push(if named { '{' } else { '[' });
     let mut first = true;
@@ -122,8 +125,13 @@ fn push_groups(out: &mut String, regex: &Regex, groups: &Captures<'_>) {
             Some(found) => walk::push_str(out, found.as_str()),
             None => out.push_str("null"),
         }
+        if out.len() > bytes_max {
+            let message = format!("groups of more than {bytes_max} bytes are over the limit (`limits.string`)");
+            return Err(Fail::new(codes::LIMIT, message));
+        }
     }
     out.push(if named { '}' } else { ']' });
+    Ok(())
 }
 
 fn replace_regex<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
@@ -161,7 +169,6 @@ fn pieces(with: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::super::testing::{fails, gives};
     use super::*;
-    use crate::expr::codes;
 
     #[test]
     fn groups_come_by_name_or_by_number() {
@@ -182,6 +189,10 @@ mod tests {
         assert!(check(&[None, None]).is_ok());
         let text = "a".repeat(2000);
         fails("replace_regex", &[Value::Str(&text), Value::Str("a"), Value::Str(&text)], codes::LIMIT);
+        let nested = format!("{}.*{}", "(".repeat(200), ")".repeat(200));
+        let text = "a".repeat(8000);
+        fails("capture", &[Value::Str(&text), Value::Str(&nested)], codes::LIMIT);
+        fails("capture_all", &[Value::Str(&text), Value::Str(&nested)], codes::LIMIT);
         fails("replace_regex", &[Value::Str(&text), Value::Str(".*"), Value::Str(&"$0".repeat(500_000))], codes::LIMIT);
     }
 }

@@ -245,7 +245,7 @@ pub(super) fn push_str(out: &mut String, text: &str) {
 pub(super) fn array<'a, T>(
     call: &mut Call,
     items: impl Iterator<Item = T>,
-    mut push: impl FnMut(&mut String, T),
+    mut push: impl FnMut(&mut String, T) -> Result<(), Fail>,
 ) -> Result<Returned<'a>, Fail> {
     call.text.push('[');
     for (index, item) in items.enumerate() {
@@ -257,7 +257,7 @@ pub(super) fn array<'a, T>(
         if index > 0 {
             call.text.push(',');
         }
-        push(&mut call.text, item);
+        push(&mut call.text, item)?;
     }
     call.text.push(']');
     Ok(Returned::Json)
@@ -265,12 +265,18 @@ pub(super) fn array<'a, T>(
 
 /// Makes an array of items that are JSON already.
 pub(super) fn array_of<'a, 't>(call: &mut Call, items: impl Iterator<Item = &'t str>) -> Result<Returned<'a>, Fail> {
-    array(call, items, |out, item| out.push_str(item))
+    array(call, items, |out, item| {
+        out.push_str(item);
+        Ok(())
+    })
 }
 
 /// Makes an array of strings.
 pub(super) fn strings<'a, 't>(call: &mut Call, texts: impl Iterator<Item = &'t str>) -> Result<Returned<'a>, Fail> {
-    array(call, texts, push_str)
+    array(call, texts, |out, text| {
+        push_str(out, text);
+        Ok(())
+    })
 }
 
 /// Makes an object of names and values that are JSON already, up to the limit on objects.
