@@ -26,7 +26,10 @@ pub static TABLE: Table = Table::new(
         Key::new(
             "exceed",
             Type::Choice(&[
-                Choice::new("wait", "the event waits, and everything before it does"),
+                Choice::new(
+                    "wait",
+                    "the event waits, and all behind it do; when the topology stops, what waits passes",
+                ),
                 Choice::new("drop", "the event is dropped and counted"),
                 Choice::new("route", "the event leaves by the port `over`"),
             ]),
