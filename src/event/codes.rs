@@ -45,7 +45,7 @@ codes! {
     GENERATE_FAILED = "generate-failed", "an event that could not be made",
         "The expression of a `generate` source failed for this number; the message says why and where. Mend the expression.";
     BAD_PATH = "bad-path", "no name for a file",
-        "The path of a file sink, made from this event's values, cannot be the name of a file: it is too long. Use a shorter value.";
+        "The path of a file sink, made from this event's values, cannot be the name of a file: it is too long, or a folder has that name. Write another value into the path.";
     ENCODE_NAN = "encode-nan", "NaN or infinity in the output",
         "A computed number is NaN or infinite, which JSON cannot say. The message names the field. Guard the division or logarithm \
          that makes it, for example with an `if`.";

@@ -38,10 +38,8 @@ impl Output {
         }
         let found = std::fs::metadata(path).ok();
         if found.as_ref().is_some_and(std::fs::Metadata::is_dir) {
-            return Err(ConnectorError::fatal(format!(
-                "cannot write `{}`: it is a folder; give the name of a file in it",
-                path.display()
-            )));
+            let message = format!("cannot write `{}`: it is a folder; give the name of a file in it", path.display());
+            return Err(ConnectorError::event(BAD_PATH.id, message));
         }
         let is_stream = found.as_ref().is_some_and(|found| !found.is_file()) || is_device(path);
         let file = if is_stream {
@@ -208,6 +206,7 @@ fn is_device(path: &Path) -> bool {
 
 /// Why something could not be done with a file, and what helps.
 pub fn failed(what: &str, path: &Path, why: &io::Error) -> ConnectorError {
+    let of_path = ErrorKind::Event(BAD_PATH.id);
     let (kind, help) = match why.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             (ErrorKind::Transient, "make room on that disk, or write to another one")
@@ -215,10 +214,11 @@ pub fn failed(what: &str, path: &Path, why: &io::Error) -> ConnectorError {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             (ErrorKind::Fatal, "allow the runner's user to write there, or choose another path")
         }
-        io::ErrorKind::NotADirectory => (ErrorKind::Fatal, "a part of the path is a file, where a folder is needed"),
-        io::ErrorKind::AlreadyExists => (ErrorKind::Fatal, "a file has the name of one of its folders"),
-        io::ErrorKind::IsADirectory => (ErrorKind::Fatal, "give the name of a file in it"),
-        io::ErrorKind::InvalidFilename => (ErrorKind::Event(BAD_PATH.id), "a name has at most 255 bytes"),
+        // Of a path made of values, these are the event's fault; a fixed path makes them fatal.
+        io::ErrorKind::NotADirectory => (of_path, "a part of the path is a file, where a folder is needed"),
+        io::ErrorKind::AlreadyExists => (of_path, "a file has the name of one of its folders"),
+        io::ErrorKind::IsADirectory => (of_path, "give the name of a file in it"),
+        io::ErrorKind::InvalidFilename => (of_path, "a name has at most 255 bytes"),
         io::ErrorKind::FileTooLarge => (ErrorKind::Fatal, "`rotate: { size: ... }` goes on in a next file"),
         io::ErrorKind::BrokenPipe => (ErrorKind::Transient, "nobody reads that pipe; start its reader"),
         io::ErrorKind::NotFound => (ErrorKind::Transient, "its folder has been removed; make it again"),
@@ -293,7 +293,7 @@ mod tests {
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
         let why = Output::open(&file.join("a.jsonl"), Compression::None, true).unwrap_err();
-        assert_eq!(why.kind, ErrorKind::Fatal);
+        assert!(matches!(why.kind, ErrorKind::Event(_)), "{why}");
         let why = Output::open(&folder.path().join("x".repeat(300)), Compression::None, true).unwrap_err();
         assert!(matches!(why.kind, ErrorKind::Event(_)), "{why}");
     }

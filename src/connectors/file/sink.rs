@@ -375,13 +375,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut sink = FileSink::open(settings(folder.path())).unwrap();
         let long = "x".repeat(300);
-        let events = encoded(&[("a", "1"), (&long, "2"), ("a", "3")]);
+        let events = encoded(&[("a", "1"), (&long, "2"), ("a/b", "2"), ("a", "3")]);
         let mut done = 0;
         let why = sink.write(&events, &mut done).await.unwrap_err();
         assert_eq!((why.kind, done), (ErrorKind::Event(crate::event::codes::BAD_PATH.id), 1));
         done += 1;
+        let why = sink.write(&events, &mut done).await.unwrap_err();
+        assert!(matches!(why.kind, ErrorKind::Event(_)) && why.message.contains("one of its folders"), "{why}");
+        done += 1;
         sink.write(&events, &mut done).await.unwrap();
         sink.close().await.unwrap();
         assert_eq!(read(folder.path(), "a"), "1\n3\n");
+        let fixed = Settings { path: Some("a/b".into()), ..settings(folder.path()) };
+        assert_eq!(FileSink::open(fixed).err().unwrap().kind, ErrorKind::Fatal);
     }
 }
