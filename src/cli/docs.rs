@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::{diagnostic, event, expr, plan, spec};
+use crate::{diagnostic, event, expr, operators, plan, spec};
 
 use super::Exit;
 
@@ -32,6 +32,7 @@ pub(super) fn docs(args: &DocsArgs) -> Exit {
     let pages = [
         ("language.md", spec::reference(&plan::CATALOG)),
         ("functions.md", expr::library::reference()),
+        ("aggregates.md", operators::aggregate::reference()),
         ("errors.md", diagnostic::reference()),
         ("event-errors.md", event::codes::reference()),
     ];

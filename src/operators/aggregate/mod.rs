@@ -6,6 +6,7 @@
 mod collected;
 mod kll;
 mod numbers;
+mod reference;
 
 use datasketches::hll::{HllSketch, HllType, HllUnion};
 
@@ -17,6 +18,8 @@ use crate::state::Value;
 use collected::{Counts, List};
 use kll::Kll;
 use numbers::{Moments, Number, Sum};
+
+pub use reference::{EXAMPLE, FUNCTIONS, Function, find, reference};
 
 /// Registers of the sketch behind `approx_distinct`, as a power of two: within about 1.6 %, two times in three.
 const HLL_LG_K: u8 = 12;

@@ -6,7 +6,7 @@ use crate::diagnostic::codes;
 use crate::event::{Batch, BatchBuilder, Layout, Meta, Timestamp};
 use crate::expr::{AggregateArg, AggregateCall, Arena, Expr};
 use crate::limits::COLLECT_DEFAULT;
-use crate::operators::aggregate::Aggregate;
+use crate::operators::aggregate::{Aggregate, FUNCTIONS, Function, find};
 use crate::operators::expression::{Place, StageExpr};
 use crate::operators::stage::{StageContext, report};
 use crate::spec::NamedExpr;
@@ -15,24 +15,6 @@ use crate::state::Value;
 use super::finish::Field;
 use super::folds::Fold;
 use super::operator::Call;
-
-/// The names of all aggregates.
-pub const NAMES: &[&str] = &[
-    "count",
-    "sum",
-    "min",
-    "max",
-    "avg",
-    "first",
-    "last",
-    "stddev",
-    "collect",
-    "distinct",
-    "top",
-    "approx_distinct",
-    "approx_quantile",
-    "fold",
-];
 
 /// Everything under `aggregate`.
 #[derive(Default)]
@@ -57,7 +39,8 @@ impl Aggregates {
 
     fn field(&mut self, named: &NamedExpr, ctx: &mut StageContext) -> Option<()> {
         let text = &named.expr;
-        let aggregate = match ctx.expr.compile_aggregate(&text.text, NAMES) {
+        let names: Vec<&str> = FUNCTIONS.iter().map(|function| function.name).collect();
+        let aggregate = match ctx.expr.compile_aggregate(&text.text, &names) {
             Ok(aggregate) => aggregate,
             Err(problems) => {
                 problems.iter().for_each(|problem| report(ctx.diagnostics, text, problem));
@@ -130,8 +113,10 @@ struct Misuse {
 /// The aggregator of a call.
 fn aggregate(call: &AggregateCall, ctx: &StageContext) -> Result<Aggregate, Misuse> {
     let misuse = |message: String, help: &str| Misuse { range: call.range.clone(), message, help: help.to_owned() };
-    let (least, most, usage) = usage(&call.name);
-    if !(least..=most).contains(&call.args.len()) {
+    let Some(Function { arity: (least, most), example: (usage, _), .. }) = find(&call.name) else {
+        return Err(misuse(format!("`{}` is no aggregate", call.name), "use one of the aggregates"));
+    };
+    if !(least..=most).contains(&&call.args.len()) {
         let given = match call.args.len() {
             1 => "1 argument".to_owned(),
             n => format!("{n} arguments"),
@@ -156,26 +141,6 @@ fn aggregate(call: &AggregateCall, ctx: &StageContext) -> Result<Aggregate, Misu
         "approx_quantile" => Aggregate::ApproxQuantile { q: share(call, usage)? },
         _ => Aggregate::Fold,
     })
-}
-
-/// How many arguments a call has, and an example. The closure of a `fold` does not count.
-fn usage(name: &str) -> (usize, usize, &'static str) {
-    match name {
-        "count" => (0, 1, "count()` or `count(event.amount)"),
-        "sum" => (1, 1, "sum(event.amount)"),
-        "min" => (1, 1, "min(event.amount)"),
-        "max" => (1, 1, "max(event.amount)"),
-        "avg" => (1, 1, "avg(event.amount)"),
-        "first" => (1, 1, "first(event.page)"),
-        "last" => (1, 1, "last(event.page)"),
-        "stddev" => (1, 1, "stddev(event.amount)"),
-        "collect" => (1, 2, "collect(event.page, 100)"),
-        "distinct" => (1, 1, "distinct(event.page)"),
-        "top" => (2, 2, "top(event.page, 3)"),
-        "approx_distinct" => (1, 1, "approx_distinct(event.page)"),
-        "approx_quantile" => (2, 2, "approx_quantile(event.latency, 0.95)"),
-        _ => (1, 1, "fold(0, |acc, event| acc + event.n)"),
-    }
 }
 
 /// A constant argument from 1 to a bound.

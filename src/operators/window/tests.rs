@@ -449,3 +449,17 @@ fn a_refused_event_leaves_no_trace() {
     let errors: Vec<_> = got.errors.iter().map(|(code, event)| (*code, event["v"].as_i64().unwrap())).collect();
     assert_eq!(errors, [(crate::expr::codes::ARITHMETIC, 2), ("aggregate-limit", 4)]);
 }
+
+#[test]
+fn the_examples_of_the_reference_hold() {
+    for function in crate::operators::aggregate::FUNCTIONS {
+        let (call, wanted) = function.example;
+        let mut stage = stage(Kind::Counted(1000), Emit::Final, &[("it", call)], None);
+        (stage.key, stage.key_names) = (Vec::new(), Vec::new());
+        let mut running = testing::Running::start(&stage, 2, &[]);
+        running.give(crate::operators::aggregate::EXAMPLE).watermark(i64::MAX);
+        assert!(running.errors.is_empty(), "{call}: {:?}", running.errors);
+        let result = format!(r#"{{"window_start":null,"window_end":null,"it":{wanted}}}"#);
+        assert_eq!(running.ports[0], [result], "{call}");
+    }
+}
