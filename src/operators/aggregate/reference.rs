@@ -136,17 +136,36 @@ const HEAD: &str = "\
 A [`window`](language.md#window) stage groups events by key and by spans of event time, and gives a result for each. Its `aggregate` has a
 field for each thing to know of a group: an expression over the aggregates below, such as `sum(event.paid) / count()`.
 
-```yaml
-velocity:
-  from: payments
-  window:
-    key: { user: event.user }
-    tumbling: 1m
-    lateness: 30s
-    aggregate:
-      payments: count()
-      mean: sum(event.amount) / count()
-      largest: max(event.amount)
+```json file=payments.jsonl
+{\"at\":\"2026-01-05T09:00:05Z\",\"user\":\"ada\",\"amount\":30}
+{\"at\":\"2026-01-05T09:00:40Z\",\"user\":\"ben\",\"amount\":12.5}
+{\"at\":\"2026-01-05T09:00:50Z\",\"user\":\"ada\",\"amount\":50}
+{\"at\":\"2026-01-05T09:01:10Z\",\"user\":\"ada\",\"amount\":8}
+```
+
+```yaml file=velocity.yaml
+sources:
+  payments: { file: { path: payments.jsonl }, time: event.at }
+stages:
+  velocity:
+    from: payments
+    window:
+      key: { user: event.user }
+      tumbling: 1m
+      lateness: 30s
+      aggregate:
+        payments: count()
+        mean: sum(event.amount) / count()
+        largest: max(event.amount)
+sinks:
+  shown: { from: velocity, stdout: {} }
+```
+
+```console
+$ runner velocity.yaml
+{\"user\":\"ada\",\"window_start\":1767603600000,\"window_end\":1767603660000,\"payments\":2,\"mean\":40,\"largest\":50}
+{\"user\":\"ben\",\"window_start\":1767603600000,\"window_end\":1767603660000,\"payments\":1,\"mean\":12.5,\"largest\":12.5}
+{\"user\":\"ada\",\"window_start\":1767603660000,\"window_end\":1767603720000,\"payments\":1,\"mean\":8,\"largest\":8}
 ```
 
 ## When results leave
