@@ -53,7 +53,7 @@ const CAPTURED: i32 = 1;
 /// Whether a closure reads a variable from outside: Rhai makes what it captures its first parameters.
 fn captures(inner: &Inner) -> bool {
     let mut closures = inner.ast.iter_fn_def().filter(|function| function.name.starts_with(ANONYMOUS));
-    let outer = |name: &str| name == "event" || name == "meta" || inner.scope.iter().any(|have| have == name);
+    let outer = |name: &str| matches!(name, "event" | "meta" | "params") || inner.scope.iter().any(|have| have == name);
     closures.any(|function| function.params.iter().any(|param| outer(param)))
 }
 
@@ -76,6 +76,7 @@ impl Interpreter {
         let mut engine = engine::engine(&shared.limits, &shared.params_value);
         let captured = captures(inner).then(Captured::default);
         if let Some(captured) = captured.clone() {
+            captured.values().push(("params".into(), shared.params_value.clone()));
             // Rhai marks this as volatile, not as going away; its version is pinned.
             #[allow(deprecated)]
             engine.on_var(move |name, _, context| match context.scope().get(name) {
@@ -104,7 +105,8 @@ impl Interpreter {
         let space = Space::new(&batch.texts, arena);
         self.scope.clear();
         if let Some(captured) = &self.captured {
-            captured.values().clear();
+            // All but `params`.
+            captured.values().truncate(1);
         }
         let event = match &self.reads {
             None => cells::event_dynamic(batch, row, &space),

@@ -139,6 +139,29 @@ fn problems_have_places_and_ways_out() {
     assert_eq!(first("").0, "expr-syntax");
 }
 
+#[test]
+fn closures_see_what_is_around_them() {
+    let params = serde_json::json!({ "least": 2 }).as_object().cloned().unwrap();
+    let context = Context::new(params, &[], Limits::default()).unwrap();
+    let event = r#"{"lines":[{"n":1},{"n":2},{"n":3}],"by":10}"#;
+    for (text, want) in [
+        ("event.lines.filter(|l| l.n >= params.least).len()", "2"),
+        ("event.lines.map(|l| l.n * event.by)", "[10,20,30]"),
+        ("let k = 2; event.lines.map(|l| l.n * k + event.by)", "[12,14,16]"),
+        ("event.lines.all(|l| l.n > 0) && event.lines.some(|l| l.n > 2)", "true"),
+        ("event.lines.find(|l| l.n > 1).n", "2"),
+        ("event.lines.sort_by(|a, b| b.n - a.n).map(|l| l.n)", "[3,2,1]"),
+        ("event.lines.map(|l| meta.source + l.n)", r#"["card1","card2","card3"]"#),
+        ("event.lines.map(|l| l.n > \"x\")", "not-comparable@24"),
+        ("event.lines.filter(|l| l.n)", "not-a-bool@12"),
+    ] {
+        let expr =
+            context.compile(text, Want::Value).unwrap_or_else(|problems| panic!("{text}: {}", problems[0].message));
+        assert!(expr.is_lowered().is_err(), "{text}");
+        assert_eq!(results(&expr, &[event]), [want], "{text}");
+    }
+}
+
 /// As deep as the limits allow, on the stack of a worker thread.
 #[test]
 fn the_deepest_expressions_fit_the_stack() {
