@@ -8,7 +8,6 @@ use smallvec::SmallVec;
 
 use crate::flow::Held;
 use crate::limits::EXPIRE_STEP_MAX;
-use crate::operators::aggregate::Accumulator;
 use crate::state::{KeyId, Keyed};
 
 use super::assign::Spans;
@@ -23,6 +22,8 @@ struct Unit {
     start: i64,
     from: i64,
     slot: Slot,
+    /// The number of the last event that was added.
+    changed: u64,
 }
 
 /// What is kept of a key.
@@ -33,11 +34,11 @@ struct Series {
     units: SmallVec<[Unit; 2]>,
 }
 
-/// How often a window has left, and whether it has changed since.
+/// How often a window has left, and the number of the last event before it did.
 #[derive(Clone, Copy, Debug, Default)]
 struct Revised {
     times: u32,
-    changed: bool,
+    seen: u64,
 }
 
 /// Work that was begun, and how far it is.
@@ -73,11 +74,11 @@ pub struct Aligned {
     job: Option<Job>,
     /// Windows that were changed after they had left.
     ready: VecDeque<(KeyId, i64)>,
+    /// Events that were placed.
+    placed: u64,
     /// By key and window; empty with `Emit::Final`.
     revised: HashMap<(KeyId, i64), Revised, foldhash::fast::RandomState>,
     marks: Marks,
-    /// Where the units of one window are added up.
-    sum: Vec<Accumulator>,
     /// The unit of the event before: most likely that of the next, too.
     near: i64,
 }
@@ -97,9 +98,9 @@ impl Aligned {
             close_due: i64::MAX,
             job: None,
             ready: VecDeque::new(),
+            placed: 0,
             revised: HashMap::default(),
             marks: Marks { close: i64::MIN, emit: i64::MIN },
-            sum: Vec::new(),
             near: i64::MIN,
         }
     }
@@ -130,24 +131,27 @@ impl Aligned {
         units
     }
 
-    /// The slot of the key in the unit, opened where there is none.
+    /// The slot of the key in the unit, opened where there is none, for one more event.
     fn unit(&mut self, id: KeyId, start: i64, from: i64, slots: &mut Slots) -> Slot {
         let series = self.keys.get_mut(id);
+        // Most events belong to the last unit of their key.
         let at = match series.units.last() {
-            Some(last) if (last.start, last.from) == (start, from) => return last.slot,
-            Some(last) if (last.start, last.from) > (start, from) => {
-                match series.units.binary_search_by_key(&(start, from), |unit| (unit.start, unit.from)) {
-                    Ok(at) => return series.units[at].slot,
-                    Err(at) => at,
-                }
+            Some(last) if (last.start, last.from) == (start, from) => Ok(series.units.len() - 1),
+            Some(last) if (last.start, last.from) < (start, from) => Err(series.units.len()),
+            _ => series.units.binary_search_by_key(&(start, from), |unit| (unit.start, unit.from)),
+        };
+        let at = match at {
+            Ok(at) => {
+                series.units[at].changed = self.placed;
+                return series.units[at].slot;
             }
-            _ => series.units.len(),
+            Err(at) => at,
         };
         let has_start = |at: Option<&Unit>| at.is_some_and(|unit| unit.start == start);
         let before = at.checked_sub(1).and_then(|before| series.units.get(before));
         let is_new_to_unit = !has_start(before) && !has_start(series.units.get(at));
         let slot = slots.open();
-        series.units.insert(at, Unit { start, from, slot });
+        series.units.insert(at, Unit { start, from, slot, changed: self.placed });
         if is_new_to_unit {
             let is_new_unit = !self.units.contains_key(&start);
             self.units.entry(start).or_default().push(id);
@@ -182,9 +186,6 @@ impl Aligned {
                 !self.ready.is_empty()
             }
             Emit::Every(every) => {
-                for window in windows(self.spans) {
-                    self.revised.entry((id, window)).or_default().changed = true;
-                }
                 let now = if self.marks.emit == i64::MIN { event.time } else { self.marks.emit };
                 self.tick.get_or_insert_with(|| next_tick(now, every));
                 false
@@ -211,6 +212,7 @@ impl Aligned {
         if series.units.is_empty() {
             series.floats = event.floats;
         }
+        self.placed += 1;
         let mut fires = false;
         for &(start, from) in units {
             into.push(self.unit(id, start, from, slots));
@@ -306,7 +308,7 @@ impl Aligned {
                 return Some((start, index));
             }
             // The key comes in the first of its units only.
-            let first = self.keys.get(id).units.iter().find(|unit| unit.start >= window && unit.from <= window);
+            let first = units_of_window(self.spans, self.keys.get(id), window).next();
             if first.is_some_and(|unit| unit.start == start) && self.leaves(id, window) {
                 self.result(id, window, slots, results);
             }
@@ -333,14 +335,17 @@ impl Aligned {
     fn leaves(&self, id: KeyId, window: i64) -> bool {
         match self.timing.emit {
             Emit::Final | Emit::Updates => true,
-            Emit::Every(_) => self.revised.get(&(id, window)).is_some_and(|revised| revised.changed),
+            Emit::Every(_) => {
+                let seen = self.revised.get(&(id, window)).map_or(0, |revised| revised.seen);
+                units_of_window(self.spans, self.keys.get(id), window).any(|unit| unit.changed > seen)
+            }
         }
     }
 
     fn result(&mut self, id: KeyId, window: i64, slots: &Slots, results: &mut Results) {
         let revision = (self.timing.emit != Emit::Final).then(|| {
             let revised = self.revised.entry((id, window)).or_default();
-            revised.changed = false;
+            revised.seen = self.placed;
             revised.times += 1;
             revised.times
         });
@@ -348,17 +353,15 @@ impl Aligned {
         let end = self.spans.end(window);
         let mark = result_mark(end, self.marks.emit, self.timing.lateness);
         let result = WindowResult { key: self.keys.key(id), floats: series.floats, start: window, end, revision, mark };
-        let units_end = self.spans.units_end(window);
-        let mut units =
-            series.units.iter().filter(|unit| unit.start >= window && unit.start < units_end && unit.from <= window);
+        let mut units = units_of_window(self.spans, series, window);
         match (units.next(), units.next()) {
             (Some(only), None) => results.push(result, slots.of(only.slot)),
             (Some(first), Some(second)) => {
-                self.sum = slots.of(first.slot).to_vec();
+                let mut sum = slots.of(first.slot).to_vec();
                 for unit in std::iter::once(second).chain(units) {
-                    slots.merge_into(&mut self.sum, unit.slot);
+                    slots.merge_into(&mut sum, unit.slot);
                 }
-                results.push(result, &self.sum);
+                results.push(result, &sum);
             }
             (None, _) => {}
         }
@@ -405,6 +408,14 @@ impl Aligned {
         }
         false
     }
+}
+
+/// The units of a key that a window is the sum of.
+fn units_of_window(spans: Spans, series: &Series, window: i64) -> impl Iterator<Item = &Unit> {
+    let units_end = spans.units_end(window);
+    let first = series.units.partition_point(|unit| unit.start < window);
+    let units = series.units.get(first..).unwrap_or_default();
+    units.iter().take_while(move |unit| unit.start < units_end).filter(move |unit| unit.from <= window)
 }
 
 impl OpenWindows for Aligned {
