@@ -128,6 +128,10 @@ pub const NOTES_MAX: usize = 64;
 
 const _: () = assert!(FILE_BUFFERS_BYTES_MAX >= FILE_BUFFER_BYTES_MAX);
 const _: () = assert!(PATH_VALUE_BYTES_MAX < 255);
+/// Problems kept with their texts; the rest is counted.
+pub const DIAGNOSTICS_KEPT_MAX: usize = 10_000;
+/// Characters of a name for which a near one is looked for.
+pub const SUGGESTION_CHARS_MAX: usize = 64;
 /// Bytes of a topology's file.
 pub const SPEC_BYTES_MAX: usize = 4 << 20;
 /// Values of a topology's file, aliases counted as what they stand for.

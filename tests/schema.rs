@@ -100,3 +100,60 @@ fn the_schema_and_the_reader_agree() {
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
+
+#[test]
+fn the_documents_are_up_to_date() {
+    let mut command = runner(root());
+    command.args(["docs", "--check"]);
+    let done = finish(command, None);
+    assert!(done.status.success(), "{}", done.stderr);
+}
+
+/// Every diagnostic has a check case that shows it.
+#[test]
+fn every_code_has_a_case() {
+    // Made by what a case cannot hold: a file that is missing, too large or no text, or a graph too large to read.
+    const WITHOUT: &[&str] = &["file-unreadable", "file-too-large", "file-not-text", "too-many-nodes"];
+    let mut said = String::new();
+    for case in fs::read_dir(root().join("tests/cases/check")).expect("the cases are read") {
+        let path = case.expect("the cases are read").path().join("stderr.txt");
+        said.push_str(&fs::read_to_string(path).unwrap_or_default());
+    }
+    let shown = |code: &str| said.contains(&format!("[{code}]"));
+    let codes = topology_runner::diagnostic::codes::ALL.iter().map(|code| code.id);
+    let missing: Vec<&str> = codes.filter(|code| !shown(code) && !WITHOUT.contains(code)).collect();
+    assert!(missing.is_empty(), "no case of tests/cases/check shows {missing:?}");
+}
+
+/// The example of every kind is a node of a topology that can be read.
+#[test]
+fn examples_of_the_tables_are_right() {
+    let catalog = &plan::CATALOG;
+    let groups = [("sources", catalog.sources), ("stages", catalog.stages), ("sinks", catalog.sinks)];
+    for (group, table) in groups.into_iter().flat_map(|(group, tables)| tables.iter().map(move |table| (group, table)))
+    {
+        let example = table.example.unwrap_or_else(|| panic!("`{}` has no example", table.name));
+        let nodes: String = example.lines().map(|line| format!("  {line}\n")).collect();
+        let text = match group {
+            "sources" => format!("sources:\n{nodes}sinks: {{ end: {{ from: NODE, discard: {{}} }} }}\n"),
+            "stages" => format!(
+                "sources: {{ FROM }}\nstages:\n{nodes}sinks: {{ end: {{ from: NODE.errors, discard: {{}} }} }}\n"
+            ),
+            _ => format!("sources: {{ FROM }}\nsinks:\n{nodes}"),
+        };
+        let id = example.split(':').next().unwrap_or_default();
+        let from = example.split("from: ").nth(1).unwrap_or_default();
+        let end = from.find([',', '\n', '}']).filter(|_| !from.starts_with('[')).unwrap_or(from.find(']').unwrap_or(0));
+        let names =
+            from[..end].trim_start_matches('[').split(", ").map(|name| name.split('.').next().unwrap_or_default());
+        let sources: Vec<String> = names.map(|name| format!("{name}: {{ stdin: {{}}, time: arrival }}")).collect();
+        let text = text.replace("NODE", id).replace("FROM", &sources.join(", "));
+        let mut diagnostics = Diagnostics::new();
+        let outside = Settings { set: &[], env: &|_| None };
+        spec::read(Path::new("t.yaml"), &text, catalog, outside, &mut diagnostics);
+        let errors = diagnostics.found().iter().filter(|found| found.severity == Severity::Error);
+        // A port that the stub does not have is the stub's fault.
+        let errors: Vec<&str> = errors.map(|found| found.code.id).filter(|code| *code != "unknown-port").collect();
+        assert!(errors.is_empty(), "{errors:?} in the example of `{}`:\n{text}", table.name);
+    }
+}

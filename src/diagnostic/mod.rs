@@ -13,9 +13,10 @@ use std::collections::HashSet;
 pub use codes::Code;
 pub use reference::reference;
 pub use render::Style;
+pub(crate) use sources::floor;
 pub use sources::{FileId, Place, Sources, Span};
 
-use crate::limits::DIAGNOSTICS_SHOWN_MAX;
+use crate::limits::{DIAGNOSTICS_KEPT_MAX, DIAGNOSTICS_SHOWN_MAX, SUGGESTION_CHARS_MAX};
 
 /// How bad a problem is: an error forbids the topology, a warning does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +46,10 @@ pub struct Diagnostic {
 pub struct Diagnostics {
     sources: Sources,
     found: Vec<Diagnostic>,
+    errors: usize,
+    warnings: usize,
+    /// The last of those that are counted and not kept.
+    beyond: Option<Box<Diagnostic>>,
 }
 
 /// A problem just reported, to which labels and help can be added.
@@ -116,7 +121,11 @@ impl Diagnostics {
     }
 
     fn push(&mut self, severity: Severity, code: &'static Code, span: Span, message: String) -> Report<'_> {
-        self.found.push(Diagnostic {
+        match severity {
+            Severity::Error => self.errors += 1,
+            Severity::Warning => self.warnings += 1,
+        }
+        let diagnostic = Diagnostic {
             code,
             severity,
             span,
@@ -125,13 +134,23 @@ impl Diagnostics {
             secondary: Vec::new(),
             help: Vec::new(),
             without_source: false,
-        });
-        let last = self.found.len() - 1;
-        Report(&mut self.found[last])
+        };
+        if self.found.len() < DIAGNOSTICS_KEPT_MAX {
+            let last = self.found.len();
+            self.found.push(diagnostic);
+            Report(&mut self.found[last])
+        } else {
+            Report(self.beyond.insert(Box::new(diagnostic)))
+        }
     }
 
     pub fn has_errors(&self) -> bool {
-        self.found.iter().any(|d| d.severity == Severity::Error)
+        self.errors > 0
+    }
+
+    /// How many errors were reported, repetitions counted.
+    pub fn errors(&self) -> usize {
+        self.errors
     }
 
     pub fn is_empty(&self) -> bool {
@@ -142,7 +161,10 @@ impl Diagnostics {
     pub fn count(&self) -> (usize, usize) {
         let sorted = self.sorted();
         let errors = sorted.iter().filter(|d| d.severity == Severity::Error).count();
-        (errors, sorted.len() - errors)
+        let (kept, beyond) = (self.found.len(), self.errors + self.warnings);
+        // What was not kept cannot be told apart.
+        let more = if beyond > kept { beyond - kept } else { 0 };
+        (errors + more, sorted.len() - errors)
     }
 
     /// What was found, in the order of reporting.
@@ -167,8 +189,9 @@ impl Diagnostics {
             out.push_str(&render::one(&self.sources, diagnostic, style));
             out.push_str("\n\n");
         }
-        if sorted.len() > DIAGNOSTICS_SHOWN_MAX {
-            let more = sorted.len() - DIAGNOSTICS_SHOWN_MAX;
+        let all = sorted.len() + (self.errors + self.warnings - self.found.len());
+        if all > DIAGNOSTICS_SHOWN_MAX {
+            let more = all - DIAGNOSTICS_SHOWN_MAX;
             out.push_str(&format!("... and {more} more problems, not shown\n"));
         }
         out
@@ -177,11 +200,14 @@ impl Diagnostics {
 
 /// The candidate that `name` was most likely meant to be, if one is near.
 pub fn did_you_mean<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    if name.chars().nth(SUGGESTION_CHARS_MAX).is_some() {
+        return None;
+    }
     let wanted = name.to_lowercase();
     let far = (wanted.chars().count() / 3).max(1);
     candidates
         .into_iter()
-        .filter(|candidate| *candidate != name)
+        .filter(|candidate| *candidate != name && candidate.len() <= 4 * SUGGESTION_CHARS_MAX)
         .filter_map(|candidate| {
             let lower = candidate.to_lowercase();
             let distance = strsim::damerau_levenshtein(&wanted, &lower);

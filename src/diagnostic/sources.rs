@@ -134,7 +134,7 @@ impl Sources {
 }
 
 /// The greatest character boundary of `text` that is not after `at`.
-pub(super) fn floor(text: &str, at: usize) -> usize {
+pub(crate) fn floor(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;

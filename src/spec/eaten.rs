@@ -6,7 +6,7 @@ use granit_parser::{ErrorKind, ScalarStyle, ScanError};
 
 use super::expr_text::ExprText;
 use super::tree::{Kind, Node, Scalar};
-use crate::diagnostic::{Code, Diagnostics, FileId, Span, codes};
+use crate::diagnostic::{Code, Diagnostics, FileId, Span, codes, floor};
 
 /// `key: value` as it stands in a line, whatever YAML made of it.
 pub(super) struct Whole<'a> {
@@ -78,7 +78,7 @@ fn flow_end(text: &str) -> usize {
 
 /// Reports that the file is not YAML from byte `at` on.
 pub(super) fn syntax_error(file: FileId, text: &str, at: usize, error: &ScanError, diagnostics: &mut Diagnostics) {
-    let at = crate_floor(text, at);
+    let at = floor(text, at);
     let width = text[at..].chars().next().filter(|c| !matches!(c, '\n' | '\r')).map_or(0, char::len_utf8);
     let span = Span::new(file, at, at + width);
     match error.kind() {
@@ -125,14 +125,6 @@ pub(super) fn anchor(file: FileId, whole: &Whole<'_>, diagnostics: &mut Diagnost
 fn tab_before(file: FileId, text: &str, end: usize) -> Span {
     let tab = text[..end].rfind('\t').unwrap_or(end.saturating_sub(1));
     Span::new(file, tab, tab + 1)
-}
-
-fn crate_floor(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }
 
 /// Which sign of YAML broke the value, if it looks like an expression.

@@ -230,6 +230,9 @@ impl Builder<'_, '_> {
                     .error(&codes::TOO_MANY_NODES, node.key_span, format!("a topology has at most {NODES_MAX} nodes"))
                     .help("split it over a broker");
             }
+            if self.nodes.len() > NODES_MAX {
+                break;
+            }
             usable.push(node);
         }
         usable

@@ -13,7 +13,8 @@ use super::scalars;
 use super::table::{Choice, Default, Key, Rule, Table, Type};
 use super::tree::{Kind, Node, Pair, Scalar};
 use super::value::{Entry, Item, NamedExpr, PortRef, Section, Value};
-use crate::diagnostic::{Code, Diagnostics, Severity, Span, codes, did_you_mean};
+use crate::diagnostic::{Code, Diagnostics, Span, codes, did_you_mean};
+use crate::limits::NODES_MAX;
 
 /// A key as it stands in the file, for messages about its value.
 pub(super) type At<'a> = (&'a str, Span);
@@ -30,7 +31,7 @@ pub(super) struct Reader<'a> {
 impl Reader<'_> {
     /// How many errors there are so far: more afterwards mean that something is broken.
     pub fn errors(&self) -> usize {
-        self.lost + self.diagnostics.found().iter().filter(|d| d.severity == Severity::Error).count()
+        self.lost + self.diagnostics.errors()
     }
 
     /// Reads a mapping all of whose keys are in the table. None if it is no mapping at all.
@@ -396,6 +397,14 @@ impl Reader<'_> {
         let Some(Value::List(items)) = self.list(at, node, &Type::Text) else { return None };
         if items.is_empty() {
             self.diagnostics.error(&codes::EMPTY_VALUE, node.span, "`from` is empty: nothing would ever arrive");
+            return None;
+        }
+        if items.len() > NODES_MAX {
+            self.diagnostics.error(
+                &codes::TOO_MANY_NODES,
+                node.span,
+                format!("`from` names more ports than the {NODES_MAX} nodes that a topology may have"),
+            );
             return None;
         }
         let mut refs: Vec<PortRef> = Vec::new();

@@ -80,7 +80,7 @@ fn with_stages(stages: &str, from: &str) -> String {
 
 #[test]
 fn a_topology_is_read_with_its_defaults() {
-    let text = "topology: t\nparams: { limit: 0.5, list: [1, yes] }\nfunctions: [f.rhai]\nx-base: &base { path: \"${DATA}.jsonl\" }\n\
+    let text = "topology: t\nparams: { limit: 0.5, list: [1, yes] }\nfunctions: [f.rhai]\nx-base: &base { path: \"${DATA}.jsonl\", follow: false }\n\
         sources:\n  in:\n    file: { <<: *base, follow: true }\n    time: { at: event.t, unit: s }\n\
         stages:\n  kept:\n    from: in\n    filter: event.a > 1\n    set: { b: event.a, c: 'event.b + \"x\"' }\n  \
         agg:\n    from: [kept]\n    window: { tumbling: 1m30s, emit: { every: 5s } }\n\
@@ -295,4 +295,35 @@ proptest::proptest! {
     )) {
         codes(&lines.join("\n"));
     }
+}
+
+#[test]
+fn the_defaults_of_limits_are_the_bounds() {
+    use crate::limits as bound;
+    let text = with_stages("  a: { from: in, filter: true }", "a");
+    let limits = read_text(&text).0.unwrap().limits;
+    for (key, bound) in [
+        ("depth", bound::JSON_DEPTH_MAX),
+        ("array", bound::EXPR_ARRAY_ITEMS_MAX),
+        ("map", bound::EXPR_MAP_FIELDS_MAX),
+        ("operations", bound::EXPR_OPERATIONS_MAX as usize),
+        ("edge_events", bound::BATCH_EVENTS_MAX * bound::EDGE_BATCHES_MAX),
+    ] {
+        assert_eq!(limits.int(key), bound as i64, "{key}");
+    }
+    assert_eq!(limits.size("line"), bound::LINE_BYTES_MAX as u64);
+    assert_eq!(limits.size("string"), bound::EXPR_STRING_BYTES_MAX as u64);
+    assert_eq!(limits.size("edge_bytes"), (bound::BATCH_BYTES_MAX * bound::EDGE_BATCHES_MAX) as u64);
+}
+
+#[test]
+fn many_problems_take_little_time() {
+    let start = std::time::Instant::now();
+    let many = |line: &dyn Fn(usize) -> String| (0..40_000).map(line).collect::<String>();
+    codes(&format!("sources:\n{}", many(&|i| format!("  n{i}: {{ fil: 1 }}\n"))));
+    codes(&with_stages("  a: { from: in, filter: true }", &format!("[{}]", many(&|i| format!("n{i}, ")))));
+    codes(&format!("x-a: &a\n{}x-b:\n  <<: *a\n", many(&|i| format!("  k{i}: 1\n"))));
+    codes(&format!("limits:\n{}", many(&|i| format!("  key_of_some_length_{i}: 1\n"))));
+    codes(&format!("{}: 1\n", "k".repeat(1_000_000)));
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }

@@ -2,7 +2,7 @@
 //!
 //! Safe against hostile input: depth, nodes (aliases counted as what they stand for) and file size are bounded.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
 
@@ -49,6 +49,8 @@ pub(super) struct Pair {
     pub key: String,
     pub key_span: Span,
     pub value: Node,
+    /// Taken from another mapping by `<<`.
+    pub merged: bool,
 }
 
 impl Node {
@@ -270,7 +272,7 @@ impl Builder<'_> {
         let end = if open.flow { at } else { last.map_or(at, |last| (last as usize).max(open.start)) };
         let kind = match open.what {
             OpenKind::Sequence(items) => Kind::Sequence { items, flow: open.flow },
-            OpenKind::Mapping { pairs, .. } => Kind::Mapping { pairs, flow: open.flow },
+            OpenKind::Mapping { pairs, .. } => Kind::Mapping { pairs: own_keys_first(pairs), flow: open.flow },
         };
         self.add(Node { span: Span::new(self.file, open.start, end), kind, tag: open.tag }, open.anchor)
     }
@@ -290,7 +292,9 @@ impl Builder<'_> {
                 None => *key = Some(read_key(node, self.diagnostics)),
                 Some(Key { merge: true, .. }) => merge(pairs, node, self.diagnostics),
                 Some(Key { text: None, .. }) => {}
-                Some(Key { text: Some(text), span, .. }) => pairs.push(Pair { key: text, key_span: span, value: node }),
+                Some(Key { text: Some(text), span, .. }) => {
+                    pairs.push(Pair { key: text, key_span: span, value: node, merged: false })
+                }
             },
         }
         true
@@ -334,7 +338,16 @@ fn read_key(node: Node, diagnostics: &mut Diagnostics) -> Key {
     }
 }
 
-/// `<<: *base` adds the keys that the mapping does not have (so far, or later: the first of two counts).
+/// A mapping's own keys take the place of those that it merged before them.
+fn own_keys_first(mut pairs: Vec<Pair>) -> Vec<Pair> {
+    if pairs.iter().any(|pair| pair.merged) {
+        let own: HashSet<String> = pairs.iter().filter(|pair| !pair.merged).map(|pair| pair.key.clone()).collect();
+        pairs.retain(|pair| !pair.merged || !own.contains(&pair.key));
+    }
+    pairs
+}
+
+/// `<<: *base` adds the keys that the mapping does not have. Those that come later in it replace what was added.
 fn merge(pairs: &mut Vec<Pair>, node: Node, diagnostics: &mut Diagnostics) {
     let bases = match node.kind {
         Kind::Mapping { .. } => vec![node],
@@ -342,12 +355,13 @@ fn merge(pairs: &mut Vec<Pair>, node: Node, diagnostics: &mut Diagnostics) {
         Kind::Lost => Vec::new(),
         Kind::Scalar(_) => vec![node],
     };
+    let mut have: HashSet<String> = pairs.iter().map(|pair| pair.key.clone()).collect();
     for base in bases {
         match base.kind {
             Kind::Mapping { pairs: more, .. } => {
                 for pair in more {
-                    if !pairs.iter().any(|have| have.key == pair.key) {
-                        pairs.push(Pair { key_span: pair.key_span, ..pair });
+                    if have.insert(pair.key.clone()) {
+                        pairs.push(Pair { merged: true, ..pair });
                     }
                 }
             }
