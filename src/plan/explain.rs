@@ -16,10 +16,11 @@ impl Plan {
         let count = |what: fn(&Work) -> bool| self.nodes.iter().filter(|node| what(&node.work)).count();
         let _ = writeln!(
             out,
-            "topology {}: {} sources, {} stages, {} sinks; it runs {}",
+            "topology {}: sources {}, stages {}, sinks {}; it runs {}",
             self.name,
             count(|work| matches!(work, Work::Source(_))),
             count(|work| matches!(work, Work::Stage(_))),
+            // The dead letters are not the user's.
             count(|work| matches!(work, Work::Sink(_))) - 1,
             if self.is_bounded() { "until its input ends" } else { "until it is stopped" },
         );
@@ -63,11 +64,11 @@ impl Plan {
         let expressions = node.expressions();
         let width = expressions.iter().map(|expr| expr.key().len()).max().unwrap_or(0);
         for expr in expressions {
-            let how = match expr.expr().is_lowered() {
-                Ok(()) => "compiled".to_string(),
-                Err(why) => format!("interpreted: {}", why.message),
+            let text = shortened(expr.expr().text());
+            let _ = match expr.expr().is_lowered() {
+                Ok(()) => writeln!(out, "  {:<width$}  compiled     {text}", expr.key()),
+                Err(why) => writeln!(out, "  {:<width$}  interpreted  {text}  ({})", expr.key(), why.message),
             };
-            let _ = writeln!(out, "  {:<width$}  {how}  {}", expr.key(), shortened(expr.expr().text()));
         }
     }
 
@@ -105,7 +106,7 @@ impl Plan {
 
     /// What holds for the events of each source at each sink, after a failure of the runner.
     fn guarantees(&self, out: &mut String) {
-        let _ = writeln!(out, "\nafter a crash of the runner (this version keeps no state on disk):");
+        let _ = writeln!(out, "\nafter a crash of the runner (this version keeps no state on disk), by source:");
         for (place, node) in self.nodes.iter().enumerate() {
             let Work::Source(source) = &node.work else { continue };
             let below = self.below(place);
@@ -113,13 +114,15 @@ impl Plan {
                 .iter()
                 .any(|&place| matches!(&self.nodes[place].work, Work::Stage(stage) if stage.stage.is_stateful()));
             let holds = match (source.plan.replay(), source.plan.is_bounded()) {
-                (_, true) => "a new run reads all of it again and replaces its outputs",
+                (Replay::None, true) => "what was read is gone: it cannot be given again",
+                (_, true) if self.is_bounded() => "a new run reads all of it again and replaces its outputs",
+                (_, true) => "a new run reads all of it again",
                 (Replay::Ack, false) if state => {
                     "what no sink had yet is delivered again; open windows and other state begin anew"
                 }
                 (Replay::Ack, false) => "what no sink had yet is delivered again: at least once",
                 (Replay::Position, false) => "a new run begins where `start` says",
-                (Replay::None, false) => "what was in flight is lost: the system cannot give it again",
+                (Replay::None, false) => "what was in flight is lost: it cannot be given again",
             };
             let _ = writeln!(out, "  {}: {holds}", node.id);
         }

@@ -7,6 +7,8 @@
 //! first line, lines may come in any order.
 //!
 //! `check/NAME`: `runner check topology.yaml` must print `stderr.txt`.
+//!
+//! `plan/NAME`: `runner explain topology.yaml` must print `explain.txt`; `graph.mmd` and `graph.dot` are what `runner graph` prints.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -56,6 +58,28 @@ fn check_cases() {
         let code = if wanted.contains("error[") { 3 } else { 0 };
         if got.status.code() != Some(code) {
             problems.push(format!("it exited with {:?} and not {code}", got.status.code()));
+        }
+        problems
+    });
+}
+
+#[test]
+fn plan_cases() {
+    each_case("plan", |case, update| {
+        let mut problems = Vec::new();
+        for (name, args) in
+            [("explain.txt", &["explain"][..]), ("graph.mmd", &["graph"]), ("graph.dot", &["graph", "--dot"])]
+        {
+            let mut command = runner(case);
+            command.args(args).arg("topology.yaml");
+            let got = finish(command, None);
+            let said = String::from_utf8_lossy(&got.stdout).into_owned();
+            let path = case.join(name);
+            if update && (path.exists() || name == "explain.txt") {
+                fs::write(&path, &said).expect("the expectation is written");
+            } else if path.exists() && fs::read_to_string(&path).expect("it is text") != said {
+                problems.push(format!("{name}: got\n{said}\n{}", got.stderr));
+            }
         }
         problems
     });
