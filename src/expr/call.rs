@@ -105,13 +105,13 @@ pub(crate) fn run_dynamic(function: &Function, args: &mut [&mut Dynamic], call: 
     match function.run {
         Run::Dynamic(run) => {
             let mut owned: SmallVec<[Dynamic; 4]> = args.iter().map(|value| plain(value)).collect();
-            run(&mut owned, call)
+            run(&mut owned, call).map_err(|fail| function.named(fail))
         }
         Run::Scalar(run) => {
             let held = args.iter().map(|value| Held::new(value)).collect::<Result<SmallVec<[Held; 4]>, Fail>>()?;
             let values: SmallVec<[Value<'_>; 4]> = held.iter().map(Held::value).collect();
             call.text.clear();
-            let returned = run(&values, call)?;
+            let returned = run(&values, call).map_err(|fail| function.named(fail))?;
             check_size(function, returned, call)?;
             Ok(ops::to_dynamic(returned, &call.text))
         }

@@ -417,7 +417,7 @@ impl<'a> Checker<'a> {
             std::iter::repeat_n(None, receiver).chain(call.args.iter().map(constant)).collect();
         if let Err(fail) = check(&texts) {
             let at = call.args.iter().find(|arg| constant(arg).is_some()).map_or(at, Expr::start_position);
-            self.problem(&codes::EXPR_BAD_ARGUMENT, at, format!("`{}`: {}", function.name, fail.message), None);
+            self.problem(&codes::EXPR_BAD_ARGUMENT, at, function.named(fail).message, None);
         }
     }
 }

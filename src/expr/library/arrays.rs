@@ -47,7 +47,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Types::ARRAY,
         "The items in rising order; all are numbers, all strings or all bools. Nulls are left out.",
         (r#"sort([3, 1, 2])"#, "[1, 2, 3]"),
-        Run::Scalar(|args, call| sort("sort", args, call, false)),
+        Run::Scalar(|args, call| sort(args, call, false)),
     ),
     Function::new(
         "sort_desc",
@@ -55,7 +55,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Types::ARRAY,
         "The items in falling order, as `sort` has it.",
         (r#"sort_desc(["a", "c", "b"])"#, r#"["c", "b", "a"]"#),
-        Run::Scalar(|args, call| sort("sort_desc", args, call, true)),
+        Run::Scalar(|args, call| sort(args, call, true)),
     ),
     Function::new(
         "distinct",
@@ -138,7 +138,7 @@ struct Total {
     count: usize,
 }
 
-fn total(function: &str, array: &str) -> Result<Total> {
+fn total(array: &str) -> Result<Total> {
     let mut total = Total { ints: 0, floats: 0.0, has_floats: false, count: 0 };
     for item in walk::items(array) {
         match walk::value(item) {
@@ -150,10 +150,7 @@ fn total(function: &str, array: &str) -> Result<Total> {
             }
             other => {
                 let kind = other.map_or(Types::STRING, |value| value.kind());
-                return Err(Fail::new(
-                    codes::TYPE,
-                    format!("`{function}`: the items must be int or float, one is {kind}"),
-                ));
+                return Err(Fail::new(codes::TYPE, format!("the items must be int or float, one is {kind}")));
             }
         }
         total.count += 1;
@@ -163,33 +160,33 @@ fn total(function: &str, array: &str) -> Result<Total> {
 
 fn sum<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     let [Value::Array(array)] = args else { return Ok(Value::Unit.into()) };
-    let total = total("sum", array)?;
+    let total = total(array)?;
     if total.has_floats {
         return Ok(Value::Float(total.ints as f64 + total.floats).into());
     }
-    let sum = i64::try_from(total.ints).map_err(|_| Fail::arithmetic("`sum`: the sum does not fit 64 bits"))?;
+    let sum = i64::try_from(total.ints).map_err(|_| Fail::arithmetic("the sum does not fit 64 bits"))?;
     Ok(Value::Int(sum).into())
 }
 
 fn avg<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     let [Value::Array(array)] = args else { return Ok(Value::Unit.into()) };
-    let total = total("avg", array)?;
+    let total = total(array)?;
     if total.count == 0 {
         return Ok(Value::Unit.into());
     }
     Ok(Value::Float((total.ints as f64 + total.floats) / total.count as f64).into())
 }
 
-fn sort<'a>(function: &str, args: &[Value<'a>], call: &mut Call, falling: bool) -> Result<Returned<'a>> {
+fn sort<'a>(args: &[Value<'a>], call: &mut Call, falling: bool) -> Result<Returned<'a>> {
     let [Value::Array(array)] = args else { return Ok(Value::Unit.into()) };
-    let mut keys = Key::all(function, array)?;
+    let mut keys = Key::all(array)?;
     // Whatever can be compared with the first can be compared with all of them, so sorting itself cannot fail.
     if let Some((first, rest)) = keys.split_first() {
         for key in rest {
-            key.order(function, first)?;
+            key.order(first)?;
         }
     }
-    let order = |a: &Key<'_>, b: &Key<'_>| a.order(function, b).unwrap_or(Ordering::Equal);
+    let order = |a: &Key<'_>, b: &Key<'_>| a.order(b).unwrap_or(Ordering::Equal);
     keys.sort_by(|a, b| if falling { order(b, a) } else { order(a, b) });
     walk::array(call, keys.iter(), |out, key| key.push(out))
 }
@@ -262,7 +259,7 @@ fn join<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
             Ok(Value::Str(text) | Value::Big(text)) => call.text.push_str(text),
             Ok(Value::Unit) => {}
             Ok(value @ (Value::Array(_) | Value::Object(_))) => {
-                let message = format!("`join`: the items must be strings, numbers or bools, one is {}", value.kind());
+                let message = format!("the items must be strings, numbers or bools, one is {}", value.kind());
                 return Err(Fail::new(codes::TYPE, message));
             }
             Ok(value) => walk::push_value(&mut call.text, &value)?,

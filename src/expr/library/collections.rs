@@ -80,7 +80,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The least of the arguments, which are all numbers or all strings; or of the items of one array, where nulls are left out and \
          nothing gives null. A float among ints makes the result a float.",
         ("min(3, 1, 2)", "1"),
-        Run::Scalar(|args, call| extreme("min", args, call, Ordering::Less)),
+        Run::Scalar(|args, call| extreme(args, call, Ordering::Less)),
     ),
     Function::new(
         "max",
@@ -88,7 +88,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Types::ANY,
         "The greatest of the arguments, or of the items of one array, as `min` has it.",
         ("max([2, 2.5])", "2.5"),
-        Run::Scalar(|args, call| extreme("max", args, call, Ordering::Greater)),
+        Run::Scalar(|args, call| extreme(args, call, Ordering::Greater)),
     ),
 ];
 
@@ -130,25 +130,22 @@ fn is_empty<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
 
 /// The name of a field or a part of a text must be a text.
 #[cold]
-fn no_text(function: &str, of: &str, got: &Value<'_>) -> Fail {
-    Fail::new(
-        codes::TYPE,
-        format!("`{function}`: `item` must be a string to be looked for in {of}, it is {}", got.kind()),
-    )
+fn no_text(of: &str, got: &Value<'_>) -> Fail {
+    Fail::new(codes::TYPE, format!("`item` must be a string to be looked for in {of}, it is {}", got.kind()))
 }
 
-fn holds(function: &str, x: &Value<'_>, item: &Value<'_>) -> Result<bool> {
+fn holds(x: &Value<'_>, item: &Value<'_>) -> Result<bool> {
     match (x, item) {
         (Value::Str(text), Value::Str(part)) => Ok(text.contains(part)),
         (Value::Array(text), item) => Ok(walk::items(text).any(|have| walk::equals(have, item))),
         (Value::Object(text), Value::Str(name)) => Ok(walk::field(text, name).is_some()),
-        (Value::Str(_), item) => Err(no_text(function, "a string", item)),
-        (_, item) => Err(no_text(function, "an object", item)),
+        (Value::Str(_), item) => Err(no_text("a string", item)),
+        (_, item) => Err(no_text("an object", item)),
     }
 }
 
 /// Which of the items are contained. The work stays linear in both, but for texts, where it is bounded.
-fn held(function: &str, x: &Value<'_>, items: &str) -> Result<Vec<bool>> {
+fn held(x: &Value<'_>, items: &str) -> Result<Vec<bool>> {
     let known: HashSet<String> = match x {
         Value::Array(text) => walk::items(text).map(walk::identity).collect(),
         Value::Object(text) => walk::sorted(text).keys().map(|name| name.to_string()).collect(),
@@ -157,9 +154,7 @@ fn held(function: &str, x: &Value<'_>, items: &str) -> Result<Vec<bool>> {
     if let Value::Str(text) = x {
         let work = text.len().saturating_mul(walk::items(items).count());
         if work > EXPR_SEARCH_BYTES_MAX {
-            let message = format!(
-                "`{function}`: {work} bytes would have to be looked at, over the limit of {EXPR_SEARCH_BYTES_MAX}"
-            );
+            let message = format!("{work} bytes would have to be looked at, over the limit of {EXPR_SEARCH_BYTES_MAX}");
             return Err(Fail::new(codes::LIMIT, message));
         }
     }
@@ -167,25 +162,25 @@ fn held(function: &str, x: &Value<'_>, items: &str) -> Result<Vec<bool>> {
         (Value::Array(_), _) => Ok(known.contains(&walk::identity(item))),
         (Value::Object(_), Ok(Value::Str(name))) => Ok(known.contains(name)),
         (Value::Object(_), Err(raw)) => Ok(known.contains(&*walk::unescaped(raw))),
-        (x, Ok(item)) => holds(function, x, &item),
-        (x, Err(raw)) => holds(function, x, &Value::Str(&walk::unescaped(raw))),
+        (x, Ok(item)) => holds(x, &item),
+        (x, Err(raw)) => holds(x, &Value::Str(&walk::unescaped(raw))),
     };
     walk::items(items).map(holds).collect()
 }
 
 fn contains<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     let [x, item] = args else { return Ok(Value::Unit.into()) };
-    Ok(Value::Bool(holds("contains", x, item)?).into())
+    Ok(Value::Bool(holds(x, item)?).into())
 }
 
 fn contains_any<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     let [x, Value::Array(items)] = args else { return Ok(Value::Unit.into()) };
-    Ok(Value::Bool(held("contains_any", x, items)?.contains(&true)).into())
+    Ok(Value::Bool(held(x, items)?.contains(&true)).into())
 }
 
 fn contains_all<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     let [x, Value::Array(items)] = args else { return Ok(Value::Unit.into()) };
-    Ok(Value::Bool(!held("contains_all", x, items)?.contains(&false)).into())
+    Ok(Value::Bool(!held(x, items)?.contains(&false)).into())
 }
 
 fn index_of<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
@@ -199,7 +194,7 @@ fn index_of<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
             let start = position(start, || walk::items(text).count());
             walk::items(text).enumerate().skip(start).find(|(_, have)| walk::equals(have, item)).map(|(index, _)| index)
         }
-        [Value::Str(_), item, ..] => return Err(no_text("index_of", "a string", item)),
+        [Value::Str(_), item, ..] => return Err(no_text("a string", item)),
         _ => None,
     };
     Ok(Value::Int(index.map_or(-1, |index| index as i64)).into())
@@ -235,17 +230,17 @@ fn reverse<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
     }
 }
 
-fn extreme<'a>(function: &str, args: &[Value<'a>], call: &mut Call, wanted: Ordering) -> Result<Returned<'a>> {
+fn extreme<'a>(args: &[Value<'a>], call: &mut Call, wanted: Ordering) -> Result<Returned<'a>> {
     let keys: Vec<Key<'a>> = match args {
-        [Value::Array(array)] => Key::all(function, array)?,
-        args => args.iter().map(|arg| Key::of(function, *arg)).collect::<Result<_>>()?,
+        [Value::Array(array)] => Key::all(array)?,
+        args => args.iter().map(|arg| Key::of(*arg)).collect::<Result<_>>()?,
     };
     let floats = keys.iter().any(|key| matches!(key, Key::Float(_)));
     let mut best: Option<Key<'a>> = None;
     for key in keys {
         best = Some(match best.take() {
             None => key,
-            Some(best) if key.order(function, &best)? == wanted => key,
+            Some(best) if key.order(&best)? == wanted => key,
             Some(best) => best,
         });
     }
@@ -273,26 +268,22 @@ pub(super) enum Key<'a> {
 }
 
 impl<'a> Key<'a> {
-    fn of(function: &str, value: Value<'a>) -> Result<Key<'a>> {
+    fn of(value: Value<'a>) -> Result<Key<'a>> {
         match value {
             Value::Int(x) => Ok(Key::Int(x)),
-            Value::Float(x) if x.is_nan() => {
-                Err(Fail::new(codes::COMPARE, format!("`{function}`: NaN cannot be compared")))
-            }
+            Value::Float(x) if x.is_nan() => Err(Fail::new(codes::COMPARE, format!("NaN cannot be compared"))),
             Value::Float(x) => Ok(Key::Float(x)),
             Value::Str(text) => Ok(Key::Text(Cow::Borrowed(text))),
             Value::Bool(x) => Ok(Key::Bool(x)),
-            other => {
-                Err(Fail::new(codes::COMPARE, format!("`{function}`: a value that is {} has no order", other.kind())))
-            }
+            other => Err(Fail::new(codes::COMPARE, format!("a value that is {} has no order", other.kind()))),
         }
     }
 
     /// Those of the items of an array that are not null.
-    pub(super) fn all(function: &str, array: &'a str) -> Result<Vec<Key<'a>>> {
+    pub(super) fn all(array: &'a str) -> Result<Vec<Key<'a>>> {
         let items = walk::items(array).filter_map(|item| match walk::value(item) {
             Ok(Value::Unit) => None,
-            Ok(value) => Some(Key::of(function, value)),
+            Ok(value) => Some(Key::of(value)),
             Err(raw) => Some(Ok(Key::Text(walk::unescaped(raw)))),
         });
         items.collect()
@@ -307,7 +298,7 @@ impl<'a> Key<'a> {
         }
     }
 
-    pub(super) fn order(&self, function: &str, other: &Key<'_>) -> Result<Ordering> {
+    pub(super) fn order(&self, other: &Key<'_>) -> Result<Ordering> {
         let order = match (self, other) {
             (Key::Int(a), Key::Int(b)) => Some(a.cmp(b)),
             (Key::Text(a), Key::Text(b)) => Some(a.as_ref().cmp(b.as_ref())),
@@ -318,7 +309,7 @@ impl<'a> Key<'a> {
             _ => None,
         };
         order.ok_or_else(|| {
-            Fail::new(codes::COMPARE, format!("`{function}`: {} and {} cannot be compared", self.kind(), other.kind()))
+            Fail::new(codes::COMPARE, format!("{} and {} cannot be compared", self.kind(), other.kind()))
         })
     }
 

@@ -108,7 +108,7 @@ fn int_of(x: f64) -> Result<i64> {
     if (-END..END).contains(&x) {
         return Ok(x.trunc() as i64);
     }
-    Err(Fail::arithmetic(format!("`to_int`: {x:?} does not fit a 64-bit int")))
+    Err(Fail::arithmetic(format!("{x:?} does not fit a 64-bit int")))
 }
 
 fn to_float<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
@@ -127,11 +127,11 @@ fn parse_int<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
         _ => return Ok(Value::Unit.into()),
     };
     let Some(base) = u32::try_from(radix).ok().filter(|base| (2..=36).contains(base)) else {
-        return Err(Fail::argument(format!("`parse_int`: `radix` must be from 2 to 36, it is {radix}")));
+        return Err(Fail::argument(format!("`radix` must be from 2 to 36, it is {radix}")));
     };
     match i64::from_str_radix(text.trim(), base) {
         Ok(x) => Ok(Value::Int(x).into()),
-        Err(error) => Err(Fail::argument(format!("`parse_int`: {} is no int: {error}", shown(text)))),
+        Err(error) => Err(Fail::argument(format!("{} is no int: {error}", shown(text)))),
     }
 }
 
@@ -149,7 +149,7 @@ fn parse_float<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     let [Value::Str(text)] = args else { return Ok(Value::Unit.into()) };
     match float_of(text) {
         Some(x) => Ok(Value::Float(x).into()),
-        None => Err(Fail::argument(format!("`parse_float`: {} is no number that a float can hold", shown(text)))),
+        None => Err(Fail::argument(format!("{} is no number that a float can hold", shown(text)))),
     }
 }
 
@@ -163,7 +163,7 @@ fn parse_bool<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     match text.trim() {
         text if text.eq_ignore_ascii_case("true") => Ok(Value::Bool(true).into()),
         text if text.eq_ignore_ascii_case("false") => Ok(Value::Bool(false).into()),
-        text => Err(Fail::argument(format!("`parse_bool`: {} is neither true nor false", shown(text)))),
+        text => Err(Fail::argument(format!("{} is neither true nor false", shown(text)))),
     }
 }
 
@@ -181,14 +181,14 @@ fn to_fixed<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
     use std::fmt::Write;
     let [x, Value::Int(digits)] = args else { return Ok(Value::Unit.into()) };
     let Some(digits) = usize::try_from(*digits).ok().filter(|digits| *digits <= 15) else {
-        return Err(Fail::argument(format!("`to_fixed`: `digits` must be from 0 to 15, it is {digits}")));
+        return Err(Fail::argument(format!("`digits` must be from 0 to 15, it is {digits}")));
     };
     // Writing to a string cannot fail.
     let _ = match x {
         Value::Int(x) if digits == 0 => write!(call.text, "{x}"),
         Value::Int(x) => write!(call.text, "{x}.{:0<digits$}", ""),
         Value::Float(x) if x.is_finite() => write!(call.text, "{x:.digits$}"),
-        _ => return Err(Fail::arithmetic("`to_fixed`: NaN and infinity have no digits")),
+        _ => return Err(Fail::arithmetic("NaN and infinity have no digits")),
     };
     Ok(Returned::Text)
 }

@@ -77,9 +77,8 @@ fn base64_encode<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>
 
 fn base64_decode<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
     let [Value::Str(text)] = args else { return Ok(Value::Unit.into()) };
-    let bytes =
-        base64_bytes(text).ok_or_else(|| Fail::argument(format!("`base64_decode`: {} is no base64", shown(text))))?;
-    push_utf8(call, "base64_decode", bytes)
+    let bytes = base64_bytes(text).ok_or_else(|| Fail::argument(format!("{} is no base64", shown(text))))?;
+    push_utf8(call, bytes)
 }
 
 fn base64_bytes(text: &str) -> Option<Vec<u8>> {
@@ -111,14 +110,14 @@ fn sextet(digit: u8) -> Option<u32> {
     }))
 }
 
-fn push_utf8<'a>(call: &mut Call, name: &str, bytes: Vec<u8>) -> Result<Returned<'a>> {
+fn push_utf8<'a>(call: &mut Call, bytes: Vec<u8>) -> Result<Returned<'a>> {
     match std::str::from_utf8(&bytes) {
         Ok(text) => {
             call.room(text.len())?;
             call.text.push_str(text);
             Ok(Returned::Text)
         }
-        Err(_) => Err(Fail::argument(format!("`{name}`: what is inside is not UTF-8 text"))),
+        Err(_) => Err(Fail::argument("what is inside is not UTF-8 text")),
     }
 }
 
@@ -145,9 +144,8 @@ fn hex_decode<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
     let [Value::Str(text)] = args else { return Ok(Value::Unit.into()) };
     let pairs = text.as_bytes().chunks(2);
     let bytes: Option<Vec<u8>> = pairs.map(|pair| hex_byte(*pair.first()?, *pair.get(1)?)).collect();
-    let bytes = bytes
-        .ok_or_else(|| Fail::argument(format!("`hex_decode`: {} is not pairs of hexadecimal digits", shown(text))))?;
-    push_utf8(call, "hex_decode", bytes)
+    let bytes = bytes.ok_or_else(|| Fail::argument(format!("{} is not pairs of hexadecimal digits", shown(text))))?;
+    push_utf8(call, bytes)
 }
 
 fn url_encode<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
@@ -180,15 +178,12 @@ fn url_decode<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
         }
         let pair = after.split_at_checked(2).and_then(|(pair, after)| Some((hex_byte(pair[0], pair[1])?, after)));
         let Some((byte, after)) = pair else {
-            return Err(Fail::argument(format!(
-                "`url_decode`: a `%` without two hexadecimal digits in {}",
-                shown(text)
-            )));
+            return Err(Fail::argument(format!("a `%` without two hexadecimal digits in {}", shown(text))));
         };
         bytes.push(byte);
         rest = after;
     }
-    push_utf8(call, "url_decode", bytes)
+    push_utf8(call, bytes)
 }
 
 #[cfg(test)]

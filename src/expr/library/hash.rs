@@ -90,7 +90,7 @@ fn hash<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
 fn bucket<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     let [x, Value::Int(n)] = args else { return Ok(Value::Unit.into()) };
     let buckets = u64::try_from(*n).ok().filter(|n| *n > 0);
-    let buckets = buckets.ok_or_else(|| Fail::argument(format!("`bucket`: `n` must be 1 or more, it is {n}")))?;
+    let buckets = buckets.ok_or_else(|| Fail::argument(format!("`n` must be 1 or more, it is {n}")))?;
     // Less than `n`, so it fits.
     Ok(Value::Int((hash_of(x) % buckets).cast_signed()).into())
 }
@@ -115,10 +115,7 @@ fn namespace_uuid(namespace: &str) -> Result<Uuid> {
         "oid" => Ok(Uuid::NAMESPACE_OID),
         "x500" => Ok(Uuid::NAMESPACE_X500),
         text => Uuid::parse_str(text).map_err(|_| {
-            Fail::argument(format!(
-                "`uuid_v5`: the namespace {} is no UUID and none of dns, url, oid, x500",
-                shown(text)
-            ))
+            Fail::argument(format!("the namespace {} is no UUID and none of dns, url, oid, x500", shown(text)))
         }),
     }
 }

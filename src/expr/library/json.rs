@@ -55,7 +55,7 @@ fn parse<'a>(text: &'a str, call: &mut Call) -> std::result::Result<Returned<'a>
 
 fn parse_json<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
     let [Value::Str(text)] = args else { return Ok(Value::Unit.into()) };
-    parse(text, call).map_err(|error| Fail::argument(format!("`parse_json`: {} is no JSON: {error}", shown(text))))
+    parse(text, call).map_err(|error| Fail::argument(format!("{} is no JSON: {error}", shown(text))))
 }
 
 fn try_parse_json<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {

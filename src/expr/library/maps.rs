@@ -93,7 +93,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Types::OBJECT,
         "The object with only the fields of these names.",
         (r#"only(#{ a: 1, b: 2 }, ["a", "c"])"#, "#{ a: 1 }"),
-        Run::Scalar(|args, call| choose("only", args, call, true)),
+        Run::Scalar(|args, call| choose(args, call, true)),
     ),
     Function::new(
         "without",
@@ -101,7 +101,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Types::OBJECT,
         "The object without the fields of these names.",
         (r#"without(#{ a: 1, b: 2 }, ["a"])"#, "#{ b: 2 }"),
-        Run::Scalar(|args, call| choose("without", args, call, false)),
+        Run::Scalar(|args, call| choose(args, call, false)),
     ),
     Function::new(
         "without_nulls",
@@ -156,9 +156,7 @@ fn from_entries<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>>
             _ => (None, None),
         };
         let Some(key) = key.and_then(string) else {
-            return Err(Fail::argument(
-                "`from_entries`: an item is neither { key, value } nor [key, value] with a string as key",
-            ));
+            return Err(Fail::argument("an item is neither { key, value } nor [key, value] with a string as key"));
         };
         fields.insert(key, value.unwrap_or("null"));
     }
@@ -194,11 +192,8 @@ fn get<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
         [Value::Array(array), Value::Int(index), ..] => at(array, *index),
         [Value::Unit, ..] => None,
         [x, key, ..] => {
-            let message = format!(
-                "`get`: {} has no {} keys; give a string for an object, an int for an array",
-                x.kind(),
-                key.kind()
-            );
+            let message =
+                format!("{} has no {} keys; give a string for an object, an int for an array", x.kind(), key.kind());
             return Err(Fail::new(codes::TYPE, message));
         }
         _ => None,
@@ -231,10 +226,10 @@ fn merge<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
     walk::object(call, fields.into_iter())
 }
 
-fn choose<'a>(function: &str, args: &[Value<'a>], call: &mut Call, wanted: bool) -> Result<Returned<'a>> {
+fn choose<'a>(args: &[Value<'a>], call: &mut Call, wanted: bool) -> Result<Returned<'a>> {
     let [Value::Object(object), Value::Array(names)] = args else { return Ok(Value::Unit.into()) };
     let names: Option<BTreeSet<Cow<'_, str>>> = walk::items(names).map(string).collect();
-    let names = names.ok_or_else(|| Fail::new(codes::TYPE, format!("`{function}`: the names must all be strings")))?;
+    let names = names.ok_or_else(|| Fail::new(codes::TYPE, format!("the names must all be strings")))?;
     walk::object(call, walk::sorted(object).into_iter().filter(|(name, _)| names.contains(name) == wanted))
 }
 

@@ -216,14 +216,14 @@ fn whole<'a>(args: &[Value<'a>], of: fn(f64) -> f64) -> Result<Returned<'a>> {
 
 fn abs<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     let [Value::Int(x)] = args else { return float(args, f64::abs) };
-    let value = x.checked_abs().ok_or_else(|| Fail::arithmetic(format!("`abs({x})` does not fit 64 bits")))?;
+    let value = x.checked_abs().ok_or_else(|| Fail::arithmetic(format!("the result for {x} does not fit 64 bits")))?;
     Ok(Value::Int(value).into())
 }
 
 fn sign<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     let sign = match args {
         [Value::Int(x)] => x.signum(),
-        [Value::Float(x)] if x.is_nan() => return Err(Fail::arithmetic("`sign`: NaN has none")),
+        [Value::Float(x)] if x.is_nan() => return Err(Fail::arithmetic("NaN has no sign")),
         [Value::Float(x)] if *x == 0.0 => 0,
         [Value::Float(x)] if *x > 0.0 => 1,
         _ => -1,
@@ -240,7 +240,7 @@ fn round<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     let Some(scale) =
         u32::try_from(digits).ok().filter(|digits| *digits <= 15).map(|digits| 10_f64.powi(digits as i32))
     else {
-        return Err(Fail::argument(format!("`round`: `digits` must be from 0 to 15, it is {digits}")));
+        return Err(Fail::argument(format!("`digits` must be from 0 to 15, it is {digits}")));
     };
     if let Some(Value::Int(x)) = args.first() {
         return Ok(Value::Int(*x).into());
@@ -261,7 +261,7 @@ fn clamp<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     }
     let (value, low, high) = (number(Some(x)), number(Some(least)), number(Some(greatest)));
     if low > high || low.is_nan() || high.is_nan() {
-        return Err(Fail::argument(format!("`clamp`: `least` ({low:?}) must not be above `greatest` ({high:?})")));
+        return Err(Fail::argument(format!("`least` ({low:?}) must not be above `greatest` ({high:?})")));
     }
     Ok(if value < low {
         *least
@@ -276,9 +276,7 @@ fn clamp<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
 fn pow<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     let [Value::Int(x), Value::Int(y)] = args else { return two_floats(args, f64::powf) };
     if *y < 0 {
-        return Err(Fail::arithmetic(format!(
-            "`pow`: an int to the power of {y} is no int; write pow(to_float({x}), {y})"
-        )));
+        return Err(Fail::arithmetic(format!("an int to the power of {y} is no int; write pow(to_float({x}), {y})")));
     }
     let power = match (*x, u32::try_from(*y)) {
         (_, Ok(y)) => x.checked_pow(y),
@@ -286,7 +284,7 @@ fn pow<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
         (-1, Err(_)) => Some(if y % 2 == 0 { 1 } else { -1 }),
         (_, Err(_)) => None,
     };
-    let power = power.ok_or_else(|| Fail::arithmetic(format!("`pow({x}, {y})` does not fit 64 bits")))?;
+    let power = power.ok_or_else(|| Fail::arithmetic(format!("{x} to the power of {y} does not fit 64 bits")))?;
     Ok(Value::Int(power).into())
 }
 
@@ -294,7 +292,7 @@ fn modulo<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     let [Value::Int(x), Value::Int(n)] = args else { return Ok(Value::Unit.into()) };
     // -1 divides everything; i64::MIN by it would overflow on the way.
     let rest = if *n == -1 { Some(0) } else { x.checked_rem_euclid(*n) };
-    let rest = rest.ok_or_else(|| Fail::arithmetic("`modulo`: `n` is 0"))?;
+    let rest = rest.ok_or_else(|| Fail::arithmetic("`n` is 0"))?;
     Ok(Value::Int(rest).into())
 }
 
@@ -321,9 +319,7 @@ fn geo_distance<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
         [("lat1", lat1, 90.0), ("lon1", lon1, 180.0), ("lat2", lat2, 90.0), ("lon2", lon2, 180.0)]
     {
         if !(-bound..=bound).contains(&value) {
-            return Err(Fail::argument(format!(
-                "`geo_distance`: `{name}` must be from -{bound} to {bound}, it is {value:?}"
-            )));
+            return Err(Fail::argument(format!("`{name}` must be from -{bound} to {bound}, it is {value:?}")));
         }
     }
     let half_lat = ((lat2 - lat1).to_radians() / 2.0).sin();

@@ -113,6 +113,11 @@ impl Function {
         Function { check: Some(check), ..self }
     }
 
+    /// What `run` or `check` refused, under the function's name. Whoever calls these says it so.
+    pub fn named(&self, fail: Fail) -> Fail {
+        Fail { message: format!("`{}`: {}", self.name, fail.message), ..fail }
+    }
+
     /// The fewest and the most arguments.
     pub fn arity(&self) -> (usize, usize) {
         (self.params.iter().filter(|param| !param.optional).count(), self.params.len())

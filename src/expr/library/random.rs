@@ -92,7 +92,7 @@ fn rand_int(args: &mut [Dynamic], call: &mut Call) -> Result {
     let [low, high, key @ ..] = args else { return Ok(Dynamic::UNIT) };
     let (low, high) = (int(low), int(high));
     if low > high {
-        return Err(Fail::argument(format!("rand_int: `low` is {low}, which is more than `high`, {high}")));
+        return Err(Fail::argument(format!("`low` is {low}, which is more than `high`, {high}")));
     }
     drawn(call, key.first(), |random| random.int(low, high).into())
 }
@@ -101,7 +101,7 @@ fn rand_float(args: &mut [Dynamic], call: &mut Call) -> Result {
     let [low, high, key @ ..] = args else { return Ok(Dynamic::UNIT) };
     let (low, high) = (float(low), float(high));
     if !(low <= high && (high - low).is_finite()) {
-        return Err(Fail::argument(format!("rand_float: there is no float from {low} to {high}")));
+        return Err(Fail::argument(format!("there is no float from {low} to {high}")));
     }
     drawn(call, key.first(), |random| (low + random.share() * (high - low)).into())
 }
@@ -110,7 +110,7 @@ fn chance(args: &mut [Dynamic], call: &mut Call) -> Result {
     let [share, key @ ..] = args else { return Ok(Dynamic::UNIT) };
     let share = float(share);
     if !(0.0..=1.0).contains(&share) {
-        return Err(Fail::argument(format!("chance: `share` must be from 0 to 1, it is {share}")));
+        return Err(Fail::argument(format!("`share` must be from 0 to 1, it is {share}")));
     }
     drawn(call, key.first(), |random| (random.share() < share).into())
 }
@@ -120,7 +120,7 @@ fn choose(args: &mut [Dynamic], call: &mut Call) -> Result {
     if let Ok(items) = from.as_array_ref() {
         let last = items.len() as i64 - 1;
         if last < 0 {
-            return Err(Fail::argument("choose: the array is empty"));
+            return Err(Fail::argument("the array is empty"));
         }
         let index = drawn(call, key.first(), |random| random.int(0, last))?;
         return Ok(items.get(index as usize).cloned().unwrap_or(Dynamic::UNIT));
@@ -129,13 +129,13 @@ fn choose(args: &mut [Dynamic], call: &mut Call) -> Result {
     if let Some((name, _)) =
         weights.iter().find(|(_, weight)| !(weight.is_int() || weight.is_float()) || !(float(weight) >= 0.0))
     {
-        return Err(Fail::argument(format!("choose: the weight of `{name}` must be a number that is not negative")));
+        return Err(Fail::argument(format!("the weight of `{name}` must be a number that is not negative")));
     }
     let shares: Vec<f64> = weights.values().map(float).collect();
     let index = drawn(call, key.first(), |random| random.weighted(&shares))?;
     match index.and_then(|index| weights.keys().nth(index)) {
         Some(name) => Ok(name.to_string().into()),
-        None => Err(Fail::argument("choose: no field of the object has a weight above 0")),
+        None => Err(Fail::argument("no field of the object has a weight above 0")),
     }
 }
 
@@ -143,7 +143,7 @@ fn normal(args: &mut [Dynamic], call: &mut Call) -> Result {
     let [mean, deviation, key @ ..] = args else { return Ok(Dynamic::UNIT) };
     let (mean, deviation) = (float(mean), float(deviation));
     if !(deviation >= 0.0) {
-        return Err(Fail::argument(format!("normal: `deviation` must not be negative, it is {deviation}")));
+        return Err(Fail::argument(format!("`deviation` must not be negative, it is {deviation}")));
     }
     drawn(call, key.first(), |random| random.normal(mean, deviation).into())
 }
@@ -153,7 +153,7 @@ fn zipf(args: &mut [Dynamic], call: &mut Call) -> Result {
     let (count, exponent) = (int(count), float(exponent));
     if count < 1 || !(exponent >= 0.0) {
         return Err(Fail::argument(format!(
-            "zipf: `count` must be at least 1 and `exponent` at least 0; they are {count} and {exponent}"
+            "`count` must be at least 1 and `exponent` at least 0; they are {count} and {exponent}"
         )));
     }
     drawn(call, key.first(), |random| random.zipf(count, exponent).into())

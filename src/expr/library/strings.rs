@@ -244,11 +244,11 @@ fn split<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
         _ => return Ok(Value::Unit.into()),
     };
     let Some(Value::Str(separator)) = args.get(1) else {
-        return Err(Fail::argument("`split`: `parts_max` needs a `separator` that is a text"));
+        return Err(Fail::argument("`parts_max` needs a `separator` that is a text"));
     };
     match usize::try_from(parts_max) {
         Ok(parts) if parts > 0 => walk::strings(call, text.splitn(parts, separator)),
-        _ => Err(Fail::argument(format!("`split`: `parts_max` must be 1 or more, it is {parts_max}"))),
+        _ => Err(Fail::argument(format!("`parts_max` must be 1 or more, it is {parts_max}"))),
     }
 }
 
@@ -317,7 +317,7 @@ fn pad<'a>(args: &[Value<'a>], call: &mut Call, before: bool) -> Result<Returned
         return Ok(Value::Str(text).into());
     }
     if with.is_empty() {
-        return Err(Fail::argument("`pad`: `with` is empty, so the text cannot grow; give a character"));
+        return Err(Fail::argument("`with` is empty, so the text cannot grow; give a character"));
     }
     call.room(wanted)?;
     let fill = with.chars().cycle().take(wanted - have);
@@ -342,12 +342,11 @@ fn repeat<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
     Ok(Returned::Text)
 }
 
-fn compared<'a>(name: &str, args: &[Value<'a>]) -> Result<(&'a str, &'a str)> {
+fn compared<'a>(args: &[Value<'a>]) -> Result<(&'a str, &'a str)> {
     let [Value::Str(a), Value::Str(b)] = args else { return Ok(("", "")) };
     for text in [a, b] {
         if text.len() > COMPARED_CHARS_MAX && text.chars().nth(COMPARED_CHARS_MAX).is_some() {
-            let message =
-                format!("`{name}`: a text has more than {COMPARED_CHARS_MAX} characters; cut it with sub_string");
+            let message = format!("a text has more than {COMPARED_CHARS_MAX} characters; cut it with sub_string");
             return Err(Fail::argument(message));
         }
     }
@@ -355,12 +354,12 @@ fn compared<'a>(name: &str, args: &[Value<'a>]) -> Result<(&'a str, &'a str)> {
 }
 
 fn similarity<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
-    let (a, b) = compared("similarity", args)?;
+    let (a, b) = compared(args)?;
     Ok(Value::Float(strsim::jaro_winkler(a, b)).into())
 }
 
 fn edit_distance<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
-    let (a, b) = compared("edit_distance", args)?;
+    let (a, b) = compared(args)?;
     Ok(Value::Int(strsim::levenshtein(a, b) as i64).into())
 }
 

@@ -139,7 +139,7 @@ fn parse_time<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
     let ms = match args {
         [Value::Str(text)] => parse_rfc3339(text).ok_or_else(|| {
             Fail::argument(format!(
-                "`parse_time`: {} is no RFC 3339 time with an offset, such as 2026-03-04T12:30:00Z; give its format as the second \
+                "{} is no RFC 3339 time with an offset, such as 2026-03-04T12:30:00Z; give its format as the second \
                  argument",
                 shown(text)
             ))
@@ -161,7 +161,7 @@ fn try_parse_time<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> 
 
 fn parse_with(text: &str, format: &str) -> Result<i64> {
     let refuse = |error: jiff::Error| {
-        Fail::argument(format!("`parse_time`: {} is no time of the format {}: {error}", shown(text), shown(format)))
+        Fail::argument(format!("{} is no time of the format {}: {error}", shown(text), shown(format)))
     };
     let mut parts = BrokenDownTime::parse(format, text).map_err(refuse)?;
     if parts.timestamp().is_none() {
@@ -203,7 +203,7 @@ fn push_formatted(out: &mut String, time: jiff::Timestamp, format: &str) -> Resu
     }
     BrokenDownTime::from(time)
         .format(format, out)
-        .map_err(|error| Fail::argument(format!("`format_time`: {} is no format of a time: {error}", shown(format))))
+        .map_err(|error| Fail::argument(format!("{} is no format of a time: {error}", shown(format))))
 }
 
 fn check_format(args: &[Option<Value<'_>>]) -> Result<()> {
@@ -233,7 +233,7 @@ fn add_time<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
         [Value::Int(ms), Value::Int(by)] => (*ms, *by),
         _ => return Ok(Value::Unit.into()),
     };
-    let sum = ms.checked_add(by).ok_or_else(|| Fail::arithmetic("`add_time`: the time does not fit 64 bits"))?;
+    let sum = ms.checked_add(by).ok_or_else(|| Fail::arithmetic("the time does not fit 64 bits"))?;
     Ok(Value::Int(sum).into())
 }
 
@@ -250,10 +250,9 @@ fn truncated(ms: i64, unit: &Value<'_>) -> Result<i64> {
         _ => return Ok(ms),
     };
     if length <= 0 {
-        return Err(Fail::argument("`truncate_time`: the duration must be more than 0"));
+        return Err(Fail::argument("the duration must be more than 0"));
     }
-    ms.checked_sub(ms.rem_euclid(length))
-        .ok_or_else(|| Fail::arithmetic("`truncate_time`: the time does not fit 64 bits"))
+    ms.checked_sub(ms.rem_euclid(length)).ok_or_else(|| Fail::arithmetic("the time does not fit 64 bits"))
 }
 
 fn truncated_by_calendar(ms: i64, unit: &str) -> Result<i64> {

@@ -240,7 +240,7 @@ impl Run<'_> {
             Implementation::Scalar(run) => run,
             Implementation::Dynamic(run) => {
                 let mut args: SmallVec<[Dynamic; 4]> = cells.iter().map(|cell| space.dynamic(*cell)).collect();
-                let result = run(&mut args, &mut self.m.call)?;
+                let result = run(&mut args, &mut self.m.call).map_err(|fail| function.named(fail))?;
                 call::check_sizes(&result, &self.m.call.limits)?;
                 return Ok(Outcome::Dynamic(result));
             }
@@ -249,7 +249,7 @@ impl Run<'_> {
             cells.iter().try_for_each(|cell| check_finite(*cell, &space))?;
         }
         self.m.call.text.clear();
-        let returned = run(&values, &mut self.m.call)?;
+        let returned = run(&values, &mut self.m.call).map_err(|fail| function.named(fail))?;
         call::check_size(function, returned, &self.m.call)?;
         let value = match returned {
             Returned::Text => return Ok(Outcome::Written(Tag::Str)),
