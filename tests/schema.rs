@@ -157,3 +157,51 @@ fn examples_of_the_tables_are_right() {
         assert!(errors.is_empty(), "{errors:?} in the example of `{}`:\n{text}", table.name);
     }
 }
+
+/// The example of every key is a value that the key takes.
+#[test]
+fn examples_of_the_keys_are_right() {
+    use topology_runner::spec::{Key, Table, tables};
+    // What is missing beside the one key is no fault of its example.
+    const ALLOWED: &[&str] = &[
+        "missing-key",
+        "exactly-one",
+        "at-least-one",
+        "needs-key",
+        "no-kind",
+        "no-connector",
+        "unknown-node",
+        "no-sources",
+        "no-sinks",
+        "no-time",
+    ];
+    let try_key = |around: &str, key: &Key| {
+        let Some(example) = key.example else { return };
+        let text = around.replace("KEY", &format!("{}: {example}", key.name));
+        let mut diagnostics = Diagnostics::new();
+        let outside = Settings { set: &[], env: &|_| None };
+        spec::read(Path::new("t.yaml"), &text, &plan::CATALOG, outside, &mut diagnostics);
+        let errors = diagnostics.found().iter().filter(|found| found.severity == Severity::Error);
+        let errors: Vec<String> =
+            errors.filter(|found| !ALLOWED.contains(&found.code.id)).map(|found| found.message.clone()).collect();
+        assert!(errors.is_empty(), "{errors:?} in the example of `{}`:\n{text}", key.name);
+    };
+    let groups: [(&str, &[&Table], &Table); 3] = [
+        ("sources", plan::CATALOG.sources, &tables::SOURCE),
+        ("stages", plan::CATALOG.stages, &tables::STAGE),
+        ("sinks", plan::CATALOG.sinks, &tables::SINK),
+    ];
+    for (group, kinds, role) in groups {
+        let node = format!("{group}:\n  a:\n    KEY\n");
+        role.keys.iter().chain(tables::NODE.keys).for_each(|key| try_key(&node, key));
+        for kind in kinds {
+            let around =
+                if kind.inline { node.clone() } else { format!("{group}:\n  a:\n    {}:\n      KEY\n", kind.name) };
+            kind.keys.iter().for_each(|key| try_key(&around, key));
+        }
+    }
+    tables::FILE.keys.iter().for_each(|key| try_key("KEY\n", key));
+    for table in [&tables::CHECKPOINT, &tables::DEAD_LETTERS, &tables::LIMITS] {
+        table.keys.iter().for_each(|key| try_key(&format!("{}:\n  KEY\n", table.name), key));
+    }
+}

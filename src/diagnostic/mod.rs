@@ -163,7 +163,7 @@ impl Diagnostics {
         let errors = sorted.iter().filter(|d| d.severity == Severity::Error).count();
         let (kept, beyond) = (self.found.len(), self.errors + self.warnings);
         // What was not kept cannot be told apart.
-        let more = if beyond > kept { beyond - kept } else { 0 };
+        let more = beyond.saturating_sub(kept);
         (errors + more, sorted.len() - errors)
     }
 
