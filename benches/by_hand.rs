@@ -59,7 +59,7 @@ fn main() -> std::io::Result<()> {
     }
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     std::fs::create_dir_all(&dir)?;
-    let input = dir.join("payments.jsonl");
+    let input = dir.join(format!("payments-{EVENTS}.jsonl"));
     if !input.exists() {
         make_payments(&input)?;
     }
