@@ -159,6 +159,7 @@ codes! {
     EXPR_WRONG_ARITY = "expr-wrong-arity", "A function with too few or too many arguments", "The message has the function's parameters.", "map: { a: round() }";
     EXPR_UNKNOWN_FIELD = "expr-unknown-field", "A field that `params` or `meta` does not have", "`params` has what the file declares, `meta` has source, key, time, headers, partition and offset.", "filter: event.a > params.limt";
     EXPR_BAD_ARGUMENT = "expr-bad-argument", "A constant argument that the function never accepts", "Each event would be an error.", "filter: event.a.matches(\"(\")";
+    EXPR_UNUSED_RESULT = "expr-unused-result", "A function whose result nobody uses", "Functions of the library change nothing in place: they give a new value. Write `let t = s.trim();`, or `s = s.trim();`.", "map: { a: 'let s = event.a; s.trim(); s' }";
     EXPR_READ_ONLY = "expr-read-only", "An assignment to `event`, `meta` or `params`", "An event is a fact and does not change. Put the value into a variable, or write a `set`.", "filter: event.a = 1";
     EXPR_FORBIDDEN = "expr-forbidden", "A part of Rhai that expressions leave out", "Modules, `import` and `eval` would make an expression depend on more than its event.", "filter: eval(\"true\")";
     EXPR_BAD_DEFINITION = "expr-bad-definition", "A function file that does not only define functions", "A file of `functions` holds `fn` definitions, each name once for each number of parameters.";

@@ -161,8 +161,12 @@ impl<'a> Checker<'a> {
 
     fn block(&mut self, stmts: &[Stmt]) {
         self.scopes.push(Vec::new());
-        for stmt in stmts {
+        for (index, stmt) in stmts.iter().enumerate() {
             self.stmt(stmt);
+            // The last one is the value of the block.
+            if index + 1 < stmts.len() {
+                self.unused(stmt);
+            }
         }
         self.scopes.pop();
     }
@@ -223,6 +227,24 @@ impl<'a> Checker<'a> {
             }
             Stmt::Import(_, at) | Stmt::Export(_, at) => self.forbidden(*at, "modules"),
             other => self.forbidden(other.position(), "this statement"),
+        }
+    }
+
+    /// Whoever knows Rhai's own `trim`, `sort` or `replace` expects them to change their variable.
+    fn unused(&mut self, stmt: &Stmt) {
+        let (call, at) = match stmt {
+            Stmt::FnCall(call, at) => (&**call, *at),
+            Stmt::Expr(expr) => match (&**expr, chain::flatten(expr).1.last().map(|link| link.step)) {
+                (Expr::FnCall(call, at), _) => (&**call, *at),
+                (_, Some(Step::Method(call, at))) => (call, at),
+                _ => return,
+            },
+            _ => return,
+        };
+        let name = call.name.as_str();
+        if library::find(name).is_some() && methods::find(name).is_none() {
+            let help = format!("it changes nothing in place; keep what it gives: `let x = {name}(...)`");
+            self.problem(&codes::EXPR_UNUSED_RESULT, at, format!("the result of `{name}` is not used"), Some(help));
         }
     }
 
