@@ -94,6 +94,9 @@ codes! {
     YAML_ATE_FLOW = "yaml-ate-flow", "YAML read brackets as a list or a mapping where an expression is expected",
         "A value that starts with `[` or `{` is a YAML list or mapping. Put the expression in single quotes, and write objects as `#{ ... }`.",
         "flat_map: [event.a, event.b]";
+    YAML_ATE_COMMA = "yaml-ate-comma", "YAML ended an expression at a comma",
+        "Within `{ }` a comma ends a value, also within the brackets of a call. Put the expression in single quotes, or write the mapping without braces, a line for each key.",
+        "map: { x: max(event.a, event.b) }";
     YAML_ATE_INDICATOR = "yaml-ate-indicator", "An expression starts with a character that YAML keeps for itself",
         "A plain value may not start with `%`, `@`, a backtick, `|` or `>`, nor with `? ` or `- `. Put the expression in single quotes.",
         "map: `${event.a}`";

@@ -1,12 +1,9 @@
 //! YAML eats Rhai: where YAML's own signs took a part of an expression, what happened, and the line as it should be.
-//!
-//! Also turns the parser's syntax errors into diagnostics, as most of them are such places.
-
-use granit_parser::{ErrorKind, ScalarStyle, ScanError};
+use granit_parser::ScalarStyle;
 
 use super::expr_text::ExprText;
 use super::tree::{Kind, Node, Scalar};
-use crate::diagnostic::{Code, Diagnostics, FileId, Span, codes, floor};
+use crate::diagnostic::{Diagnostics, Span, codes};
 
 /// `key: value` as it stands in a line, whatever YAML made of it.
 pub(super) struct Whole<'a> {
@@ -14,6 +11,8 @@ pub(super) struct Whole<'a> {
     pub value: &'a str,
     /// Where the value starts in the file.
     pub start: usize,
+    /// Whether it stands within braces.
+    pub flow: bool,
 }
 
 impl Whole<'_> {
@@ -54,11 +53,11 @@ pub(super) fn whole_value(text: &str, at: usize) -> Option<Whole<'_>> {
     let rest = if flow { &rest[..flow_end(rest)] } else { rest };
     let comment = rest.find(" # ").unwrap_or(rest.len());
     let value = rest[..comment].trim_end();
-    (!value.is_empty()).then_some(Whole { key, value, start: line_start + value_at })
+    (!value.is_empty()).then_some(Whole { key, value, start: line_start + value_at, flow })
 }
 
 /// Where a value within braces ends: at a comma or a closing bracket that it has not opened, outside quotes.
-fn flow_end(text: &str) -> usize {
+pub(super) fn flow_end(text: &str) -> usize {
     let mut depth = 0usize;
     let mut quote = None;
     for (at, c) in text.char_indices() {
@@ -74,127 +73,6 @@ fn flow_end(text: &str) -> usize {
         }
     }
     text.len()
-}
-
-/// Reports that the file is not YAML from byte `at` on.
-pub(super) fn syntax_error(file: FileId, text: &str, at: usize, error: &ScanError, diagnostics: &mut Diagnostics) {
-    let at = floor(text, at);
-    let width = text[at..].chars().next().filter(|c| !matches!(c, '\n' | '\r')).map_or(0, char::len_utf8);
-    let span = Span::new(file, at, at + width);
-    match error.kind() {
-        ErrorKind::TabInBlockIndentation
-        | ErrorKind::TabNotAllowed
-        | ErrorKind::TabInIndentation
-        | ErrorKind::TabAtBlockScalarStart
-        | ErrorKind::InvalidBlockEntryWhitespace
-            if text[..at + width].rsplit('\n').next().is_some_and(|line| line.contains('\t')) =>
-        {
-            let span = tab_before(file, text, at + width);
-            diagnostics
-                .error(&codes::YAML_TAB, span, "a tab is used as indentation, which YAML forbids")
-                .help("indent with spaces");
-            return;
-        }
-        ErrorKind::RecursionLimitExceeded => {
-            diagnostics.error(&codes::YAML_TOO_DEEP, span, "values nest too deep here");
-            return;
-        }
-        _ => {}
-    }
-    if let Some(whole) = whole_value(text, at)
-        && let Some((code, message)) = eaten_by(&whole, error.kind())
-    {
-        let span = Span::new(file, whole.start, whole.start + whole.value.len());
-        diagnostics.error(code, span, message).help(whole.in_quotes());
-        return;
-    }
-    let report = diagnostics.error(&codes::YAML_SYNTAX, span, format!("this is not YAML: {}", error.kind()));
-    if let Some(help) = way_out(error.kind()) {
-        report.help(help);
-    }
-}
-
-/// Reports a value that YAML took for an alias.
-pub(super) fn anchor(file: FileId, whole: &Whole<'_>, diagnostics: &mut Diagnostics) {
-    if let Some((code, message)) = eaten_by(whole, &ErrorKind::ExpectedBlockMappingKey) {
-        let span = Span::new(file, whole.start, whole.start + whole.value.len());
-        diagnostics.error(code, span, message).help(whole.in_quotes());
-    }
-}
-
-fn tab_before(file: FileId, text: &str, end: usize) -> Span {
-    let tab = text[..end].rfind('\t').unwrap_or(end.saturating_sub(1));
-    Span::new(file, tab, tab + 1)
-}
-
-/// Which sign of YAML broke the value, if it looks like an expression.
-fn eaten_by(whole: &Whole<'_>, kind: &ErrorKind) -> Option<(&'static Code, String)> {
-    let value = whole.value;
-    let first = value.chars().next()?;
-    let trailing =
-        matches!(kind, ErrorKind::InvalidTrailingDoubleQuotedScalar | ErrorKind::InvalidTrailingSingleQuotedScalar);
-    Some(match first {
-        '"' | '\'' if trailing => (
-            &codes::YAML_ATE_QUOTES,
-            format!("YAML ends this value at its second {first}, and there is more behind it"),
-        ),
-        '!' => (&codes::YAML_ATE_TAG, "YAML reads a value that starts with `!` as a tag".into()),
-        '*' | '&' => (
-            &codes::YAML_ANCHOR_EXPRESSION,
-            format!("YAML reads a value that starts with `{first}` as an anchor or an alias"),
-        ),
-        '#' => (&codes::YAML_ATE_COMMENT, "YAML reads a value that starts with `#` as a comment".into()),
-        '[' | '{' if flow_end(&value[1..]) + 2 < value.len() => (
-            &codes::YAML_ATE_FLOW,
-            format!(
-                "YAML reads a value that starts with `{first}` as a list or a mapping, and there is more behind it"
-            ),
-        ),
-        '`' => (&codes::YAML_ATE_INDICATOR, "a backtick at the start of a value means something else in YAML".into()),
-        '%' | '@' | '|' | '>' | ',' | ']' | '}' => {
-            (&codes::YAML_ATE_INDICATOR, format!("`{first}` at the start of a value means something else in YAML"))
-        }
-        '-' | '?' if value[1..].starts_with(' ') => {
-            (&codes::YAML_ATE_INDICATOR, format!("`{first} ` at the start of a value means something else in YAML"))
-        }
-        _ if value.contains("${") => {
-            (&codes::YAML_ATE_FLOW, "within braces YAML reads the braces of `${...}` as its own".into())
-        }
-        _ if matches!(kind, ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement) => {
-            (&codes::YAML_ATE_COLON, "YAML reads a colon and a space within a value as a mapping".into())
-        }
-        _ => return None,
-    })
-}
-
-fn way_out(kind: &ErrorKind) -> Option<&'static str> {
-    Some(match kind {
-        ErrorKind::ExpectedBlockMappingKey
-        | ErrorKind::InvalidIndentation
-        | ErrorKind::UnexpectedEofBlockMapping
-        | ErrorKind::ExpectedBlockSequenceEntry
-        | ErrorKind::MappingValueNotAllowed => {
-            "keys of one mapping stand in one column; compare the indentation with the lines above"
-        }
-        ErrorKind::UnclosedQuotedScalar => {
-            "close the quote; within double quotes write `\\\"`, within single ones `''`"
-        }
-        ErrorKind::UnclosedFlowCollection { .. }
-        | ErrorKind::UnexpectedEofFlowMapping
-        | ErrorKind::UnexpectedEofFlowSequence
-        | ErrorKind::ExpectedFlowMappingSeparator
-        | ErrorKind::ExpectedFlowSequenceSeparator
-        | ErrorKind::InvalidColonPlacement
-        | ErrorKind::MismatchedFlowCollectionEnd { .. }
-        | ErrorKind::MisplacedFlowCollectionEnd => {
-            "check that every `{` and `[` has its `}` and `]`, with commas between"
-        }
-        ErrorKind::UnknownQuotedScalarEscape => {
-            "write `\\\\` for a backslash, or use single quotes, in which it is nothing special"
-        }
-        ErrorKind::DirectiveDisallowed => "a line that starts with `%` is a YAML directive; put the text in quotes",
-        _ => return None,
-    })
 }
 
 /// Reads a scalar as an expression, or says what YAML made of it.
@@ -274,6 +152,10 @@ fn scalar_expression(
                     .help(format!("put the expression in single quotes: `{}: {}`", key.0, quoted(&whole)));
                 return None;
             }
+            if open && comment.starts_with(',') {
+                at_comma(file_text, node, diagnostics);
+                return None;
+            }
         }
         ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted if is_bare_text(&scalar.text) => {
             let what = if scalar.text.contains([' ', '-']) { "no expression" } else { "a variable" };
@@ -289,6 +171,20 @@ fn scalar_expression(
         }
         ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted | ScalarStyle::Literal | ScalarStyle::Folded => {}
     }
+    if let Some(date) = bare_date(&scalar.text) {
+        let text = ExprText::new(scalar.text.clone(), node.span, scalar.place.clone());
+        diagnostics
+            .error(
+                &codes::TEXT_WITHOUT_QUOTES,
+                text.span_of_bytes(date, date + DATE_LEN),
+                "without quotes of its own a date is two subtractions to Rhai",
+            )
+            .help(match scalar.text.len() {
+                DATE_LEN => format!("write it as a text: `{}: '\"{}\"'`", key.0, scalar.text),
+                _ => format!("write it as a text: `\"{}\"`", &scalar.text[date..date + DATE_LEN]),
+            });
+        return None;
+    }
     if scalar.text.trim().is_empty() {
         diagnostics.error(&codes::EMPTY_VALUE, node.span, format!("the expression of `{}` is empty", key.0));
         return None;
@@ -296,8 +192,52 @@ fn scalar_expression(
     Some(ExprText::new(scalar.text.clone(), node.span, scalar.place.clone()))
 }
 
+/// Within braces a comma ended the value, though a bracket was open.
+fn at_comma(file_text: &str, node: &Node, diagnostics: &mut Diagnostics) {
+    let comma = Span::new(node.span.file, node.span.end as usize, node.span.end as usize + 1);
+    let report = diagnostics
+        .error(
+            &codes::YAML_ATE_COMMA,
+            node.span,
+            "within braces YAML ends a value at a comma, and a bracket is open here",
+        )
+        .also(comma, "it ends here");
+    if let Some(whole) = whole_value(file_text, node.span.start as usize) {
+        report.help(whole.in_quotes());
+    }
+}
+
+const DATE_LEN: usize = "2026-01-01".len();
+
+/// The place of a date outside quotes.
+fn bare_date(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let is_date = |from: usize| {
+        let digit = |at: usize| bytes.get(from + at).is_some_and(u8::is_ascii_digit);
+        let dash = |at: usize| bytes.get(from + at) == Some(&b'-');
+        [0, 1, 2, 3, 5, 6, 8, 9].into_iter().all(digit) && dash(4) && dash(7) && !digit(DATE_LEN)
+    };
+    let mut quote = None;
+    let mut in_word = false;
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(open), _) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'' | '`') => quote = Some(c),
+            (None, '0'..='9') if !in_word && is_date(at) => return Some(at),
+            (None, _) => {}
+        }
+        in_word = c.is_alphanumeric() || c == '_' || c == '.';
+    }
+    None
+}
+
 /// Null: nothing is written, or what is written is a comment.
 fn no_expression(file_text: &str, key: (&str, Span), node: &Node, diagnostics: &mut Diagnostics) {
+    let count = |c: char| key.0.matches(c).count();
+    if count(')') > count('(') || count(']') > count('[') {
+        return; // The rest of an expression that was cut at a comma: told where it begins.
+    }
     let after = file_text.get(key.1.end as usize..).unwrap_or("");
     let line = after.split(['\n', '\r']).next().unwrap_or("");
     let value = line.trim_start_matches([':', ' ', '\t', '"', '\'']);
@@ -360,6 +300,10 @@ mod tests {
     fn bare_texts() {
         for text in ["click", "very high", "in_progress", "not-found"] {
             assert!(is_bare_text(text), "{text}");
+        }
+        assert_eq!(bare_date("event.t > 2024-01-01"), Some(10));
+        for expr in ["'2024-01-01'", "\"2024-01-01T00:00:00Z\"", "2024 - 1 - 1", "x2024-01-01", "12024-01-01"] {
+            assert_eq!(bare_date(expr), None, "{expr}");
         }
         for expr in ["event", "true", "event.a", "x in y", "a + b", "5", "a()", "\"click\"", "-x", ""] {
             assert!(!is_bare_text(expr), "{expr}");

@@ -11,6 +11,7 @@ mod model;
 mod scalar;
 mod tree;
 mod eaten;
+mod syntax;
 mod describe;
 mod reader;
 mod scalars;

@@ -159,6 +159,8 @@ fn yaml_eats_rhai() {
         ("\"click\"", "text-without-quotes"),
         ("'very high'", "text-without-quotes"),
         ("event.x: y", "yaml-ate-colon"),
+        ("event.t > 2024-01-01", "text-without-quotes"),
+        ("'2024-01-01'", "text-without-quotes"),
         ("[event.a, event.b]", "yaml-ate-flow"),
         ("[event.a].len() > 1", "yaml-ate-flow"),
         ("{ a: 1 }", "yaml-ate-flow"),
@@ -183,6 +185,25 @@ fn yaml_eats_rhai() {
     {
         assert_eq!(map(value), [""; 0], "{value}");
     }
+}
+
+#[test]
+fn yaml_eats_rhai_within_braces() {
+    let map = |value: &str| codes(&with_stages(&format!("  a: {{ from: in, map: {{ x: {value} }} }}"), "a"));
+    for (value, code) in [
+        ("max(event.a, event.b)", "yaml-ate-comma"),
+        ("event.a.f(1, 2), y: event.b", "yaml-ate-comma"),
+        ("event.tags[0]", "yaml-ate-flow"),
+        ("event[\"new\"]", "yaml-ate-flow"),
+        ("if event.a { 1 } else { 2 }", "yaml-ate-flow"),
+        ("event.a in [1, 2]", "yaml-ate-flow"),
+        ("event.a ? 1 : 2", "yaml-ate-colon"),
+        ("\"hello \" + event.a", "yaml-ate-quotes"),
+        ("!event.a", "yaml-ate-not"),
+    ] {
+        assert_eq!(map(value), [code], "{value}");
+    }
+    assert_eq!(map("event.a.f(1), y: 'event.tags[0]'"), [""; 0]);
 }
 
 #[test]

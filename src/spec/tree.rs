@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
 
 use super::expr_text::ScalarMap;
-use super::{eaten, scalar};
+use super::{eaten, scalar, syntax};
 use crate::diagnostic::{Diagnostics, FileId, Span, codes};
 use crate::limits::{SPEC_DEPTH_MAX, SPEC_NODES_MAX};
 
@@ -112,7 +112,7 @@ pub(super) fn parse(file: FileId, text: &str, diagnostics: &mut Diagnostics) -> 
             Ok(next) => next,
             Err(error) => {
                 let at = error.marker().byte_offset().unwrap_or(0);
-                eaten::syntax_error(file, text, at, &error, builder.diagnostics);
+                syntax::syntax_error(file, text, at, &error, builder.diagnostics);
                 return None;
             }
         };
@@ -224,7 +224,7 @@ impl Builder<'_> {
         let whole = eaten::whole_value(self.text, span.start as usize);
         if let Some(whole) = whole.filter(|whole| whole.value != format!("*{name}")) {
             // The parser stops right behind it, and that says the same at the same place.
-            eaten::anchor(self.file, &whole, self.diagnostics);
+            syntax::anchor(self.file, &whole, self.diagnostics);
             return;
         }
         self.diagnostics
