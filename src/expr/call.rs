@@ -20,10 +20,10 @@ pub(crate) fn check_kinds(function: &Function, kinds: impl Iterator<Item = Types
 }
 
 #[cold]
-fn refuse(function: &Function, param: &str, types: Types, kind: Types) -> Fail {
+pub(crate) fn refuse(function: &Function, param: &str, types: Types, kind: Types) -> Fail {
     let code = if kind == Types::BIG { codes::BIG_NUMBER } else { codes::TYPE };
     let kind = ops::article(&kind.to_string());
-    Fail::new(code, format!("`{}` takes {types} as `{param}`, not {kind}", function.name))
+    Fail::new(code, format!("`{}` takes {} as `{param}`, not {kind}", function.name, ops::article(&types.to_string())))
 }
 
 /// Refuses a result that is larger than the limits allow.

@@ -8,6 +8,7 @@ use rhai::{AST, ASTNode, Expr, FnCallExpr, ParseError, ParseErrorType, Position,
 use crate::diagnostic::{Code, codes};
 use crate::event::{Demand, Path};
 
+use super::call;
 use super::chain::{self, Link, Step};
 use super::context::{ANONYMOUS, Shared, UserFunction};
 use super::engine;
@@ -89,7 +90,8 @@ pub(crate) fn expression(
     // Closures stand beside the statements; a name that any of them takes is known in all of them.
     let params = ast.iter_fn_def().flat_map(|function| function.params.iter().map(|param| param.to_string()));
     checker.scopes.push(params.filter(|name| name != "event" && name != "meta").collect());
-    checker.block(&closures(ast));
+    // They come without their borders, so which of them ends a closure, and is its value, is not known.
+    closures(ast).iter().for_each(|stmt| checker.stmt(stmt));
     checker.problems.sort_by_key(|problem| problem.range.start);
     checker.problems.dedup();
     (checker.reads, checker.problems)
@@ -434,6 +436,12 @@ impl<'a> Checker<'a> {
 
     /// Lets a function judge the arguments that are constants.
     fn constants(&mut self, function: &library::Function, call: &FnCallExpr, at: Position, receiver: usize) {
+        for (param, arg) in function.params.iter().skip(receiver).zip(&call.args) {
+            if let Some(kind) = constant(arg).map(|value| value.kind()).filter(|kind| !param.types.has(*kind)) {
+                let fail = call::refuse(function, param.name, param.types, kind);
+                self.problem(&codes::EXPR_BAD_ARGUMENT, arg.start_position(), fail.message, None);
+            }
+        }
         let Some(check) = function.check else { return };
         let texts: Vec<Option<Value<'_>>> =
             std::iter::repeat_n(None, receiver).chain(call.args.iter().map(constant)).collect();
