@@ -271,7 +271,7 @@ impl<'a> Key<'a> {
     fn of(value: Value<'a>) -> Result<Key<'a>> {
         match value {
             Value::Int(x) => Ok(Key::Int(x)),
-            Value::Float(x) if x.is_nan() => Err(Fail::new(codes::COMPARE, format!("NaN cannot be compared"))),
+            Value::Float(x) if x.is_nan() => Err(Fail::new(codes::COMPARE, "NaN cannot be compared")),
             Value::Float(x) => Ok(Key::Float(x)),
             Value::Str(text) => Ok(Key::Text(Cow::Borrowed(text))),
             Value::Bool(x) => Ok(Key::Bool(x)),

@@ -229,7 +229,7 @@ fn merge<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
 fn choose<'a>(args: &[Value<'a>], call: &mut Call, wanted: bool) -> Result<Returned<'a>> {
     let [Value::Object(object), Value::Array(names)] = args else { return Ok(Value::Unit.into()) };
     let names: Option<BTreeSet<Cow<'_, str>>> = walk::items(names).map(string).collect();
-    let names = names.ok_or_else(|| Fail::new(codes::TYPE, format!("the names must all be strings")))?;
+    let names = names.ok_or_else(|| Fail::new(codes::TYPE, "the names must all be strings"))?;
     walk::object(call, walk::sorted(object).into_iter().filter(|(name, _)| names.contains(name) == wanted))
 }
 
