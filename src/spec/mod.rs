@@ -14,6 +14,7 @@ mod eaten;
 mod syntax;
 mod describe;
 mod reader;
+mod rules;
 mod scalars;
 mod read;
 mod graph;

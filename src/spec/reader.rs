@@ -10,7 +10,7 @@ use super::eaten;
 use super::expr_text::{ExprText, ScalarMap, Template};
 use super::model::resolve;
 use super::scalars;
-use super::table::{Choice, Default, Key, Rule, Table, Type};
+use super::table::{Choice, Default, Key, Table, Type};
 use super::tree::{Kind, Node, Pair, Scalar};
 use super::value::{Entry, Item, NamedExpr, PortRef, Section, Value};
 use crate::diagnostic::{Code, Diagnostics, Span, codes, did_you_mean};
@@ -119,64 +119,6 @@ impl Reader<'_> {
             None if known.is_empty() => report.help("it has no keys at all: write `{}`"),
             None => report.help(format!("its keys are {}", list(&known))),
         };
-    }
-
-    fn rule(&mut self, span: Span, table: &Table, rule: &Rule, written: &dyn Fn(&str) -> Option<Span>) {
-        let found = |names: &'static [&'static str]| -> Vec<(&'static str, Span)> {
-            names.iter().filter_map(|name| written(name).map(|span| (*name, span))).collect()
-        };
-        let name = table.name;
-        match rule {
-            Rule::ExactlyOne(names) => match found(names).as_slice() {
-                [] => {
-                    self.diagnostics.error(
-                        &codes::EXACTLY_ONE,
-                        span,
-                        format!("`{name}` needs exactly one of {}, and has none", list(names)),
-                    );
-                }
-                [_] => {}
-                [first, second, ..] => {
-                    self.diagnostics
-                        .error(
-                            &codes::EXACTLY_ONE,
-                            second.1,
-                            format!("`{name}` needs exactly one of {}, and has several", list(names)),
-                        )
-                        .also(first.1, "the first one");
-                }
-            },
-            Rule::AtMostOne(names) => {
-                if let [first, second, ..] = found(names).as_slice() {
-                    self.diagnostics
-                        .error(
-                            &codes::NOT_TOGETHER,
-                            second.1,
-                            format!("`{}` and `{}` cannot be used together", first.0, second.0),
-                        )
-                        .also(first.1, format!("`{}` is here", first.0))
-                        .help("remove one of them");
-                }
-            }
-            Rule::AtLeastOne(names) => {
-                if found(names).is_empty() {
-                    self.diagnostics.error(
-                        &codes::AT_LEAST_ONE,
-                        span,
-                        format!("`{name}` needs {}, and has none", any_of(names)),
-                    );
-                }
-            }
-            Rule::Needs(key, other) => {
-                if let (Some(span), None) = (written(key), written(other)) {
-                    self.diagnostics.error(
-                        &codes::NEEDS_KEY,
-                        span,
-                        format!("`{key}` makes sense only together with `{other}`, which is not there"),
-                    );
-                }
-            }
-        }
     }
 
     /// The pairs of a mapping, the first of equal keys alone. Null is an empty mapping.

@@ -22,14 +22,14 @@ impl Reader<'_> {
                 .help(format!("write it without quotes: `{}: {}`", at.0, short(&text.text)));
             return None;
         }
-        let value = self.typed(at, &text, ty);
+        let value = self.typed(&text, ty);
         if value.is_none() {
             self.unreadable(at, &text, ty);
         }
         value
     }
 
-    fn typed(&self, _at: At<'_>, text: &ExprText, ty: &'static Type) -> Option<Value> {
+    fn typed(&self, text: &ExprText, ty: &'static Type) -> Option<Value> {
         let word = text.text.as_str();
         Some(match ty {
             Type::Bool => Value::Bool(match word {
@@ -268,7 +268,7 @@ impl Reader<'_> {
         };
         let text = self.filled((&pair.key, pair.key_span), &pair.value, "a text")?;
         if pair.key == "file" {
-            let path = self.typed((&pair.key, pair.key_span), &text, &Type::Path);
+            let path = self.typed(&text, &Type::Path);
             return match path {
                 Some(Value::Path(path)) => Some(Value::Secret(SecretRef::File(path))),
                 _ => {
