@@ -13,16 +13,17 @@ The functions of expressions, beside Rhai's operators and syntax. `a.f(b)` is an
 all of them:
 
 - *Nothing is changed in place.* A function gives a new value: write `let t = s.trim();`. (Rhai's own `trim`, `replace`, `pad`,
-  `sort` and `reverse` change their variable and give nothing; these do not.)
+  `sort` and `reverse` change their variable and give nothing. Here `s.trim();` alone is a problem that is reported.)
 - *A wrong argument is that event's error*, with a code and a message that names the function, the argument and what it got. The
-  event goes to the node's port `errors`; the topology goes on. What is constant (a regular expression, a format, a duration) is
-  checked before anything runs.
+  event goes to the node's port `errors`; the topology goes on. What is constant (a regular expression, a format, a duration, a
+  number where a text is needed) is checked before anything runs.
 - *The same arguments always give the same result.* No function reads a clock or draws a random number, so a replay gives what the
   first run gave.
 
 Results are bounded by `limits.string`, `limits.array` and `limits.map`. Null and a field that is not there are `()` in Rhai, and
 `null` in the signatures below. Functions that take a closure (`map`, `filter`, `reduce`, `some`, `all`, `find`, ...) are Rhai's own and
-run interpreted.
+run interpreted. Under `aggregate` of a window, `sum`, `min`, `max`, `avg`, `first`, `last` and `distinct` of one argument are
+[aggregates](aggregates.md) over events, not functions of an array.
 ";
 
 const MADE_UP: &str = "
