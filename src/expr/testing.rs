@@ -56,7 +56,7 @@ pub(crate) fn differences(expr: &Expr, lines: &[&str]) -> Vec<String> {
 }
 
 /// The results of both engines.
-fn run(expr: &Expr, lines: &[&str]) -> (Vec<String>, Vec<String>) {
+pub(crate) fn run(expr: &Expr, lines: &[&str]) -> (Vec<String>, Vec<String>) {
     let batch = batch(lines, expr.reads());
     let rows: Vec<u32> = (0..lines.len() as u32).collect();
     let run = |mut program: Program, compiled: bool| {

@@ -26,6 +26,35 @@ fn fields_are_read_as_rhai_would() {
 }
 
 #[test]
+fn long_chains_and_sizes_have_room() {
+    let sum: Vec<String> = (0..40).map(|i| format!("event.n * {i}")).collect();
+    check(&sum.join(" + "), r#"{"n":1}"#, "780");
+    let any: Vec<String> = (0..50).map(|i| format!("event.n == {i}")).collect();
+    check(&any.join(" || "), r#"{"n":49}"#, "true");
+    let limits = Limits { string: 100, array: 4, map: 4, ..Limits::default() };
+    let context = Context::new(Default::default(), &[], limits).unwrap();
+    let event = format!(r#"{{"s":"{}","a":[1,2,3]}}"#, "x".repeat(60));
+    for text in [
+        "event.s + event.s",
+        "event.a + event.a",
+        "[event.a, event.a]",
+        "`${event.s}${event.s}`",
+        "#{ a: event.s, b: event.s }",
+    ] {
+        let expr = context.compile(text, Want::Value).unwrap();
+        let got = results_of_code(&expr, &event);
+        assert_eq!(got, ["expression-limit", "expression-limit"], "{text}");
+    }
+}
+
+/// What both engines say, without the place: Rhai counts a literal item by item.
+fn results_of_code(expr: &super::Expr, event: &str) -> Vec<String> {
+    let (compiled, interpreted) = super::testing::run(expr, &[event]);
+    let code = |result: &String| result.split('@').next().unwrap_or_default().to_owned();
+    [compiled, interpreted].iter().flatten().map(code).collect()
+}
+
+#[test]
 fn closures_see_the_event_while_they_walk_through_it() {
     check("event.a.map(|x| x + event.n)", r#"{"a":[1,2],"n":10}"#, "[11,12]");
     check("event.a.filter(|x| event.a.len() > x)", r#"{"a":[1,2]}"#, "[1]");

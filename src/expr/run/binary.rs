@@ -16,7 +16,7 @@ impl Run<'_> {
         let value = self.eval(value, rows);
         let mut buf = self.buf();
         let mut fails = Vec::new();
-        let source = Self::source(self.m, self.batch, self.args, &value);
+        let source = Self::source(&self.m.frame, self.batch, self.args, &value);
         let space = self.space();
         for &row in rows.iter() {
             match self.unary_cell(op, source.at(row as usize), &space) {
@@ -48,8 +48,8 @@ impl Run<'_> {
         let b = self.eval(b, rows);
         let mut buf = self.buf();
         let mut rest = self.selection(&[]);
-        let left = Self::source(self.m, self.batch, self.args, &a);
-        let right = Self::source(self.m, self.batch, self.args, &b);
+        let left = Self::source(&self.m.frame, self.batch, self.args, &a);
+        let right = Self::source(&self.m.frame, self.batch, self.args, &b);
         let space = self.space();
         if op.is_comparison() {
             let write = |out: &mut Cell, same: bool| *out = Cell::Bool(same);
@@ -83,11 +83,12 @@ impl Run<'_> {
     ) {
         let mut fails = Vec::new();
         let mut text = std::mem::take(&mut self.m.scratch);
+        let left = Self::source(&self.m.frame, self.batch, self.args, a);
+        let right = Self::source(&self.m.frame, self.batch, self.args, b);
         for &row in rest {
-            let x = Self::source(self.m, self.batch, self.args, a).at(row as usize);
-            let y = Self::source(self.m, self.batch, self.args, b).at(row as usize);
             text.clear();
-            let result = match self.one(op, x, y, &mut text) {
+            let (x, y) = (left.at(row as usize), right.at(row as usize));
+            let result = match one(op, x, y, &Space::new(&self.batch.texts, self.arena), &mut text) {
                 Ok(Outcome::Cell(cell)) => Ok(cell),
                 Ok(Outcome::Text) => self
                     .m
@@ -110,26 +111,25 @@ impl Run<'_> {
         self.m.scratch = text;
         self.fail_all(fails, at, rows);
     }
+}
 
-    /// One application of an operator, by its only definition.
-    fn one(&self, op: Op, x: Cell, y: Cell, text: &mut String) -> Result<Outcome, Fail> {
-        let space = self.space();
-        // `"" + text` and `() + text` are the text itself.
-        if op == Op::Add && (x.is_unit() && matches!(y, Cell::Str(_))) {
-            return Ok(Outcome::Cell(y));
-        }
-        match ops::binary(op, space.value(x), space.value(y), text) {
-            Some(result) => Ok(match result? {
-                Returned::Text | Returned::Json => Outcome::Text,
-                Returned::Value(value) => Outcome::Cell(match value {
-                    Value::Bool(bool) => Cell::Bool(bool),
-                    Value::Int(int) => Cell::Int(int),
-                    Value::Float(float) => Cell::Float(float),
-                    _ => Cell::Null,
-                }),
+/// One application of an operator, by its only definition.
+fn one(op: Op, x: Cell, y: Cell, space: &Space<'_>, text: &mut String) -> Result<Outcome, Fail> {
+    // `() + text` is the text itself.
+    if op == Op::Add && x.is_unit() && matches!(y, Cell::Str(_)) {
+        return Ok(Outcome::Cell(y));
+    }
+    match ops::binary(op, space.value(x), space.value(y), text) {
+        Some(result) => Ok(match result? {
+            Returned::Text | Returned::Json => Outcome::Text,
+            Returned::Value(value) => Outcome::Cell(match value {
+                Value::Bool(bool) => Cell::Bool(bool),
+                Value::Int(int) => Cell::Int(int),
+                Value::Float(float) => Cell::Float(float),
+                _ => Cell::Null,
             }),
-            None => ops::binary_dynamic(op, &space.dynamic(x), &space.dynamic(y)).map(Outcome::Dynamic),
-        }
+        }),
+        None => ops::binary_dynamic(op, &space.dynamic(x), &space.dynamic(y)).map(Outcome::Dynamic),
     }
 }
 

@@ -35,7 +35,7 @@ impl Run<'_> {
         self.set(parts.local, value, rows);
         let mut there = self.selection(rows);
         let mut buf = self.buf();
-        if let Some(local) = self.m.locals.get(parts.local) {
+        if let Some(local) = self.m.frame.locals.get(parts.local) {
             there.retain(|row| !local.cells[*row as usize].is_unit());
         }
         for &row in rows.iter() {
@@ -56,7 +56,7 @@ impl Run<'_> {
         let mut open = self.selection(rows);
         for arm in &parts.arms {
             let mut taken = self.selection(&open);
-            if let Some(local) = self.m.locals.get(parts.local) {
+            if let Some(local) = self.m.frame.locals.get(parts.local) {
                 let space = Space::new(&self.batch.texts, self.arena);
                 taken.retain(|row| arm.cases.iter().any(|case| is_case(case, local.cells[*row as usize], &space)));
             }
@@ -133,7 +133,7 @@ impl Run<'_> {
     pub(super) fn throw(&mut self, value: &Ir, at: Position, rows: &mut Vec<u32>) -> Vector {
         let value = self.eval(value, rows);
         let mut fails = Vec::new();
-        let source = Self::source(self.m, self.batch, self.args, &value);
+        let source = Self::source(&self.m.frame, self.batch, self.args, &value);
         let space = self.space();
         for &row in rows.iter() {
             let mut text = String::new();

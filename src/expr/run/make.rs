@@ -5,28 +5,28 @@ use std::sync::Arc;
 use rhai::{Dynamic, Position};
 use smallvec::SmallVec;
 
-use crate::event::{Cell, Path, Tag, Tags};
+use crate::event::{Cell, Path, Tag, Tags, Texts};
 use crate::expr::call;
-use crate::expr::cells::{self, Space};
+use crate::expr::cells::{self, Arena, Space};
 use crate::expr::codes;
 use crate::expr::interpret::bounds;
 use crate::expr::ir::{Call, InRange, Index, Ir};
 use crate::expr::json::{self, Reader};
 use crate::expr::library::Run as Implementation;
 use crate::expr::ops;
-use crate::expr::value::{Fail, Returned, Value};
+use crate::expr::value::{Call as CallContext, Fail, Returned, Value};
 
 use super::reads::normal;
-use super::{Run, Vector};
+use super::{Run, Source, Vector};
 
 impl Run<'_> {
     pub(super) fn field(&mut self, value: &Ir, path: &Path, rows: &mut Vec<u32>) -> Vector {
         let value = self.eval(value, rows);
         let mut buf = self.buf();
         let mut scratch = std::mem::take(&mut self.m.scratch);
+        let source = Self::source(&self.m.frame, self.batch, self.args, &value);
         for &row in rows.iter() {
-            let cell = Self::source(self.m, self.batch, self.args, &value).at(row as usize);
-            let found = self.space().lookup(cell, path);
+            let found = Space::new(&self.batch.texts, self.arena).lookup(source.at(row as usize), path);
             let cell = normal(found, &self.batch.texts, self.arena, &mut scratch);
             buf.tags.add(cell.tag());
             buf.cells[row as usize] = cell;
@@ -42,10 +42,11 @@ impl Run<'_> {
         let mut buf = self.buf();
         let (mut inside, mut outside) = (Vec::new(), Vec::new());
         let mut scratch = std::mem::take(&mut self.m.scratch);
+        let targets = Self::source(&self.m.frame, self.batch, self.args, &target);
+        let indices = Self::source(&self.m.frame, self.batch, self.args, &index);
         for &row in rows.iter() {
-            let target = Self::source(self.m, self.batch, self.args, &target).at(row as usize);
-            let index = Self::source(self.m, self.batch, self.args, &index).at(row as usize);
-            match index_cell(target, index, &self.space()) {
+            let space = Space::new(&self.batch.texts, self.arena);
+            match index_cell(targets.at(row as usize), indices.at(row as usize), &space) {
                 Ok(found) => {
                     let cell = normal(found, &self.batch.texts, self.arena, &mut scratch);
                     buf.tags.add(cell.tag());
@@ -68,7 +69,7 @@ impl Run<'_> {
         let to = self.eval(&parts.to, rows);
         let mut fails = Vec::new();
         for &row in rows.iter() {
-            let cell = |vector| Self::source(self.m, self.batch, self.args, vector).at(row as usize);
+            let cell = |vector| Self::source(&self.m.frame, self.batch, self.args, vector).at(row as usize);
             if range(cell(&from), cell(&to)).is_none() {
                 fails.push((row, Fail::new(codes::TYPE, "a range is from an int to an int")));
             }
@@ -79,7 +80,7 @@ impl Run<'_> {
         buf.tags = Tags::BOOL;
         let mut fails = Vec::new();
         for &row in rows.iter() {
-            let cell = |vector| Self::source(self.m, self.batch, self.args, vector).at(row as usize);
+            let cell = |vector| Self::source(&self.m.frame, self.batch, self.args, vector).at(row as usize);
             let (from, to) = range(cell(&from), cell(&to)).unwrap_or_default();
             match cell(&value) {
                 Cell::Int(value) => {
@@ -172,14 +173,20 @@ impl Run<'_> {
         let mut buf = self.buf();
         let mut fails = Vec::new();
         let mut scratch = std::mem::take(&mut self.m.scratch);
+        let sources: SmallVec<[Source<'_>; 8]> =
+            values.iter().map(|value| Self::source(&self.m.frame, self.batch, self.args, value)).collect();
         for &row in rows.iter() {
-            let cell = |value| Self::source(self.m, self.batch, self.args, value).at(row as usize);
-            let cells: SmallVec<[Cell; 8]> = values.iter().map(cell).collect();
+            let cells: SmallVec<[Cell; 8]> = sources.iter().map(|source| source.at(row as usize)).collect();
             self.m.not_finite |= cells.iter().any(|cell| matches!(cell, Cell::Float(float) if !float.is_finite()));
             scratch.clear();
             let limit = |len| self.m.call.room(len);
-            let written =
-                write(&cells, &self.space(), &limit, &mut scratch).and_then(|tag| self.arena.room().map(|()| tag));
+            let space = Space::new(&self.batch.texts, self.arena);
+            let written = write(&cells, &space, &limit, &mut scratch).and_then(|tag| {
+                if tag == Tag::Json {
+                    call::check_text_sizes(&scratch, &self.m.call.limits)?;
+                }
+                self.arena.room().map(|()| tag)
+            });
             match written {
                 Ok(tag) => {
                     let at = self.arena.push(&scratch);
@@ -189,6 +196,7 @@ impl Run<'_> {
                 Err(fail) => fails.push((row, fail)),
             }
         }
+        drop(sources);
         self.m.scratch = scratch;
         values.into_iter().for_each(|value| self.free(value));
         self.fail_all(fails, at, rows);
@@ -199,10 +207,11 @@ impl Run<'_> {
         let values = self.eval_all(&call.args, rows);
         let mut buf = self.buf();
         let mut fails = Vec::new();
+        let sources: SmallVec<[Source<'_>; 4]> =
+            values.iter().map(|value| Self::source(&self.m.frame, self.batch, self.args, value)).collect();
         for &row in rows.iter() {
-            let cell = |value| Self::source(self.m, self.batch, self.args, value).at(row as usize);
-            let cells: SmallVec<[Cell; 4]> = values.iter().map(cell).collect();
-            match self.call_one(call, &cells) {
+            let cells: SmallVec<[Cell; 4]> = sources.iter().map(|source| source.at(row as usize)).collect();
+            match call_one(call, &cells, &self.batch.texts, self.arena, &mut self.m.call, self.m.not_finite) {
                 Ok(cell) => {
                     buf.tags.add(cell.tag());
                     buf.cells[row as usize] = cell;
@@ -210,64 +219,10 @@ impl Run<'_> {
                 Err(fail) => fails.push((row, fail)),
             }
         }
+        drop(sources);
         values.into_iter().for_each(|value| self.free(value));
         self.fail_all(fails, call.at, rows);
         Vector::Buf(buf)
-    }
-
-    fn call_one(&mut self, call: &Call, cells: &[Cell]) -> Result<Cell, Fail> {
-        let written = match self.invoke(call, cells)? {
-            Outcome::Cell(cell) => return Ok(cell),
-            Outcome::Dynamic(value) => return cells::from_dynamic(&value, self.arena),
-            Outcome::Written(tag) => tag,
-        };
-        self.arena.room()?;
-        let at = self.arena.push(&self.m.call.text);
-        Ok(match written {
-            Tag::Str => Cell::Str(at),
-            Tag::Number => Cell::Number(at),
-            _ => Cell::Json(at),
-        })
-    }
-
-    /// Calls a function on the cells of a row; a text result that is no part of an argument is left in `call.text`.
-    fn invoke(&mut self, call: &Call, cells: &[Cell]) -> Result<Outcome, Fail> {
-        let function = call.function;
-        let space = Space::new(&self.batch.texts, self.arena);
-        let values: SmallVec<[Value<'_>; 4]> = cells.iter().map(|cell| space.value(*cell)).collect();
-        call::check_kinds(function, values.iter().map(Value::kind))?;
-        let run = match function.run {
-            Implementation::Scalar(run) => run,
-            Implementation::Dynamic(run) => {
-                let mut args: SmallVec<[Dynamic; 4]> = cells.iter().map(|cell| space.dynamic(*cell)).collect();
-                let result = run(&mut args, &mut self.m.call).map_err(|fail| function.named(fail))?;
-                call::check_sizes(&result, &self.m.call.limits)?;
-                return Ok(Outcome::Dynamic(result));
-            }
-        };
-        if self.m.not_finite {
-            cells.iter().try_for_each(|cell| check_finite(*cell, &space))?;
-        }
-        self.m.call.text.clear();
-        let returned = run(&values, &mut self.m.call).map_err(|fail| function.named(fail))?;
-        call::check_size(function, returned, &self.m.call)?;
-        let value = match returned {
-            Returned::Text => return Ok(Outcome::Written(Tag::Str)),
-            Returned::Json => return Ok(Outcome::Written(Tag::Json)),
-            Returned::Value(value) => value,
-        };
-        if let Some(cell) = part(value, cells, &space) {
-            return Ok(Outcome::Cell(cell));
-        }
-        let (text, tag) = match value {
-            Value::Str(text) => (text, Tag::Str),
-            Value::Big(text) => (text, Tag::Number),
-            Value::Array(text) | Value::Object(text) => (text, Tag::Json),
-            Value::Unit | Value::Bool(_) | Value::Int(_) | Value::Float(_) => ("", Tag::Str),
-        };
-        self.m.call.text.clear();
-        self.m.call.text.push_str(text);
-        Ok(Outcome::Written(tag))
     }
 
     pub(crate) fn as_text(&mut self, value: Vector, rows: &mut Vec<u32>) -> Vector {
@@ -281,6 +236,74 @@ impl Run<'_> {
             Ok(Tag::Str)
         })
     }
+}
+
+/// Calls a function on the cells of a row.
+fn call_one(
+    call: &Call,
+    cells: &[Cell],
+    texts: &Texts,
+    arena: &mut Arena,
+    context: &mut CallContext,
+    not_finite: bool,
+) -> Result<Cell, Fail> {
+    let written = match invoke(call, cells, &Space::new(texts, arena), context, not_finite)? {
+        Outcome::Cell(cell) => return Ok(cell),
+        Outcome::Dynamic(value) => return cells::from_dynamic(&value, arena),
+        Outcome::Written(tag) => tag,
+    };
+    arena.room()?;
+    let at = arena.push(&context.text);
+    Ok(match written {
+        Tag::Str => Cell::Str(at),
+        Tag::Number => Cell::Number(at),
+        _ => Cell::Json(at),
+    })
+}
+
+/// Calls a function on the cells of a row; a text result that is no part of an argument is left in `call.text`.
+fn invoke(
+    call: &Call,
+    cells: &[Cell],
+    space: &Space<'_>,
+    context: &mut CallContext,
+    not_finite: bool,
+) -> Result<Outcome, Fail> {
+    let function = call.function;
+    let values: SmallVec<[Value<'_>; 4]> = cells.iter().map(|cell| space.value(*cell)).collect();
+    call::check_kinds(function, values.iter().map(Value::kind))?;
+    let run = match function.run {
+        Implementation::Scalar(run) => run,
+        Implementation::Dynamic(run) => {
+            let mut args: SmallVec<[Dynamic; 4]> = cells.iter().map(|cell| space.dynamic(*cell)).collect();
+            let result = run(&mut args, context).map_err(|fail| function.named(fail))?;
+            call::check_sizes(&result, &context.limits)?;
+            return Ok(Outcome::Dynamic(result));
+        }
+    };
+    if not_finite {
+        cells.iter().try_for_each(|cell| check_finite(*cell, space))?;
+    }
+    context.text.clear();
+    let returned = run(&values, context).map_err(|fail| function.named(fail))?;
+    call::check_size(function, returned, context)?;
+    let value = match returned {
+        Returned::Text => return Ok(Outcome::Written(Tag::Str)),
+        Returned::Json => return Ok(Outcome::Written(Tag::Json)),
+        Returned::Value(value) => value,
+    };
+    if let Some(cell) = part(value, cells, space) {
+        return Ok(Outcome::Cell(cell));
+    }
+    let (text, tag) = match value {
+        Value::Str(text) => (text, Tag::Str),
+        Value::Big(text) => (text, Tag::Number),
+        Value::Array(text) | Value::Object(text) => (text, Tag::Json),
+        Value::Unit | Value::Bool(_) | Value::Int(_) | Value::Float(_) => ("", Tag::Str),
+    };
+    context.text.clear();
+    context.text.push_str(text);
+    Ok(Outcome::Written(tag))
 }
 
 /// What a function gave.

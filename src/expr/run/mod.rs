@@ -59,14 +59,19 @@ impl Source<'_> {
     }
 }
 
+/// What vectors refer to.
+struct Frame {
+    /// Reads, then raw reads, then what else is made once a batch.
+    made: Vec<Made>,
+    locals: Vec<Buf>,
+}
+
 /// What a program keeps between batches.
 pub(crate) struct Machine {
     inner: Arc<Inner>,
     code: Arc<Compiled>,
     consts: Vec<Cell>,
-    /// Reads, then raw reads, then what else is made once a batch.
-    made: Vec<Made>,
-    locals: Vec<Buf>,
+    frame: Frame,
     pool: Vec<Vec<Cell>>,
     selections: Vec<Vec<u32>>,
     dead: Vec<bool>,
@@ -107,8 +112,7 @@ impl Machine {
             inner: inner.clone(),
             code: code.clone(),
             consts: Vec::new(),
-            made: made.collect(),
-            locals: Vec::new(),
+            frame: Frame { made: made.collect(), locals: Vec::new() },
             pool: Vec::new(),
             selections: Vec::new(),
             dead: Vec::new(),
@@ -144,13 +148,13 @@ impl Machine {
         self.not_finite = false;
         self.dead.clear();
         self.dead.resize(batch.rows(), false);
-        for made in &mut self.made {
+        for made in &mut self.frame.made {
             if let Some(Now::Buf(buf)) = made.now.take() {
                 self.pool.push(buf.cells);
             }
         }
-        self.locals.resize_with(code.locals, Buf::default);
-        self.locals.iter_mut().for_each(|local| local.tags = Tags::NONE);
+        self.frame.locals.resize_with(code.locals, Buf::default);
+        self.frame.locals.iter_mut().for_each(|local| local.tags = Tags::NONE);
         Run { m: self, code, batch, args, top: rows, arena, errors, sites: Vec::new() }
     }
 }
@@ -219,16 +223,16 @@ impl<'a> Run<'a> {
     }
 
     /// The cells of a vector.
-    fn source<'s>(m: &'s Machine, batch: &'s Batch, args: &'s [Column], vector: &'s Vector) -> Source<'s> {
+    fn source<'s>(frame: &'s Frame, batch: &'s Batch, args: &'s [Column], vector: &'s Vector) -> Source<'s> {
         let column =
             |column: Option<&'s Column>| column.map_or(Source::Const(Cell::Missing), |c| Source::Cells(c.cells()));
         match vector {
             Vector::Const(cell) => Source::Const(*cell),
             Vector::Local(index) => {
-                m.locals.get(*index).map_or(Source::Const(Cell::Missing), |buf| Source::Cells(&buf.cells))
+                frame.locals.get(*index).map_or(Source::Const(Cell::Missing), |buf| Source::Cells(&buf.cells))
             }
             Vector::Buf(buf) => Source::Cells(&buf.cells),
-            Vector::Made(index) => match m.made.get(*index).and_then(|made| made.now.as_ref()) {
+            Vector::Made(index) => match frame.made.get(*index).and_then(|made| made.now.as_ref()) {
                 Some(Now::Const(cell)) => Source::Const(*cell),
                 Some(Now::Column(index)) => column(batch.columns.get(*index)),
                 Some(Now::Arg(index)) => column(args.get(*index)),
@@ -243,9 +247,9 @@ impl<'a> Run<'a> {
         let column = |column: Option<&Column>| column.map_or(Tags(Tag::Missing as u16), Column::tags);
         match vector {
             Vector::Const(cell) => Tags(cell.tag() as u16),
-            Vector::Local(index) => self.m.locals.get(*index).map_or(Tags::NONE, |buf| buf.tags),
+            Vector::Local(index) => self.m.frame.locals.get(*index).map_or(Tags::NONE, |buf| buf.tags),
             Vector::Buf(buf) => buf.tags,
-            Vector::Made(index) => match self.m.made.get(*index).and_then(|made| made.now.as_ref()) {
+            Vector::Made(index) => match self.m.frame.made.get(*index).and_then(|made| made.now.as_ref()) {
                 Some(Now::Const(cell)) => Tags(cell.tag() as u16),
                 Some(Now::Column(index)) => column(self.batch.columns.get(*index)),
                 Some(Now::Arg(index)) => column(self.args.get(*index)),
@@ -264,7 +268,7 @@ impl<'a> Run<'a> {
             Want::Text => value = self.as_text(value, &mut rows),
             Want::Filter | Want::Object | Want::Array => {
                 let mut fails = Vec::new();
-                let source = Self::source(self.m, self.batch, self.args, &value);
+                let source = Self::source(&self.m.frame, self.batch, self.args, &value);
                 for &row in &rows {
                     if let Err(fail) = wanted(want, source.at(row as usize), &self.batch.texts, self.arena) {
                         fails.push((row, fail));
@@ -315,7 +319,7 @@ impl<'a> Run<'a> {
             return;
         }
         let mut fails = Vec::new();
-        let source = Self::source(self.m, self.batch, self.args, value);
+        let source = Self::source(&self.m.frame, self.batch, self.args, value);
         for &row in rows.iter() {
             if let Err(fail) = make::check_finite(source.at(row as usize), &self.space()) {
                 fails.push((row, fail));
@@ -380,14 +384,14 @@ impl<'a> Run<'a> {
     /// Writes a value into a variable for these rows.
     fn set(&mut self, local: usize, value: Vector, rows: &[u32]) {
         let tags = self.tags(&value);
-        let Some(mut target) = self.m.locals.get_mut(local).map(std::mem::take) else { return };
+        let Some(mut target) = self.m.frame.locals.get_mut(local).map(std::mem::take) else { return };
         target.cells.resize(self.batch.rows(), Cell::Missing);
-        let source = Self::source(self.m, self.batch, self.args, &value);
+        let source = Self::source(&self.m.frame, self.batch, self.args, &value);
         for &row in rows {
             target.cells[row as usize] = source.at(row as usize);
         }
         target.tags = target.tags | tags;
-        self.m.locals[local] = target;
+        self.m.frame.locals[local] = target;
         self.free(value);
     }
 
@@ -396,7 +400,7 @@ impl<'a> Run<'a> {
         let tags = self.tags(&vector);
         let keep = missing == Cell::Missing || !tags.has(Tag::Missing);
         let shared = match &vector {
-            Vector::Made(index) => match self.m.made.get(*index).and_then(|made| made.now.as_ref()) {
+            Vector::Made(index) => match self.m.frame.made.get(*index).and_then(|made| made.now.as_ref()) {
                 Some(Now::Column(index)) => self.batch.columns.get(*index),
                 Some(Now::Arg(index)) => self.args.get(*index),
                 _ => None,
@@ -412,7 +416,7 @@ impl<'a> Run<'a> {
             other => other,
         };
         let mut cells = vec![Cell::Missing; self.batch.rows()];
-        let source = Self::source(self.m, self.batch, self.args, &vector);
+        let source = Self::source(&self.m.frame, self.batch, self.args, &vector);
         for &row in rows {
             cells[row as usize] = match source.at(row as usize) {
                 Cell::Missing => missing,

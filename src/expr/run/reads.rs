@@ -42,30 +42,30 @@ impl Run<'_> {
             (Origin::Arg(a), Origin::Arg(b)) => a == b,
             _ => false,
         };
-        let index = self.m.made.iter().position(same).unwrap_or_else(|| {
+        let index = self.m.frame.made.iter().position(same).unwrap_or_else(|| {
             let origin = match origin {
                 Origin::Meta(name) => Origin::Meta(name),
                 Origin::Arg(index) => Origin::Arg(*index),
                 Origin::Whole | Origin::Read(_) => Origin::Whole,
             };
-            self.m.made.push(Made { origin, normal: true, now: None });
-            self.m.made.len() - 1
+            self.m.frame.made.push(Made { origin, normal: true, now: None });
+            self.m.frame.made.len() - 1
         });
         self.made(index)
     }
 
     pub(super) fn made(&mut self, index: usize) -> Vector {
-        if let Some(made) = self.m.made.get(index)
+        if let Some(made) = self.m.frame.made.get(index)
             && made.now.is_none()
         {
             let now = self.make(index);
-            self.m.made[index].now = Some(now);
+            self.m.frame.made[index].now = Some(now);
         }
         Vector::Made(index)
     }
 
     fn make(&mut self, index: usize) -> Now {
-        let made = &self.m.made[index];
+        let made = &self.m.frame.made[index];
         let normal = made.normal;
         let (cells, fallback) = match &made.origin {
             Origin::Read(None) => return Now::Const(Cell::Missing),

@@ -20,8 +20,8 @@ impl Run<'_> {
                 let b = self.eval(b, rows);
                 let mut rest = self.selection(&[]);
                 let mut kept = self.selection(&[]);
-                let left = Self::source(self.m, self.batch, self.args, &a);
-                let right = Self::source(self.m, self.batch, self.args, &b);
+                let left = Self::source(&self.m.frame, self.batch, self.args, &a);
+                let right = Self::source(&self.m.frame, self.batch, self.args, &b);
                 compare_rows(*op, left, right, &self.space(), rows, |row, result| match result {
                     Some(true) => kept.push(row),
                     Some(false) => {}
@@ -32,8 +32,8 @@ impl Run<'_> {
                     let mut fails = Vec::new();
                     kept.clear();
                     for &row in &rest {
-                        let x = Self::source(self.m, self.batch, self.args, &a).at(row as usize);
-                        let y = Self::source(self.m, self.batch, self.args, &b).at(row as usize);
+                        let x = Self::source(&self.m.frame, self.batch, self.args, &a).at(row as usize);
+                        let y = Self::source(&self.m.frame, self.batch, self.args, &b).at(row as usize);
                         match self.compare_one(*op, x, y) {
                             Ok(true) => kept.push(row),
                             Ok(false) => {}
@@ -84,7 +84,7 @@ impl Run<'_> {
 
     pub(super) fn test_vector(&mut self, value: Vector, at: Position, rows: &mut Vec<u32>) {
         let mut fails = Vec::new();
-        let source = Self::source(self.m, self.batch, self.args, &value);
+        let source = Self::source(&self.m.frame, self.batch, self.args, &value);
         let space = self.space();
         rows.retain(|row| match source.at(*row as usize) {
             Cell::Bool(bool) => bool,
@@ -156,7 +156,7 @@ impl Run<'_> {
     /// Writes a value into a buffer for these rows.
     pub(super) fn write(&mut self, buf: &mut super::Buf, value: Vector, rows: &[u32]) {
         buf.tags = buf.tags | self.tags(&value);
-        let source = Self::source(self.m, self.batch, self.args, &value);
+        let source = Self::source(&self.m.frame, self.batch, self.args, &value);
         for &row in rows {
             buf.cells[row as usize] = source.at(row as usize);
         }
