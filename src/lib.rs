@@ -10,7 +10,7 @@ pub mod flow;
 pub mod state;
 pub mod operators;
 pub mod connectors;
+pub mod observe;
 pub mod plan;
 pub mod run;
-pub mod observe;
 pub mod cli;

@@ -6,5 +6,6 @@ mod examples;
 mod nats;
 mod pipes;
 mod process;
+mod rooms;
 mod schema;
 mod support;
