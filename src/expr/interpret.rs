@@ -244,12 +244,18 @@ fn reason(inner: &Inner, error: EvalAltResult) -> Fail {
             Fail::new(codes::LIMIT, message + ": does a function call itself?")
         }
         EvalAltResult::ErrorDataTooLarge(what, _) => {
-            let message = format!("{what}: over the limit (`limits.string`, `limits.array`, `limits.map`)");
-            Fail::new(codes::LIMIT, message)
+            let (what, most, key) = match what.as_str() {
+                what if what.contains("string") => ("a string", format!("{} bytes", limits.string), "string"),
+                what if what.contains("array") => ("an array", format!("{} items", limits.array), "array"),
+                _ => ("an object", format!("{} fields", limits.map), "map"),
+            };
+            Fail::new(codes::LIMIT, format!("{what} grew over the limit of {most} (`limits.{key}`)"))
         }
         EvalAltResult::ErrorIndexingType(what, _) => Fail::new(codes::TYPE, format!("`{what}` cannot be indexed")),
         EvalAltResult::ErrorFunctionNotFound(what, _) => {
-            Fail::new(codes::TYPE, format!("there is no function `{what}`"))
+            let (name, args) = what.trim_end_matches(')').split_once(" (").unwrap_or((&what, ""));
+            let kinds: Vec<String> = args.split(", ").filter(|arg| !arg.is_empty()).map(kind).collect();
+            Fail::new(codes::TYPE, format!("`{name}` has no meaning for {}", kinds.join(" and ")))
         }
         EvalAltResult::ErrorFor(_) => Fail::new(codes::TYPE, "`for` needs an array or a range"),
         other => Fail::new(codes::SCRIPT, other.to_string()),
@@ -264,6 +270,7 @@ fn kind(name: &str) -> String {
         "f64" => "float",
         "&str | ImmutableString | String" | "char" => "string",
         "map" => "object",
+        "Fn" => "function",
         other => other,
     };
     ops::article(plain)
