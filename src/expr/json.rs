@@ -200,7 +200,8 @@ pub(crate) fn parse(text: &str) -> Dynamic {
     reader.value(0)
 }
 
-/// Walks valid JSON text.
+/// Walks valid JSON text. Unlike the decoder's scanner it also passes `NaN` and `inf`, which literals of a program may hold while
+/// they are taken apart, and it ends on whatever it is given.
 pub(crate) struct Reader<'a> {
     text: &'a str,
     at: usize,
