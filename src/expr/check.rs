@@ -427,7 +427,9 @@ impl<'a> Checker<'a> {
             None => {
                 let help = match library::random::find(name) {
                     Some(_) => Some("only the `event` of a `generate` source has it".to_owned()),
-                    None => did_you_mean(name, self.shared.function_names().chain(self.more.iter().map(|f| f.name))),
+                    None => library::hint(name).or_else(|| {
+                        did_you_mean(name, self.shared.function_names().chain(self.more.iter().map(|f| f.name)))
+                    }),
                 };
                 self.problem(&codes::EXPR_UNKNOWN_FUNCTION, at, format!("there is no function `{name}`"), help);
             }

@@ -4,6 +4,7 @@ mod arrays;
 mod collections;
 mod convert;
 mod defaults;
+mod elsewhere;
 mod encode;
 mod hash;
 mod json;
@@ -21,6 +22,7 @@ mod walk;
 use super::codes;
 use super::value::{Call, Fail, Returned, Types, Value};
 
+pub use elsewhere::hint;
 pub use reference::reference;
 pub use time::duration_ms;
 
