@@ -26,7 +26,7 @@ impl SinkPlan for Discard {
         false
     }
 
-    fn is_idempotent(&self) -> bool {
+    fn is_exactly_once(&self) -> bool {
         true
     }
 

@@ -126,8 +126,13 @@ pub trait SinkPlan: Send + Sync {
         None
     }
 
-    /// What holds for an event after a failure: whether a repeated write can be told from the first.
-    fn is_idempotent(&self) -> bool {
+    /// Whether the system gets each event once, also after a failure of the runner.
+    fn is_exactly_once(&self) -> bool {
+        false
+    }
+
+    /// Whether a message of the system has a key and headers.
+    fn has_headers(&self) -> bool {
         false
     }
 

@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 
 use super::feed::{FeedSource, read_pipe};
 use super::{ConnectContext, ConnectorError, Replay, Source, SourceKind, SourceOpen, SourcePlan};
+use crate::diagnostic::codes::NOT_TOGETHER;
 use crate::spec::{SourceSpec, Table};
 
 pub static TABLE: Table =
@@ -20,7 +21,12 @@ const NAME: &str = "standard input";
 
 struct Stdin;
 
-fn plan(_spec: &SourceSpec, _context: &mut ConnectContext<'_>) -> Option<Box<dyn SourcePlan>> {
+fn plan(spec: &SourceSpec, context: &mut ConnectContext<'_>) -> Option<Box<dyn SourcePlan>> {
+    if spec.common.is_written("start") {
+        let what = "standard input has no `start`: it is read from where it stands";
+        context.diagnostics.error(&NOT_TOGETHER, spec.common.key_span_of("start"), what).help("remove `start`");
+        return None;
+    }
     Some(Box::new(Stdin))
 }
 

@@ -125,6 +125,9 @@ codes! {
         "`${NAME}` is filled from the environment when the file is read. Set it, or give a default: `${NAME:-default}`.", "path: ${DATA_DIR}/card.jsonl";
     ENV_SYNTAX = "env-syntax", "A `${...}` that cannot be read", "Written as `${NAME}` or `${NAME:-default}`; `$${` is a plain `${`.", "path: ${DATA-DIR}/x";
     EXACTLY_ONE = "exactly-one", "None or several of keys of which exactly one is needed", "The message names them.", "window: { aggregate: { n: count() } }";
+    DELIVERY = "delivery", "A sink that cannot deliver exactly once",
+        "The system, or this version's use of it, can only promise that no event is lost. See the guarantees that `runner explain` prints.",
+        "stdout: {}\ndelivery: exactly_once";
     NOT_TOGETHER = "not-together", "Keys that cannot be used together", "Each says the same thing in another way, or one makes no sense with the other.", "map: event.a\nset: { b: 1 }";
     AT_LEAST_ONE = "at-least-one", "None of keys of which one is needed", "The message names them.", "rotate: {}";
     NEEDS_KEY = "needs-key", "A key that makes no sense without another one", "The message names the other one.", "session: { max: 1h }";

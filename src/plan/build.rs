@@ -49,12 +49,17 @@ pub fn plan(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Plan> 
     graph::demand(&mut nodes);
     graph::layouts(&mut nodes);
     graph::fuse(&mut nodes);
+    let has_state = nodes.iter().any(|node| matches!(&node.work, Work::Stage(stage) if stage.stage.is_stateful()));
+    let barrier_every = match has_state {
+        true => spec.checkpoint.duration("every"),
+        false => Duration::from_millis(crate::limits::ACK_BARRIER_MS),
+    };
     Some(Plan {
         name: spec.name.as_str().into(),
         drift_groups: graph::drift_groups(&nodes),
         nodes,
         limits: run_limits(&spec.limits),
-        barrier_every: spec.checkpoint.duration("every"),
+        barrier_every,
     })
 }
 
@@ -344,6 +349,9 @@ impl<'a> Planner<'a> {
         }
         let kind = connectors::SINK_KINDS.iter().find(|kind| kind.table == spec.connector)?;
         let plan = (kind.plan)(spec, &mut self.connect());
+        if let Some(plan) = &plan {
+            self.refuse_beside(spec, &**plan);
+        }
         let target = match plan.as_ref().and_then(|plan| plan.target_key()) {
             None => Some(None),
             Some(key) => self.template(&spec.config, key).map(Some),
@@ -373,6 +381,21 @@ impl<'a> Planner<'a> {
             place,
         };
         Some((Work::Sink(Box::new(node)), Vec::new()))
+    }
+
+    /// What is asked of the system that it cannot do.
+    fn refuse_beside(&mut self, spec: &SinkSpec, plan: &dyn SinkPlan) {
+        let (common, system) = (&spec.common, spec.connector.name);
+        for key in ["key", "headers"].into_iter().filter(|key| common.is_written(key) && !plan.has_headers()) {
+            let message = format!("`{key}` has no meaning here: what `{system}` writes has neither key nor headers");
+            let report = self.diagnostics.error(&codes::NOT_TOGETHER, common.key_span_of(key), message);
+            report.help("remove it, or put the value into the event with a `map`");
+        }
+        if common.choice_opt("delivery") == Some("exactly_once") && !plan.is_exactly_once() {
+            let message = format!("`{system}` delivers at least once: after a failure an event may be written again");
+            let report = self.diagnostics.error(&codes::DELIVERY, common.span_of("delivery"), message);
+            report.help("remove `delivery`, and let readers drop what they have seen (an id in the event, `dedupe`)");
+        }
     }
 
     fn template(&mut self, section: &Section, key: &str) -> Option<Vec<TargetPart>> {

@@ -117,6 +117,10 @@ impl Outgo {
         let mut rows = batch.selection.to_vec();
         let rest = (rows.len() > room).then(|| batch.select(rows.split_off(room)));
         let batch = if rest.is_some() { batch.select(rows) } else { batch };
+        if !self.plan.reads_events() {
+            self.encoded.ends.extend(batch.selection.iter().map(|_| 0));
+            return rest;
+        }
         let batch = self.beside(batch);
         let at = self.batches.len() as u32;
         let before = self.rejected.len();

@@ -103,6 +103,11 @@ impl FileSinkPlan {
 }
 
 impl SinkPlan for FileSinkPlan {
+    /// Of a bounded input: the run that follows replaces the file.
+    fn is_exactly_once(&self) -> bool {
+        true
+    }
+
     fn is_terminal(&self) -> bool {
         false
     }

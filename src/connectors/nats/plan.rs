@@ -233,6 +233,10 @@ impl SourcePlan for NatsSourcePlan {
 }
 
 impl SinkPlan for NatsSinkPlan {
+    fn has_headers(&self) -> bool {
+        true
+    }
+
     fn writes_lines(&self) -> bool {
         false
     }
