@@ -263,6 +263,7 @@ impl<'a> Run<'a> {
     pub(crate) fn result(&mut self, root: Option<&Ir>, rows: &[u32], want: Want) -> Column {
         let mut rows = self.selection(rows);
         let mut value = self.eval_root(root, &mut rows);
+        self.check_finite(&value, &mut rows);
         match want {
             Want::Value => {}
             Want::Text => value = self.as_text(value, &mut rows),
@@ -277,7 +278,6 @@ impl<'a> Run<'a> {
                 self.fail_all(fails, Position::NONE, &mut rows);
             }
         }
-        self.check_finite(&value, &mut rows);
         let column = self.column(value, &rows, Cell::Missing);
         self.free_selection(rows);
         column
@@ -287,9 +287,10 @@ impl<'a> Run<'a> {
     pub(crate) fn filter(&mut self, root: Option<&Ir>, rows: &[u32]) -> Vec<u32> {
         let mut kept = rows.to_vec();
         match root {
-            Some(root) if !matches!(root, Ir::Block(_)) => self.test(root, Position::NONE, &mut kept),
+            Some(root @ (Ir::Binary(..) | Ir::And(_) | Ir::Or(_))) => self.test(root, Position::NONE, &mut kept),
             _ => {
                 let value = self.eval_root(root, &mut kept);
+                self.check_finite(&value, &mut kept);
                 self.test_vector(value, Position::NONE, &mut kept);
             }
         }
