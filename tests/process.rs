@@ -155,10 +155,38 @@ fn a_first_topology_is_made_and_runs() {
 }
 
 #[test]
-fn generated_documents_are_fresh() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut command = runner(root);
-    command.args(["docs", "--check"]);
-    let done = finish(command, None);
-    assert!(done.status.success(), "{}", done.stderr);
+fn a_table_is_read_again_when_it_changes() {
+    let dir = folder(
+        "sources: { in: { generate: { event: '#{ id: \"a\" }', rate: 500/s } } }
+stages: { named: { from: in, enrich: { table: { file: { path: t.csv } }, on: { id: event.id }, as: row } } }
+sinks: { out: { from: named, file: { path: out.jsonl } } }
+",
+    );
+    let table = dir.path().join("t.csv");
+    fs::write(&table, "id,name\na,old\n").expect("the table is written");
+    let out = dir.path().join("out.jsonl");
+    let mut child = start(dir.path());
+    until_written(&out);
+    // Saved as editors do: another file takes its place.
+    fs::write(dir.path().join("t.new"), "id,name\na,new\n").expect("the table is written");
+    fs::rename(dir.path().join("t.new"), &table).expect("the table is replaced");
+    let seen = (0..1000).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        fs::read_to_string(&out).is_ok_and(|text| text.contains("\"name\":\"new\""))
+    });
+    signal(&child, "INT");
+    assert!(wait(&mut child, Duration::from_secs(20)).is_some_and(|status| status.success()));
+    assert!(seen, "events after the change have the new row");
+    let text = fs::read_to_string(&out).expect("the output is there");
+    assert!(text.starts_with("{\"id\":\"a\",\"row\":{\"id\":\"a\",\"name\":\"old\"}}"), "{text:.100}");
+}
+
+#[test]
+fn completions_know_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let mut command = runner(Path::new("."));
+        command.args(["completions", shell]);
+        let done = finish(command, None);
+        assert!(done.status.success() && String::from_utf8_lossy(&done.stdout).contains("explain"));
+    }
 }
