@@ -14,8 +14,11 @@ use super::{Clock, Failure};
 
 /// Who reads a port.
 pub(super) enum Target {
-    /// A node of the same task, by its place in the chain.
-    Node(usize),
+    /// A node of the same task, by its place in the chain, and its number for each layout of the port.
+    Node {
+        link: usize,
+        variants: Arc<[u16]>,
+    },
     Edge(EdgeSender),
 }
 
@@ -91,8 +94,8 @@ impl Chain {
         for port in 0..=self.links[link].ports.len() {
             for target in 0..self.targets(link, port).len() {
                 match &self.targets(link, port)[target] {
-                    Target::Node(next) => {
-                        let next = *next;
+                    Target::Node { link, .. } => {
+                        let next = *link;
                         self.signal(next, signal).await?;
                     }
                     Target::Edge(edge) => {
@@ -122,10 +125,11 @@ impl Chain {
         let mut batch = Some(batch);
         for target in 0..readers {
             let copy = if target + 1 == readers { batch.take() } else { batch.clone() };
-            let Some(copy) = copy else { break };
+            let Some(mut copy) = copy else { break };
             match &self.targets(link, port)[target] {
-                Target::Node(next) => {
-                    let next = *next;
+                Target::Node { link, variants } => {
+                    let next = *link;
+                    copy.variant = variants.get(usize::from(copy.variant)).copied().unwrap_or(copy.variant);
                     self.batch(next, copy).await?;
                 }
                 Target::Edge(edge) => edge.send_batch(copy).await?,

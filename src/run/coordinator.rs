@@ -30,6 +30,8 @@ pub(super) enum Report {
     /// A sink has written everything before this barrier.
     SinkPassed(usize, u64),
     SinkEnded(usize, Vec<Written>),
+    /// A sink has failed: what it was given may be lost, so that nothing more is acknowledged.
+    SinkFailed(usize, Vec<Written>),
     /// A sink's reader has gone away: the run ends quietly.
     SinkClosed,
 }
@@ -52,6 +54,7 @@ impl Coordinator {
         let mut written = Vec::new();
         let mut next_id = 1;
         let mut stopping = false;
+        let mut failed = false;
         let mut ticks = tokio::time::interval(self.every.unwrap_or(Duration::from_secs(3600)));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !live.is_empty() {
@@ -73,9 +76,16 @@ impl Coordinator {
                             });
                             written.extend(files);
                         }
+                        Some(Report::SinkFailed(sink, files)) => {
+                            failed = true;
+                            live.remove(&sink);
+                            written.extend(files);
+                        }
                         Some(Report::SinkClosed) => self.stop.cancel(),
                     }
-                    self.commit_passed(&mut waiting).await;
+                    if !failed {
+                        self.commit_passed(&mut waiting).await;
+                    }
                     continue;
                 }
                 () = self.stop.cancelled(), if !stopping => Then::Stop,
@@ -86,7 +96,6 @@ impl Coordinator {
             self.tell(Control::Barrier(Barrier { id: next_id, then })).await;
             next_id += 1;
         }
-        self.commit_passed(&mut waiting).await;
         written
     }
 
@@ -106,5 +115,46 @@ impl Coordinator {
             // A source that has just ended does not listen; its report is on the way.
             let _ = source.send(control).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A coordinator of one source and two sinks, told these reports after its first barrier; what it then tells the source.
+    async fn told_after(reports: Vec<Report>) -> Vec<Control> {
+        let (control, mut told) = mpsc::channel(CONTROL_MAX);
+        let (sender, receiver) = mpsc::channel(REPORTS_MAX);
+        let coordinator = Coordinator {
+            sources: vec![Some(control)],
+            sinks: 2,
+            reports: receiver,
+            every: Some(Duration::from_secs(3600)),
+            stop: CancellationToken::new(),
+        };
+        let running = tokio::spawn(coordinator.run());
+        assert!(matches!(told.recv().await, Some(Control::Barrier(Barrier { id: 1, then: Then::Continue }))));
+        for report in reports {
+            sender.send(report).await.unwrap();
+        }
+        running.await.unwrap();
+        let mut all = Vec::new();
+        while let Some(control) = told.recv().await {
+            all.push(control);
+        }
+        all.retain(|control| matches!(control, Control::Commit(_)));
+        all
+    }
+
+    #[tokio::test]
+    async fn what_a_failed_sink_had_is_never_acknowledged() {
+        let ended = |sink| Report::SinkEnded(sink, Vec::new());
+        let whole = vec![Report::SinkPassed(0, 1), ended(0), ended(1)];
+        assert_eq!(told_after(whole).await, [Control::Commit(1)], "one that has ended has flushed all");
+        let failed = vec![Report::SinkPassed(0, 1), Report::SinkFailed(1, Vec::new()), ended(0)];
+        assert_eq!(told_after(failed).await, []);
+        let late = vec![Report::SinkFailed(1, Vec::new()), Report::SinkPassed(0, 1), ended(0)];
+        assert_eq!(told_after(late).await, []);
     }
 }

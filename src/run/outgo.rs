@@ -22,6 +22,8 @@ pub(super) struct Outgo {
     /// The events that `encoded` holds: a batch, and the row in it.
     origins: Vec<(u32, u32)>,
     batches: Vec<Batch>,
+    /// The text that `batches` refer to, in bytes; what several share is counted for each.
+    held: usize,
     rejected: Vec<Rejected>,
     errors: Vec<(u32, EncodeError)>,
 }
@@ -60,6 +62,7 @@ impl Outgo {
             encoded: Encoded::default(),
             origins: Vec::new(),
             batches: Vec::new(),
+            held: 0,
             rejected: Vec::new(),
             errors: Vec::new(),
         }
@@ -78,6 +81,11 @@ impl Outgo {
     /// Their bytes.
     pub fn bytes(&self) -> usize {
         self.encoded.bytes.len()
+    }
+
+    /// Bytes of text that are kept so that an event can still be refused.
+    pub fn held(&self) -> usize {
+        self.held
     }
 
     /// What is to be written.
@@ -106,6 +114,7 @@ impl Outgo {
         self.encoded.clear();
         self.origins.clear();
         self.batches.clear();
+        self.held = 0;
     }
 
     /// Encodes the first events of a batch, at most `room`, and gives the others back.
@@ -139,7 +148,11 @@ impl Outgo {
         if self.encoded.head.is_empty() {
             self.encoded.head.extend_from_slice(self.encoder.head());
         }
-        self.batches.push(batch);
+        // A batch of which nothing is to be written is not kept: nothing would ever clear it.
+        if self.origins.last().is_some_and(|(last, _)| *last == at) {
+            self.held += batch.texts.size();
+            self.batches.push(batch);
+        }
         rest
     }
 

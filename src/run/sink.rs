@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::connectors::{ConnectorError, ErrorKind, Sink};
 use crate::event::{Batch, codes};
 use crate::flow::{Barrier, Message, Reject, Rejected, Step, Then};
+use crate::limits::GATHER_BYTES_MAX;
 use crate::plan::{Gather, Retry};
 
 use super::Failure;
@@ -27,6 +28,8 @@ pub(super) struct SinkTask {
     pub gather: Gather,
     pub retry: Retry,
     pub reports: mpsc::Sender<Report>,
+    /// Of the events in `outgo`, those that are written or refused.
+    pub done: usize,
     /// Since when the oldest event that is not written waits.
     pub waiting_since: Option<Instant>,
     /// Whether the sink may hold written events in its own buffer.
@@ -41,14 +44,19 @@ impl SinkTask {
         let ended = self.pump().await;
         if ended.as_ref().is_err_and(|failure| failure.node.is_none()) && !self.closed {
             // A neighbour failed: what was taken is still written, once; the first failure is the one to tell.
-            let mut done = 0;
-            let _ = self.sink.write(self.outgo.encoded(), &mut done).await;
+            let before = self.done;
+            let _ = self.sink.write(self.outgo.encoded(), &mut self.done).await;
+            self.chain.links[0].counters.gave(self.done - before);
         }
-        let closed = self.close().await;
+        let ended = match self.close().await {
+            Ok(()) => ended,
+            Err(failure) => ended.and(Err(failure)),
+        };
         let written = self.sink.written();
+        let report = if ended.is_ok() { Report::SinkEnded } else { Report::SinkFailed };
         // If the coordinator has gone, nobody waits for this.
-        let _ = self.reports.send(Report::SinkEnded(self.index, written)).await;
-        ended.and(closed)
+        let _ = self.reports.send(report(self.index, written)).await;
+        ended
     }
 
     async fn pump(&mut self) -> Result<(), Failure> {
@@ -129,7 +137,8 @@ impl SinkTask {
             if !rejected.is_empty() {
                 self.chain.reject(0, rejected).await?;
             }
-            if self.outgo.len() >= self.gather.events || self.outgo.bytes() >= self.gather.bytes {
+            let is_due = self.outgo.len() >= self.gather.events || self.outgo.bytes() >= self.gather.bytes;
+            if is_due || self.outgo.held() >= GATHER_BYTES_MAX {
                 self.write().await?;
             }
         }
@@ -146,12 +155,11 @@ impl SinkTask {
     /// Writes what was gathered, however often it takes.
     async fn write(&mut self) -> Result<(), Failure> {
         let mut attempts = Attempts::new(&self.retry);
-        let mut done = 0;
-        while done < self.outgo.len() && !self.closed {
-            let before = done;
-            let result = self.sink.write(self.outgo.encoded(), &mut done).await;
-            self.chain.links[0].counters.gave(done - before);
-            if done > before {
+        while self.done < self.outgo.len() && !self.closed {
+            let before = self.done;
+            let result = self.sink.write(self.outgo.encoded(), &mut self.done).await;
+            self.chain.links[0].counters.gave(self.done - before);
+            if self.done > before {
                 attempts = Attempts::new(&self.retry);
             }
             self.closed = self.sink.is_closed();
@@ -162,14 +170,18 @@ impl SinkTask {
                 ErrorKind::Transient => codes::SINK_FAILED.id,
                 ErrorKind::Fatal => return Err(self.failure(error)),
             };
-            if let Some((batch, row)) = self.outgo.origin(done) {
+            let origin = self.outgo.origin(self.done);
+            // Past it before anything can fail: an event is refused or written, once.
+            self.done += 1;
+            attempts = Attempts::new(&self.retry);
+            if let Some((batch, row)) = origin {
                 let why = Reject { code, message: error.message, at: self.outgo.place().clone() };
                 self.chain.reject(0, vec![Rejected { batch, row, why }]).await?;
             }
-            attempts = Attempts::new(&self.retry);
-            done += 1;
         }
+        self.chain.links[0].counters.dropped(self.outgo.len().saturating_sub(self.done));
         self.outgo.clear();
+        self.done = 0;
         self.waiting_since = None;
         self.unflushed = true;
         self.note_closed().await;
@@ -178,6 +190,7 @@ impl SinkTask {
 
     /// Writes what was gathered and makes the system have it.
     async fn flush(&mut self) -> Result<(), Failure> {
+        self.waiting_since = None;
         if !self.outgo.is_empty() {
             self.write().await?;
         }

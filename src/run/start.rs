@@ -144,6 +144,7 @@ impl Starter {
                         drift: self.drift_member(node, source),
                         control: told,
                         reports,
+                        is_idle: false,
                     };
                     tasks.spawn(task.run());
                 }
@@ -213,7 +214,8 @@ impl Starter {
                 let at = links.len();
                 let fused = chains[reader.node].take().unwrap_or_default();
                 links.extend(fused.into_iter().map(|link| shifted(link, at)));
-                targets.push(Target::Node(at));
+                let variants = self.plan.nodes[reader.node].inputs[reader.input].variants.clone();
+                targets.push(Target::Node { link: at, variants });
             } else {
                 let variants = self.plan.nodes[reader.node].inputs[reader.input].variants.clone();
                 let (sender, receiver) = edge(self.bounds, variants);
@@ -242,8 +244,8 @@ impl Starter {
 /// A link of a chain that becomes part of another one, `by` places further on.
 fn shifted(mut link: Link, by: usize) -> Link {
     for target in link.ports.iter_mut().flatten().chain(&mut link.errors) {
-        if let Target::Node(node) = target {
-            *node += by;
+        if let Target::Node { link, .. } = target {
+            *link += by;
         }
     }
     link
@@ -266,6 +268,7 @@ fn sink_task(
         gather: node.gather,
         retry: node.retry,
         reports,
+        done: 0,
         waiting_since: None,
         unflushed: false,
         closed: false,
