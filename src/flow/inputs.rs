@@ -30,15 +30,17 @@ pub struct Inputs {
     inputs: Vec<Input>,
     /// The watermark told so far.
     mark: Timestamp,
-    /// The watermark when the last input fell idle: time goes on from here while all are.
-    idle_base: Option<Timestamp>,
+    /// How long all inputs have been idle, as told last: time goes on by what comes on top of it.
+    idle_told: Option<i64>,
+    /// Whether the outputs were told to leave this node out.
+    is_idle: bool,
 }
 
 impl Inputs {
     /// `n` inputs that have said nothing.
     pub fn new(n: usize) -> Inputs {
         let input = Input { mark: Timestamp::NONE, idle: None, barrier: None, ended: false };
-        Inputs { inputs: vec![input; n], mark: Timestamp::NONE, idle_base: None }
+        Inputs { inputs: vec![input; n], mark: Timestamp::NONE, idle_told: None, is_idle: false }
     }
 
     /// Whether an input may be polled: it has not ended and is not waiting for the others at a barrier.
@@ -55,7 +57,6 @@ impl Inputs {
     /// An event came: the input is not idle, wherever its watermark stands.
     pub fn on_batch(&mut self, input: usize) {
         self.inputs[input].idle = None;
-        self.idle_base = None;
     }
 
     /// A watermark came.
@@ -104,16 +105,34 @@ impl Inputs {
         let live = || self.inputs.iter().filter(|input| !input.ended);
         live().next()?; // With none left, the end itself closes what is open.
         if let Some(least) = live().filter(|input| input.idle.is_none()).map(|input| input.mark).min() {
-            self.idle_base = None;
-            return (least > self.mark).then(|| {
-                self.mark = least;
-                Step::Advance { mark: least, forward: Watermark::At(least) }
-            });
+            self.idle_told = None;
+            return self.advance_to(least);
+        }
+        if !self.mark.is_some() {
+            // Some input has never had an event, and all are idle: time begins where the others are, or were when they ended.
+            let known = self.inputs.iter().map(|input| input.mark).filter(|mark| mark.is_some()).min();
+            if let Some(least) = known {
+                return self.advance_to(least);
+            }
         }
         let elapsed = live().filter_map(|input| input.idle).min().unwrap_or(0);
-        let base = *self.idle_base.get_or_insert(self.mark);
-        self.mark = self.mark.max(base.plus(elapsed));
+        // Less than before: a new silence, which has just begun. What comes out of a stage that is idle (windows fire) begins none.
+        let more = self.idle_told.map_or(0, |told| if elapsed < told { 0 } else { elapsed - told });
+        self.idle_told = Some(elapsed);
+        self.is_idle = true;
+        self.mark = self.mark.plus(more);
         Some(Step::Advance { mark: self.mark, forward: Watermark::Idle(elapsed) })
+    }
+
+    /// Time is at least here; who was told to leave this node out is told again that it counts.
+    fn advance_to(&mut self, least: Timestamp) -> Option<Step> {
+        let wakes = self.is_idle && self.mark.is_some();
+        if least <= self.mark && !wakes {
+            return None;
+        }
+        self.is_idle = false;
+        self.mark = self.mark.max(least);
+        Some(Step::Advance { mark: self.mark, forward: Watermark::At(self.mark) })
     }
 }
 
@@ -151,6 +170,40 @@ mod tests {
         assert_eq!(inputs.on_watermark(1, Watermark::Idle(0)), idle(50, 0), "no jump to the one ahead");
         assert_eq!(inputs.on_watermark(0, Watermark::Idle(30)), idle(50, 0));
         assert_eq!(inputs.on_watermark(1, Watermark::Idle(20)), idle(70, 20));
+    }
+
+    #[test]
+    fn windows_that_fire_in_the_silence_do_not_make_time_go_faster() {
+        let mut inputs = Inputs::new(1);
+        let mut time = |watermark| match inputs.on_watermark(0, watermark) {
+            Some(Step::Advance { mark, .. }) => mark.0,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!([at(1_000), Watermark::Idle(0), Watermark::Idle(20)].map(&mut time), [1_000, 1_000, 1_020]);
+        inputs.on_batch(0);
+        let mut time = |watermark| inputs.on_watermark(0, watermark);
+        let idle = |mark, elapsed| Some(Step::Advance { mark: Timestamp(mark), forward: Watermark::Idle(elapsed) });
+        assert_eq!(time(Watermark::Idle(30)), idle(1_030, 30));
+        assert_eq!(time(Watermark::Idle(5)), idle(1_030, 5), "a new silence");
+        assert_eq!(time(Watermark::Idle(7)), idle(1_032, 7));
+        assert_eq!(time(at(1_010)), moved(1_032), "awake again, and said so");
+        assert_eq!(time(at(1_020)), None);
+    }
+
+    #[test]
+    fn an_input_without_any_event_holds_nobody_up_once_all_are_idle() {
+        let mut inputs = Inputs::new(2);
+        assert_eq!(inputs.on_watermark(0, at(1_000)), None);
+        assert_eq!(inputs.on_watermark(0, Watermark::Idle(0)), None);
+        assert_eq!(inputs.on_watermark(1, Watermark::Idle(0)), moved(1_000));
+        let step = |mark, elapsed| Some(Step::Advance { mark: Timestamp(mark), forward: Watermark::Idle(elapsed) });
+        assert_eq!(inputs.on_watermark(1, Watermark::Idle(10)), step(1_000, 0));
+        assert_eq!(inputs.on_watermark(0, Watermark::Idle(10)), step(1_010, 10));
+
+        let mut inputs = Inputs::new(2);
+        inputs.on_watermark(0, at(1_000));
+        assert_eq!(inputs.on_end(0), vec![]);
+        assert_eq!(inputs.on_watermark(1, Watermark::Idle(0)), moved(1_000), "what has ended is known to be there");
     }
 
     #[test]

@@ -42,6 +42,15 @@ pub(super) struct SourceTask {
     pub drift: Option<DriftMember>,
     pub control: mpsc::Receiver<Control>,
     pub reports: mpsc::Sender<Report>,
+    /// Whether those behind were told to leave this source out of their event time.
+    pub is_idle: bool,
+}
+
+/// Waits for a moment.
+async fn until(at: Option<Instant>) {
+    if let Some(at) = at {
+        tokio::time::sleep_until(at).await;
+    }
 }
 
 /// What the task does next.
@@ -50,6 +59,7 @@ enum Next {
     Told(Option<Control>),
     Silence,
     Look,
+    TryAgain,
 }
 
 impl SourceTask {
@@ -58,6 +68,7 @@ impl SourceTask {
         let mut silent_since = Instant::now();
         let mut tell_at = silent_since + self.idle;
         let mut pause = RETRY_FIRST;
+        let mut retry_at = None;
         loop {
             let paused = self.is_ahead();
             let next = tokio::select! {
@@ -65,7 +76,9 @@ impl SourceTask {
                 control = self.control.recv() => Next::Told(control),
                 () = tokio::time::sleep_until(tell_at) => Next::Silence,
                 () = tokio::time::sleep(DRIFT_LOOK_EVERY), if paused => Next::Look,
-                pull = self.source.next(), if !paused => Next::Pulled(pull),
+                // Meanwhile barriers still pass, and a stop is not kept waiting.
+                () = until(retry_at), if retry_at.is_some() => Next::TryAgain,
+                pull = self.source.next(), if !paused && retry_at.is_none() => Next::Pulled(pull),
             };
             self.tell_notes();
             match next {
@@ -79,7 +92,7 @@ impl SourceTask {
                 // The coordinator has failed; its own failure tells why.
                 Next::Told(None) => return Err(Failure::neighbour()),
                 Next::Silence => {
-                    if self.source.is_caught_up() && !paused {
+                    if self.source.is_caught_up() && !paused && retry_at.is_none() {
                         let elapsed = silent_since.elapsed().saturating_sub(self.idle);
                         self.fall_idle(elapsed).await?;
                     } else {
@@ -88,6 +101,7 @@ impl SourceTask {
                     tell_at = Instant::now() + IDLE_TELL_EVERY.min(self.idle.max(Duration::from_millis(10)));
                 }
                 Next::Look => silent_since = Instant::now(),
+                Next::TryAgain => retry_at = None,
                 Next::Pulled(Ok(pull)) => {
                     pause = RETRY_FIRST;
                     if !self.take(pull).await? {
@@ -100,7 +114,7 @@ impl SourceTask {
                 Next::Pulled(Err(error)) if error.is_transient() => {
                     tracing::warn!(node = %self.id(), "{error}; trying again in {pause:?}");
                     self.chain.links[0].counters.retried();
-                    tokio::time::sleep(pause).await;
+                    retry_at = Some(Instant::now() + pause);
                     pause = (pause * 2).min(RETRY_MAX);
                     silent_since = Instant::now();
                 }
@@ -135,7 +149,10 @@ impl SourceTask {
                 if let Some(batch) = ingested.batch {
                     self.chain.emit(0, 0, batch).await?;
                 }
-                if let Some(mark) = ingested.moved_to {
+                // Who was told to leave an idle source out must hear that it counts again, even if its time stands still.
+                let woken = (self.is_idle && self.ingest.mark().is_some()).then_some(self.ingest.mark());
+                if let Some(mark) = ingested.moved_to.or(woken) {
+                    self.is_idle = false;
                     self.report_drift(mark);
                     self.chain.links[0].counters.reached(mark);
                     self.chain.forward(0, Signal::Watermark { mark, forward: Watermark::At(mark) }).await?;
@@ -161,6 +178,7 @@ impl SourceTask {
         if let Some(drift) = &self.drift {
             drift.group.leave(drift.member);
         }
+        self.is_idle = true;
         let elapsed = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
         let signal = Signal::Watermark { mark: self.ingest.mark(), forward: Watermark::Idle(elapsed) };
         self.chain.forward(0, signal).await
