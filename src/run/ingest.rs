@@ -113,8 +113,13 @@ impl Ingest {
         let mut rejected = Vec::new();
         let before = self.mark;
         self.set_times(&mut batch, wall_ms, &mut rejected);
+        // An event without a time is refused once, whatever its key is.
+        let mut batch = self.without(batch, &rejected);
+        let refused = rejected.len();
         self.set_keys(&mut batch, &mut rejected);
-        let batch = self.without(batch, &rejected);
+        let batch = self.without(batch, &rejected[refused..]);
+        // In the order of the input, so that it does not tell how events were batched.
+        rejected.sort_by_key(|rejected| rejected.row);
         Ingested {
             batch: (!batch.is_empty()).then_some(batch),
             rejected,
