@@ -90,19 +90,14 @@ impl Letters {
     }
 
     fn append(&mut self, events: &Encoded, done: &mut usize) -> Result<(), ConnectorError> {
-        let bytes = events.events(*done, events.len());
-        if bytes.is_empty() {
+        if *done >= events.len() {
             return Ok(());
         }
         self.file()?;
-        if self.length + bytes.len() as u64 > self.bytes_max {
-            return Err(ConnectorError::fatal(format!(
-                "the dead-letter file {} is full ({} bytes, `dead_letters.max`); the topology stops rather than lose events: mend \
-                 what is wrong with them (the file tells), route the node's `errors` port, or raise the limit",
-                self.path.display(),
-                self.bytes_max
-            )));
-        }
+        // What still fits is written, so that how much the file holds does not depend on how events were gathered.
+        let room = usize::try_from(self.bytes_max.saturating_sub(self.length)).unwrap_or(usize::MAX);
+        let end = *done + events.fitting(*done, events.len(), room);
+        let bytes = events.events(*done, end);
         let length = self.length;
         let file = self.file()?;
         if let Err(error) = file.write_all(bytes) {
@@ -111,8 +106,16 @@ impl Letters {
             return Err(self.failed("written", &error));
         }
         self.length += bytes.len() as u64;
-        self.wrote = true;
-        *done = events.len();
+        self.wrote |= !bytes.is_empty();
+        *done = end;
+        if end < events.len() {
+            return Err(ConnectorError::fatal(format!(
+                "the dead-letter file {} is full ({} bytes, `dead_letters.max`); the topology stops rather than lose events: mend \
+                 what is wrong with them (the file tells), route the node's `errors` port, or raise the limit",
+                self.path.display(),
+                self.bytes_max
+            )));
+        }
         Ok(())
     }
 }
