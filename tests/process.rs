@@ -190,3 +190,54 @@ fn completions_know_the_commands() {
         assert!(done.status.success() && String::from_utf8_lossy(&done.stdout).contains("explain"));
     }
 }
+
+#[test]
+fn a_silent_source_lets_the_windows_of_another_close() {
+    // Nothing ever comes from `quiet`; the busy one falls silent first, the input stays open, and still both windows fire.
+    let dir = folder(
+        "sources:
+  busy: { stdin: {}, time: event.at, watermark: { idle: 100ms } }
+  quiet: { file: { path: quiet.jsonl, follow: true }, time: event.at, watermark: { idle: 700ms } }
+stages:
+  w: { from: [busy, quiet], window: { tumbling: 1s, lateness: 100ms, aggregate: { n: count() } } }
+  ws: { from: w, window: { tumbling: 2s, aggregate: { n: sum(event.n) } } }
+sinks: { out: { from: ws, stdout: {} } }
+",
+    );
+    fs::write(dir.path().join("quiet.jsonl"), "").expect("the quiet file is made");
+    let mut child = start(dir.path());
+    let mut stdin = child.stdin.take().expect("a pipe");
+    for at in [1_767_225_600_000_i64, 1_767_225_600_500, 1_767_225_601_700, 1_767_225_602_300] {
+        writeln!(stdin, "{{\"at\":{at}}}").expect("it reads");
+    }
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut lines = String::new();
+    stdout.read_line(&mut lines).expect("it writes");
+    stdout.read_line(&mut lines).expect("it writes");
+    assert_eq!(
+        lines,
+        "{\"window_start\":1767225600000,\"window_end\":1767225602000,\"n\":3}\n\
+         {\"window_start\":1767225602000,\"window_end\":1767225604000,\"n\":1}\n"
+    );
+    drop(stdin);
+    signal(&child, "INT");
+    assert_eq!(wait(&mut child, Duration::from_secs(10)).expect("it stops").code(), Some(0));
+}
+
+#[test]
+fn a_source_that_waits_for_room_stops_in_order() {
+    let dir = folder(
+        "sources: { in: { generate: { event: '#{ n: i }' } } }
+stages: { slow: { from: in, throttle: { rate: 5/s, exceed: wait } } }
+sinks: { out: { from: slow, file: { path: out.jsonl } } }
+",
+    );
+    let mut child = start(dir.path());
+    until_written(&dir.path().join("out.jsonl"));
+    signal(&child, "INT");
+    let status = wait(&mut child, Duration::from_secs(20)).expect("it stops");
+    assert_eq!(status.code(), Some(0));
+    let text = fs::read_to_string(dir.path().join("out.jsonl")).expect("the output is there");
+    let numbers: Vec<String> = (0..text.lines().count()).map(|n| format!("{{\"n\":{n}}}")).collect();
+    assert!(text.lines().eq(numbers.iter().map(String::as_str)), "every event once, in order");
+}

@@ -47,7 +47,12 @@ async fn drive(plan: Plan, options: RunOptions, live: bool) -> Exit {
     if let Err(error) = stop_on_signal(stop.clone()) {
         tracing::warn!("Ctrl-C will not stop the run in order: {error}");
     }
-    let running = match run::start(plan, options, stop).await {
+    // Nothing runs yet: a stop while a connection is being made has nothing to wait for.
+    let started = tokio::select! {
+        started = run::start(plan, options, stop.clone()) => started,
+        () = stop.cancelled() => return Exit::Success,
+    };
+    let running = match started {
         Ok(running) => running,
         Err(failure) => {
             summary::failure(&failure);

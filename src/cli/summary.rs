@@ -50,8 +50,9 @@ fn text(
             let _ = writeln!(out, "  {}: {} events refused", node.id, counters.errors);
         }
         if counters.dropped > 0 {
-            let _ =
-                writeln!(out, "  {}: {} events dropped: nobody reads the port they left by", node.id, counters.dropped);
+            let why =
+                if node.role == Role::Sink { "its reader has gone" } else { "nobody reads the port they left by" };
+            let _ = writeln!(out, "  {}: {} events dropped: {why}", node.id, counters.dropped);
         }
         if counters.skipped > 0 {
             let _ = writeln!(out, "  {}: {} empty lines skipped", node.id, counters.skipped);
