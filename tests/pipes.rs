@@ -146,3 +146,19 @@ fn a_finite_run_replaces_what_an_earlier_one_has_written() {
     assert_eq!(read("part-000003.jsonl"), "");
     assert_eq!(read("more.jsonl"), "{\"n\":0}\n{\"n\":1}\n{\"n\":0}\n{\"n\":1}\n");
 }
+
+#[test]
+fn a_log_that_nobody_reads_changes_nothing() {
+    let dir = topology(
+        "sources: { in: { generate: { event: '#{ n: i }', count: 200, rate: 400/s } } }
+stages: { s: { from: in, map: { n: event.n, m: event.n } } }
+sinks: { out: { from: s, file: { path: out.jsonl } } }
+",
+    );
+    let mut child = start(dir.path());
+    drop(child.stderr.take());
+    let status = wait(&mut child, LIMIT).expect("it ends");
+    assert_eq!(status.code(), Some(0));
+    let text = fs::read_to_string(dir.path().join("out.jsonl")).expect("the output is there");
+    assert_eq!(text.lines().count(), 200);
+}

@@ -32,5 +32,5 @@ pub(super) fn load(path: &Path, settings: &SettingsArgs) -> Loaded {
 /// Prints problems to stderr, in colour on a terminal.
 pub(super) fn report(diagnostics: &Diagnostics) {
     let style = if std::io::stderr().is_terminal() { Style::Coloured } else { Style::Plain };
-    eprint!("{}", diagnostics.render(style));
+    super::summary::tell(&diagnostics.render(style));
 }

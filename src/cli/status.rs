@@ -44,7 +44,7 @@ impl Status {
                 let seconds = (clock.now() - last).as_secs_f64().max(0.001);
                 last = clock.now();
                 if live {
-                    draw(&table(&counters, &before, &now, seconds, clock.wall_ms(), width()));
+                    draw(&table(&counters, &before, &now, seconds, clock.wall_ms(), screen()));
                 } else {
                     log_line(&counters, &before, &now, seconds);
                 }
@@ -63,8 +63,9 @@ impl Status {
     }
 }
 
-fn width() -> usize {
-    terminal_size::terminal_size_of(io::stderr()).map_or(100, |(width, _)| usize::from(width.0))
+/// Columns and lines of the terminal.
+fn screen() -> (usize, usize) {
+    terminal_size::terminal_size_of(io::stderr()).map_or((100, 25), |(width, height)| (width.0.into(), height.0.into()))
 }
 
 /// The table, a row a node.
@@ -74,7 +75,7 @@ fn table(
     now: &[Counters],
     seconds: f64,
     wall_ms: i64,
-    width: usize,
+    (width, height): (usize, usize),
 ) -> Vec<String> {
     let name_width = nodes.iter().map(|node| node.id.len()).max().unwrap_or(4).clamp(4, 32);
     let mut lines = vec![format!(
@@ -103,6 +104,13 @@ fn table(
             rate(now.errors, before.errors),
         );
         lines.push(line);
+    }
+    // What has scrolled off the screen could not be erased; the cursor's line is one, and the last row tells of the rest.
+    let room = height.saturating_sub(1).max(3);
+    if lines.len() > room {
+        let rest = lines.len() - (room - 1);
+        lines.truncate(room - 1);
+        lines.push(format!("... and {rest} more"));
     }
     for line in &mut lines {
         *line = line.chars().take(width.max(20)).collect();
@@ -192,18 +200,32 @@ impl Write for LogWriter {
         if self.live {
             erase(&mut out);
         }
-        out.write_all(line)?;
+        // Whether anybody reads the log changes nothing for the run.
+        let _ = out.write_all(line);
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_fits_the_screen() {
+        let nodes: Vec<_> =
+            (0..9).map(|i| Arc::new(NodeCounters::new(format!("n{i}").as_str().into(), Role::Stage))).collect();
+        let counters: Vec<Counters> = nodes.iter().map(|node| node.read()).collect();
+        let all = table(&nodes, &counters, &counters, 1.0, 0, (100, 11));
+        assert_eq!(all.len(), 10);
+        let some = table(&nodes, &counters, &counters, 1.0, 0, (24, 10));
+        assert_eq!(some.len(), 9);
+        assert_eq!(some.last().map(String::as_str), Some("... and 2 more"));
+        assert!(some.iter().all(|line| line.chars().count() <= 24));
+    }
 
     #[test]
     fn numbers_and_spans_stay_short() {

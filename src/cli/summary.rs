@@ -1,6 +1,7 @@
 //! What is told when a run has ended.
 
 use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ pub(super) fn print(
     outcome: &Outcome,
     dead_letters: Option<&Path>,
 ) {
-    eprint!("{}", text(name, nodes, took, outcome, dead_letters));
+    tell(&text(name, nodes, took, outcome, dead_letters));
     if let Some(failure) = &outcome.failure {
         self::failure(failure);
     }
@@ -25,9 +26,14 @@ pub(super) fn print(
 /// Prints why a run failed.
 pub(super) fn failure(failure: &Failure) {
     match &failure.node {
-        Some(node) => eprintln!("error: {node}: {}", failure.message),
-        None => eprintln!("error: {}", failure.message),
+        Some(node) => tell(&format!("error: {node}: {}\n", failure.message)),
+        None => tell(&format!("error: {}\n", failure.message)),
     }
+}
+
+/// Writes to stderr. If its reader has gone, the run was no worse for it, and the exit code still tells how it went.
+pub(super) fn tell(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 fn text(
