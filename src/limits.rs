@@ -6,6 +6,12 @@ pub const BATCH_EVENTS_MAX: usize = 1024;
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Batches that wait in the channel of one edge.
 pub const EDGE_BATCHES_MAX: usize = 4;
+/// Nodes fused into one task: each is a call within the one before it.
+pub const FUSED_NODES_MAX: usize = 32;
+/// Barriers and commits that wait for a source.
+pub const CONTROL_MAX: usize = 16;
+/// Reports of tasks that wait for the coordinator.
+pub const REPORTS_MAX: usize = 256;
 /// A batch whose selection keeps fewer than one row in this many is compacted before it crosses an edge.
 pub const COMPACT_BELOW_ONE_IN: usize = 4;
 /// Bytes of text a compacted batch may hold; a batch that refers to more is passed on as it is.

@@ -7,7 +7,7 @@ mod eval;
 mod expression;
 mod stage;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod filter_map;
 pub mod fan_out;
 pub mod route;

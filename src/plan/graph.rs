@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use crate::event::{Demand, Layout};
 use crate::flow::error_layout;
+use crate::limits::FUSED_NODES_MAX;
 
 use super::{Input, Node, Port, Reader, Work};
-
-/// Nodes fused into one task, at most.
-const FUSED_MAX: usize = 32;
 
 /// What `from` names: a node, and a port of it by name. `None`: the main port.
 pub(super) struct From<'a> {
@@ -123,7 +121,7 @@ pub(super) fn fuse(nodes: &mut [Node]) {
         let from = &nodes[input.node];
         let readers = from.ports.get(input.port).map_or(&from.error_readers, |port| &port.readers);
         let task = head[input.node];
-        if stage.stage.is_stateful() || readers.len() > 1 || length[task] >= FUSED_MAX {
+        if stage.stage.is_stateful() || readers.len() > 1 || length[task] >= FUSED_NODES_MAX {
             continue;
         }
         if matches!(from.work, Work::Sink(_)) {

@@ -9,11 +9,6 @@ use tokio_util::sync::CancellationToken;
 use crate::connectors::Written;
 use crate::flow::{Barrier, Then};
 
-/// Messages that wait for a source; barriers and commits are few.
-pub(super) const CONTROL_MAX: usize = 16;
-/// Reports that wait for the coordinator.
-pub(super) const REPORTS_MAX: usize = 256;
-
 /// What the coordinator tells a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Control {
@@ -121,6 +116,7 @@ impl Coordinator {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{CONTROL_MAX, REPORTS_MAX};
 
     /// A coordinator of one source and two sinks, told these reports after its first barrier; what it then tells the source.
     async fn told_after(reports: Vec<Report>) -> Vec<Control> {

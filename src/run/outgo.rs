@@ -122,6 +122,7 @@ impl Outgo {
         if batch.is_empty() {
             return None;
         }
+        let refused = self.rejected.len();
         let room = fitting(&batch, room);
         let mut rows = batch.selection.to_vec();
         let rest = (rows.len() > room).then(|| batch.select(rows.split_off(room)));
@@ -145,6 +146,8 @@ impl Outgo {
         }
         let written = batch.selection.iter().filter(|row| failed.binary_search(row).is_err());
         self.origins.extend(written.map(|row| (at, row)));
+        // In the order of the events, whichever of their parts was at fault.
+        self.rejected[refused..].sort_by_key(|rejected| rejected.row);
         if self.encoded.head.is_empty() {
             self.encoded.head.extend_from_slice(self.encoder.head());
         }
@@ -307,5 +310,71 @@ fn text_of(cell: Cell, texts: &Texts) -> Option<String> {
             write_cell(&mut text, texts, other);
             String::from_utf8(text).ok()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::connectors::DeadLetters;
+    use crate::event::{BatchBuilder, Meta, Timestamp};
+    use crate::operators::testing::exprs;
+    use crate::plan::{Gather, Retry};
+
+    use super::*;
+
+    fn outgo(layout: &Arc<Layout>) -> Outgo {
+        let [target, key] = exprs(&["1 / event.target", "event.n"]).try_into().unwrap_or_else(|_| unreachable!());
+        Outgo::new(&SinkNode {
+            plan: Arc::new(DeadLetters::new("unused".into(), 0, true)),
+            inputs: vec![layout.clone()],
+            encoding: crate::event::encode::Format::Json,
+            target: Some(vec![TargetPart::Text("to ".into()), TargetPart::Expr(target)]),
+            key: Some(key),
+            headers: Vec::new(),
+            gather: Gather { events: 100, bytes: 1000, linger: Duration::ZERO },
+            retry: Retry { first: Duration::ZERO, max: Duration::ZERO, attempts: None },
+            place: "".into(),
+        })
+    }
+
+    /// Events of a number, a target that cannot be where it is 0, and a value that cannot be written where it is not finite.
+    fn batch(layout: &Arc<Layout>, rows: &[(i64, i64, f64)]) -> Batch {
+        let mut builder = BatchBuilder::new(layout.clone());
+        for (n, target, x) in rows {
+            builder.push([Cell::Int(*n), Cell::Int(*target), Cell::Float(*x)], Timestamp::NONE, Timestamp::NONE);
+        }
+        builder.finish(0, Arc::new(Meta::of("test".into())))
+    }
+
+    #[test]
+    fn what_goes_beside_stays_with_its_event() {
+        let layout = Arc::new(Layout::fields(["n", "target", "x"]));
+        let mut outgo = outgo(&layout);
+        let rows = [(1, 1, 1.0), (2, 0, 1.0), (3, 1, f64::NAN), (4, 1, 4.0), (5, 0, f64::NAN), (6, 1, 6.0)];
+        for _ in 0..2 {
+            let rest = outgo.take(batch(&layout, &rows), 5).expect("one is left");
+            assert!(outgo.take(rest, 5).is_none());
+        }
+        let keys: Vec<_> = outgo.encoded().keys.iter().flatten().map(String::as_str).collect();
+        assert_eq!(keys, ["1", "4", "6", "1", "4", "6"]);
+        assert_eq!(outgo.encoded().targets.len(), 6);
+        assert!(outgo.encoded().event(4).starts_with(b"{\"n\":4,"));
+        assert_eq!(outgo.origin(4).map(|(_, row)| row), Some(3));
+        let refused: Vec<u32> = outgo.take_rejected().iter().map(|rejected| rejected.row).collect();
+        assert_eq!(refused, [1, 2, 4, 1, 2, 4]);
+    }
+
+    #[test]
+    fn a_batch_that_is_refused_whole_is_not_kept() {
+        let layout = Arc::new(Layout::fields(["n", "target", "x"]));
+        let mut outgo = outgo(&layout);
+        for _ in 0..3 {
+            outgo.take(batch(&layout, &[(1, 0, 1.0), (2, 1, f64::NAN)]), 5);
+        }
+        assert_eq!((outgo.len(), outgo.batches.len(), outgo.held()), (0, 0, 0));
+        outgo.take(batch(&layout, &[(7, 1, 1.0)]), 5);
+        assert_eq!(outgo.origin(0).map(|(batch, row)| batch.cell(0, row)), Some(Cell::Int(7)));
     }
 }

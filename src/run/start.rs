@@ -9,12 +9,12 @@ use tokio_util::sync::CancellationToken;
 use crate::connectors::{Sink, Source, SourceOpen, Written};
 use crate::event::decode::Decoder;
 use crate::flow::ErrorEvents;
-use crate::limits::{BATCH_EVENTS_MAX, EDGE_BATCHES_MAX};
+use crate::limits::{BATCH_EVENTS_MAX, CONTROL_MAX, EDGE_BATCHES_MAX, REPORTS_MAX};
 use crate::observe::NodeCounters;
 use crate::plan::{Node, Plan, Reader, SinkNode, SourceNode, Work};
 
 use super::chain::{Chain, Link, Target};
-use super::coordinator::{CONTROL_MAX, Coordinator, REPORTS_MAX};
+use super::coordinator::Coordinator;
 use super::drift::Drift;
 use super::edge::{Bounds, EdgeReceiver, edge};
 use super::ingest::Ingest;
