@@ -125,6 +125,9 @@ codes! {
         "`${NAME}` is filled from the environment when the file is read. Set it, or give a default: `${NAME:-default}`.", "path: ${DATA_DIR}/card.jsonl";
     ENV_SYNTAX = "env-syntax", "A `${...}` that cannot be read", "Written as `${NAME}` or `${NAME:-default}`; `$${` is a plain `${`.", "path: ${DATA-DIR}/x";
     EXACTLY_ONE = "exactly-one", "None or several of keys of which exactly one is needed", "The message names them.", "window: { aggregate: { n: count() } }";
+    UNKNOWN_FIELD = "unknown-field", "A field that no event can have",
+        "A stage reads a field of events whose fields are all known, from a `map` or a window, and it is not among them. The value would \
+         always be missing.", "map: { amount: event.amount }\n# and then\nfilter: event.amuont > 10";
     DELIVERY = "delivery", "A sink that cannot deliver exactly once",
         "The system, or this version's use of it, can only promise that no event is lost. See the guarantees that `runner explain` prints.",
         "stdout: {}\ndelivery: exactly_once";

@@ -13,6 +13,7 @@ use crate::operators::{self, StageContext, StageExpr, StageLimits};
 use crate::spec::{Catalog, PortRef, Section, SinkSpec, SourceSpec, StageSpec, TemplatePart, TopologySpec, Value};
 
 use super::conflicts::{self, Uses};
+use super::fields;
 use super::graph::{self, From};
 use super::{
     Gather, Node, Plan, Retry, RunLimits, SinkNode, SourceNode, StageNode, TargetPart, TimeRule, TimeUnit, Work,
@@ -48,6 +49,7 @@ pub fn plan(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Plan> 
     nodes.push(dead_letters);
     graph::demand(&mut nodes);
     graph::layouts(&mut nodes);
+    fields::warn_of_unknown(&nodes, diagnostics);
     graph::fuse(&mut nodes);
     let has_state = nodes.iter().any(|node| matches!(&node.work, Work::Stage(stage) if stage.stage.is_stateful()));
     let barrier_every = match has_state {

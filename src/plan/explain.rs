@@ -150,7 +150,7 @@ impl Node {
     }
 
     /// Every expression of the node.
-    fn expressions(&self) -> Vec<&StageExpr> {
+    pub(super) fn expressions(&self) -> Vec<&StageExpr> {
         match &self.work {
             Work::Source(source) => source.time.expr().into_iter().chain(&source.key).collect(),
             Work::Stage(stage) => stage.stage.expressions(),

@@ -5,6 +5,7 @@ mod build;
 mod conflicts;
 mod draw;
 mod explain;
+mod fields;
 mod graph;
 mod time;
 
