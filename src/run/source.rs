@@ -25,6 +25,9 @@ const IDLE_TELL_EVERY: Duration = Duration::from_secs(1);
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
+/// How long a source of a run that has failed may take to give back what was not acknowledged.
+const FAILED_CLOSE_MAX: Duration = Duration::from_secs(1);
+
 /// A source's place among those it is kept together with.
 pub(super) struct DriftMember {
     pub group: Drift,
@@ -63,8 +66,19 @@ enum Next {
 }
 
 impl SourceTask {
-    /// Runs until the input ends or the run stops.
+    /// Runs until the input ends or the run stops. Whatever ends it, what was not acknowledged is given back at once.
     pub async fn run(mut self) -> Result<(), Failure> {
+        let ended = self.pump().await;
+        let closed = match &ended {
+            Ok(()) => self.source.close().await,
+            // The cause has to be told while the run still waits for it.
+            Err(_) => tokio::time::timeout(FAILED_CLOSE_MAX, self.source.close()).await.unwrap_or(Ok(())),
+        };
+        self.tell_notes();
+        ended.and(closed.map_err(|error| Failure::of(&self.id(), error.message)))
+    }
+
+    async fn pump(&mut self) -> Result<(), Failure> {
         let mut silent_since = Instant::now();
         let mut tell_at = silent_since + self.idle;
         let mut pause = RETRY_FIRST;
@@ -86,7 +100,8 @@ impl SourceTask {
                 Next::Told(Some(Control::Barrier(barrier))) => {
                     self.barrier(barrier).await?;
                     if barrier.then == Then::Stop {
-                        return self.stop(barrier.id).await;
+                        self.stop(barrier.id).await;
+                        return Ok(());
                     }
                 }
                 // The coordinator has failed; its own failure tells why.
@@ -201,8 +216,8 @@ impl SourceTask {
         }
     }
 
-    /// After the stopping barrier: acknowledges what the sinks have, then leaves.
-    async fn stop(mut self, id: u64) -> Result<(), Failure> {
+    /// After the stopping barrier: acknowledges what the sinks have.
+    async fn stop(&mut self, id: u64) {
         if let Some(drift) = &self.drift {
             drift.group.leave(drift.member);
         }
@@ -214,23 +229,16 @@ impl SourceTask {
                 }
             }
         }
-        self.close().await
     }
 
-    async fn end(mut self) -> Result<(), Failure> {
+    async fn end(&mut self) -> Result<(), Failure> {
         if let Some(drift) = &self.drift {
             drift.group.leave(drift.member);
         }
         self.chain.forward(0, Signal::End).await?;
         // The coordinator counts on it; if it has gone, its failure is told.
         let _ = self.reports.send(Report::SourceEnded(self.index)).await;
-        self.close().await
-    }
-
-    async fn close(&mut self) -> Result<(), Failure> {
-        let closed = self.source.close().await;
-        self.tell_notes();
-        closed.map_err(|error| Failure::of(&self.id(), error.message))
+        Ok(())
     }
 
     fn tell_notes(&mut self) {

@@ -148,6 +148,28 @@ async fn a_killed_runner_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_failed_sink_had_comes_again() {
+    let (server, dir) = (Server::start(""), folder());
+    let context = server.stream("IN", "in.>").await;
+    let reading = |more: &str| {
+        let whole = reading(&server, "durable: d", "", "in");
+        format!("{whole}{more}")
+    };
+    publish(&context, "in.a", 0..50).await;
+    let full = "  full: { from: in, file: { path: /dev/full }, retry: { first: 300ms, attempts: 2 } }\n";
+    let (code, log) = Run::start(dir.path(), &reading(full)).ended();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("error: full: cannot write"), "the sink's failure is the one that is told:\n{log}");
+    let out = dir.path().join("out.jsonl");
+    std::fs::remove_file(&out).expect("the other sink has written");
+    let mut run = Run::start(dir.path(), &reading(""));
+    let begun = Instant::now();
+    run.until("all is read again", async || numbers(&out).len() == 50).await;
+    assert!(begun.elapsed() < Duration::from_secs(15), "it came late: {:?}", begun.elapsed());
+    run.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_killed_and_comes_back_loses_nothing() {
     let (mut server, dir) = (Server::start(""), folder());
     let context = server.stream("IN", "in.>").await;
