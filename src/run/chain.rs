@@ -140,12 +140,17 @@ impl Chain {
 
     /// Sends refused events to the readers of the node's `errors` port.
     pub async fn reject(&mut self, link: usize, rejected: Vec<Rejected>) -> Result<(), Failure> {
-        self.links[link].counters.refused(rejected.len());
         for event in rejected {
-            self.links[link].error_events.push(&event);
-            self.errors_if(link, |events| events.is_full()).await?;
+            self.refuse(link, &event).await?;
         }
         self.flush_errors(link).await
+    }
+
+    /// Adds one refused event to those that `flush_errors` sends.
+    pub async fn refuse(&mut self, link: usize, event: &Rejected) -> Result<(), Failure> {
+        self.links[link].counters.refused(1);
+        self.links[link].error_events.push(event);
+        self.errors_if(link, |events| events.is_full()).await
     }
 
     /// Sends the error events made so far.

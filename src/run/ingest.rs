@@ -15,7 +15,8 @@ pub(super) struct Ingested {
     pub batch: Option<Batch>,
     /// Events whose time or key failed.
     pub rejected: Vec<Rejected>,
-    pub undecodable: Vec<Undecodable>,
+    /// What was no event, and the watermark before it.
+    pub undecodable: Vec<(Undecodable, Timestamp)>,
     pub empty_lines: u64,
     /// The source's watermark after the chunk, if it moved.
     pub moved_to: Option<Timestamp>,
@@ -113,6 +114,9 @@ impl Ingest {
         let mut rejected = Vec::new();
         let before = self.mark;
         self.set_times(&mut batch, wall_ms, &mut rejected);
+        let mark_at = |before: u32| batch.marks.get(before as usize).copied().unwrap_or(self.mark);
+        let undecodable = decoded.rejects.into_iter().map(|input| (mark_at(input.before), input));
+        let undecodable = undecodable.map(|(mark, input)| (input, mark)).collect();
         // An event without a time is refused once, whatever its key is.
         let mut batch = self.without(batch, &rejected);
         let refused = rejected.len();
@@ -123,7 +127,7 @@ impl Ingest {
         Ingested {
             batch: (!batch.is_empty()).then_some(batch),
             rejected,
-            undecodable: decoded.rejects,
+            undecodable,
             empty_lines: decoded.empty_lines,
             moved_to: (self.mark > before).then_some(self.mark),
         }

@@ -154,13 +154,18 @@ impl SourceTask {
                 self.chain.links[0].counters.took(chunk.frames.len() + chunk.bad.len());
                 let ingested = self.ingest.chunk(chunk, self.chain.clock.wall_ms());
                 self.chain.links[0].counters.skipped(ingested.empty_lines);
-                for undecodable in &ingested.undecodable {
-                    self.undecodable(undecodable).await?;
+                // In the order of the input, which does not tell how events were batched.
+                let mut undecodable = ingested.undecodable.into_iter().peekable();
+                for rejected in &ingested.rejected {
+                    while let Some((input, mark)) = undecodable.next_if(|(input, _)| input.before <= rejected.row) {
+                        self.undecodable(&input, mark).await?;
+                    }
+                    self.chain.refuse(0, rejected).await?;
+                }
+                for (input, mark) in undecodable {
+                    self.undecodable(&input, mark).await?;
                 }
                 self.chain.flush_errors(0).await?;
-                if !ingested.rejected.is_empty() {
-                    self.chain.reject(0, ingested.rejected).await?;
-                }
                 if let Some(batch) = ingested.batch {
                     self.chain.emit(0, 0, batch).await?;
                 }
@@ -177,9 +182,8 @@ impl SourceTask {
         Ok(true)
     }
 
-    async fn undecodable(&mut self, input: &Undecodable) -> Result<(), Failure> {
+    async fn undecodable(&mut self, input: &Undecodable, mark: Timestamp) -> Result<(), Failure> {
         let why = Reject { code: input.code.id, message: input.message.clone(), at: self.ingest.place().clone() };
-        let mark = self.ingest.mark();
         let link = &mut self.chain.links[0];
         link.counters.refused(1);
         link.error_events.push_raw(&why, input, mark);
