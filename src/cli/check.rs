@@ -63,11 +63,16 @@ fn topologies_below(dir: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::
         let hidden = entry.file_name().to_string_lossy().starts_with('.');
         if path.is_dir() && !hidden && depth < DEPTH_MAX {
             topologies_below(&path, depth + 1, files)?;
-        } else if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
+        } else if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") && !is_special(&path) {
             files.push(path);
         }
     }
     Ok(())
+}
+
+/// Whether it is a pipe or a device, which could keep a reader waiting for ever.
+fn is_special(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.is_file())
 }
 
 fn plural(n: usize, noun: &str) -> String {

@@ -32,6 +32,8 @@ pub struct ConnectContext<'a> {
     pub folder: &'a Path,
     /// `params`, functions and limits of expressions.
     pub expr: &'a Context,
+    /// Which sink writes which file.
+    pub claims: &'a std::sync::Arc<super::file::Claims>,
 }
 
 /// A source as planned. Opening it fails only for what the plan could not see: a file that is not there yet, a server that does

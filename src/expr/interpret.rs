@@ -119,7 +119,7 @@ impl Interpreter {
         }
         for (name, column) in inner.scope.iter().zip(locals) {
             let cell = column.cells().get(row as usize).copied().unwrap_or(Cell::Missing);
-            self.push(name, space.dynamic(cell));
+            self.push_local(name, space.dynamic(cell));
         }
         let result = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &self.inner.ast);
         let value = result.map_err(|error| failure(&self.inner, *error))?;
@@ -130,6 +130,14 @@ impl Interpreter {
         match &self.captured {
             Some(captured) => captured.values().push((name.into(), value)),
             None => drop(self.scope.push_constant_dynamic(name, value)),
+        }
+    }
+
+    /// What a parameter of a closure is to Rhai: `|acc, event| { acc.n += 1; acc }` may change its own copy.
+    fn push_local(&mut self, name: &str, value: Dynamic) {
+        match &self.captured {
+            Some(captured) => captured.values().push((name.into(), value)),
+            None => drop(self.scope.push_dynamic(name, value)),
         }
     }
 }
@@ -258,7 +266,15 @@ fn reason(inner: &Inner, error: EvalAltResult) -> Fail {
             Fail::new(codes::TYPE, format!("`{name}` has no meaning for {}", kinds.join(" and ")))
         }
         EvalAltResult::ErrorFor(_) => Fail::new(codes::TYPE, "`for` needs an array or a range"),
-        other => Fail::new(codes::SCRIPT, other.to_string()),
+        EvalAltResult::ErrorAssignmentToConstant(what, _) => {
+            let message = format!("`{what}` cannot be changed here; change a copy of it: `let copy = {what};`");
+            Fail::new(codes::SCRIPT, message)
+        }
+        mut other => {
+            // Rhai's position is of the expression's own text; `at` has the place in the file.
+            other.clear_position();
+            Fail::new(codes::SCRIPT, other.to_string())
+        }
     }
 }
 

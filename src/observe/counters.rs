@@ -86,6 +86,11 @@ impl NodeCounters {
         self.events_out.fetch_add(events as u64, Relaxed);
     }
 
+    /// Counts events no longer that did not get out after all.
+    pub fn took_back(&self, events: usize) {
+        self.events_out.fetch_sub(events as u64, Relaxed);
+    }
+
     /// Counts events refused.
     pub fn refused(&self, events: usize) {
         self.errors.fetch_add(events as u64, Relaxed);

@@ -26,7 +26,8 @@ pub static CATALOG: Catalog =
 /// Plans a topology. `None`: problems were reported.
 pub fn plan(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Plan> {
     let expr = expr_context(spec, diagnostics)?;
-    let mut planner = Planner { spec, expr: &expr, limits: StageLimits::of(&spec.limits), diagnostics };
+    let mut planner =
+        Planner { spec, expr: &expr, limits: StageLimits::of(&spec.limits), claims: Arc::default(), diagnostics };
     let mut parts: Vec<Part<'_>> = Vec::new();
     for source in spec.sources.values() {
         let work = planner.source(source);
@@ -94,16 +95,32 @@ fn uses(spec: &TopologySpec, parts: &[Part<'_>]) -> Vec<Uses> {
             Work::Sink(node) => (spec.sinks.get(part.id)?.config.span, true, node.plan.exclusive(), Vec::new()),
             Work::Stage(_) => return None,
         };
-        Some(Uses { id: part.id.to_string(), span, is_sink, exclusive, reads })
+        Some(Uses { id: part.id.to_string(), span, is_sink, is_topology: false, exclusive, reads })
     };
     let letters = Uses {
         id: "dead_letters".to_string(),
         span: spec.dead_letters.span,
         is_sink: true,
+        is_topology: false,
         exclusive: Some(connectors::comparable(&dead_letter_path(spec)).display().to_string()),
         reads: Vec::new(),
     };
-    parts.iter().filter_map(of).chain([letters]).collect()
+    parts.iter().filter_map(of).chain([letters, own_files(spec)]).collect()
+}
+
+/// The files that the topology itself is made of: a sink that wrote one would destroy it.
+fn own_files(spec: &TopologySpec) -> Uses {
+    let files = spec.functions.iter().chain(spec.schemas.values()).map(|file| file.path.as_path());
+    let tables = spec.stages.values().filter(|stage| stage.kind.name == "enrich");
+    let tables = tables.filter_map(|stage| stage.config.section_opt("table")?.section_opt("file")?.path_opt("path"));
+    Uses {
+        id: spec.name.clone(),
+        span: Span::of_file(spec.file),
+        is_sink: false,
+        is_topology: true,
+        exclusive: None,
+        reads: [spec.path.as_path()].into_iter().chain(files).chain(tables).map(connectors::comparable).collect(),
+    }
 }
 
 fn dead_letter_path(spec: &TopologySpec) -> PathBuf {
@@ -235,6 +252,7 @@ struct Planner<'a> {
     spec: &'a TopologySpec,
     expr: &'a Context,
     limits: StageLimits,
+    claims: Arc<connectors::file::Claims>,
     diagnostics: &'a mut Diagnostics,
 }
 
@@ -285,6 +303,7 @@ impl<'a> Planner<'a> {
             topology: &self.spec.name,
             folder: &self.spec.dir,
             expr: self.expr,
+            claims: &self.claims,
         }
     }
 

@@ -10,10 +10,18 @@ pub(super) struct Uses {
     pub id: String,
     pub span: Span,
     pub is_sink: bool,
+    /// No node, but the topology's own files.
+    pub is_topology: bool,
     /// What nobody else may use.
     pub exclusive: Option<String>,
     /// Files that nobody may write.
     pub reads: Vec<PathBuf>,
+}
+
+impl Uses {
+    fn name(&self) -> String {
+        if self.is_topology { "the topology itself".to_string() } else { format!("`{}`", self.id) }
+    }
 }
 
 /// Reports nodes that would get in each other's way. Paths below `folder` are told from there.
@@ -38,14 +46,16 @@ pub(super) fn report(nodes: &[Uses], folder: &Path, diagnostics: &mut Diagnostic
     let read = nodes.iter().flat_map(|node| node.reads.iter().map(move |path| (node, path.display().to_string())));
     for (reader, path) in read {
         let Some(writer) = first.get(path.as_str()).filter(|node| node.is_sink) else { continue };
-        diagnostics
-            .error(
-                &codes::SINK_READS_SOURCE,
-                writer.span,
-                format!("`{}` writes {}, which `{}` reads", writer.id, shown(&path), reader.id),
-            )
-            .also(reader.span, format!("`{}` reads it here", reader.id))
-            .help("write another file; to change a file in place, write a new one and rename it after the run");
+        let error = diagnostics.error(
+            &codes::SINK_READS_SOURCE,
+            writer.span,
+            format!("`{}` writes {}, which {} reads", writer.id, shown(&path), reader.name()),
+        );
+        let error = match reader.is_topology {
+            true => error,
+            false => error.also(reader.span, format!("`{}` reads it here", reader.id)),
+        };
+        error.help("write another file; to change a file in place, write a new one and rename it after the run");
     }
 }
 
@@ -55,7 +65,14 @@ mod tests {
 
     fn uses(id: &str, is_sink: bool, exclusive: Option<&str>, reads: &[&str]) -> Uses {
         let reads = reads.iter().map(PathBuf::from).collect();
-        Uses { id: id.to_string(), span: Span::NONE, is_sink, exclusive: exclusive.map(str::to_string), reads }
+        Uses {
+            id: id.to_string(),
+            span: Span::NONE,
+            is_sink,
+            is_topology: false,
+            exclusive: exclusive.map(str::to_string),
+            reads,
+        }
     }
 
     #[test]

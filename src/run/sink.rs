@@ -34,6 +34,8 @@ pub(super) struct SinkTask {
     pub waiting_since: Option<Instant>,
     /// Whether the sink may hold written events in its own buffer.
     pub unflushed: bool,
+    /// Events that were counted as written since the last flush.
+    pub unsure: usize,
     /// The reader has gone: nothing more is written.
     pub closed: bool,
 }
@@ -46,11 +48,15 @@ impl SinkTask {
             // A neighbour failed: what was taken is still written, once; the first failure is the one to tell.
             let before = self.done;
             let _ = self.sink.write(self.outgo.encoded(), &mut self.done).await;
-            self.chain.links[0].counters.gave(self.done - before);
+            self.count_written(before);
         }
         let ended = match self.close().await {
             Ok(()) => ended,
-            Err(failure) => ended.and(Err(failure)),
+            Err(failure) => {
+                // What the system never had is not told as written.
+                self.chain.links[0].counters.took_back(self.unsure);
+                ended.and(Err(failure))
+            }
         };
         let written = self.sink.written();
         let report = if ended.is_ok() { Report::SinkEnded } else { Report::SinkFailed };
@@ -158,7 +164,7 @@ impl SinkTask {
         while self.done < self.outgo.len() && !self.closed {
             let before = self.done;
             let result = self.sink.write(self.outgo.encoded(), &mut self.done).await;
-            self.chain.links[0].counters.gave(self.done - before);
+            self.count_written(before);
             if self.done > before {
                 attempts = Attempts::new(&self.retry);
             }
@@ -188,6 +194,12 @@ impl SinkTask {
         Ok(())
     }
 
+    fn count_written(&mut self, before: usize) {
+        let written = self.done - before;
+        self.chain.links[0].counters.gave(written);
+        self.unsure += written;
+    }
+
     /// Writes what was gathered and makes the system have it.
     async fn flush(&mut self) -> Result<(), Failure> {
         self.waiting_since = None;
@@ -208,6 +220,7 @@ impl SinkTask {
         }
         self.closed = self.sink.is_closed();
         self.unflushed = false;
+        self.unsure = 0;
         self.note_closed().await;
         Ok(())
     }

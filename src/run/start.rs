@@ -271,6 +271,7 @@ fn sink_task(
         done: 0,
         waiting_since: None,
         unflushed: false,
+        unsure: 0,
         closed: false,
     }
 }

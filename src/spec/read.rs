@@ -36,24 +36,48 @@ pub fn read_file(
                 None
             }
         },
-        Err((code, why)) => {
+        Err(Unread { code, why, help }) => {
             let file = diagnostics.add_file(name.clone(), "");
-            diagnostics.error(code, Span::of_file(file), format!("{name} cannot be read: {why}")).without_source();
+            let message = format!("{name} cannot be read: {why}");
+            diagnostics.error(code, Span::of_file(file), message).without_source().help(help);
             None
         }
     }
 }
 
-fn load(path: &Path) -> Result<Vec<u8>, (&'static crate::diagnostic::Code, String)> {
-    let unreadable = |error: std::io::Error| (&codes::FILE_UNREADABLE, error.to_string());
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    if file.metadata().map_err(unreadable)?.is_dir() {
-        return Err((&codes::FILE_UNREADABLE, "it is a folder; name a file in it".to_string()));
+/// Why a file could not be read, and a way out.
+struct Unread {
+    code: &'static crate::diagnostic::Code,
+    why: String,
+    help: &'static str,
+}
+
+impl From<std::io::Error> for Unread {
+    fn from(error: std::io::Error) -> Unread {
+        let help = match error.kind() {
+            std::io::ErrorKind::NotFound => "check the path; `runner new` makes a first topology",
+            std::io::ErrorKind::PermissionDenied => "allow the runner's user to read it, and to enter its folders",
+            _ => "name a file that can be read",
+        };
+        Unread { code: &codes::FILE_UNREADABLE, why: error.to_string(), help }
+    }
+}
+
+fn load(path: &Path) -> Result<Vec<u8>, Unread> {
+    let file = std::fs::File::open(path)?;
+    if file.metadata()?.is_dir() {
+        let why = "it is a folder".to_string();
+        return Err(Unread { code: &codes::FILE_UNREADABLE, why, help: "name a file in it" });
     }
     let mut bytes = Vec::new();
-    file.take(SPEC_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    file.take(SPEC_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > SPEC_BYTES_MAX {
-        return Err((&codes::FILE_TOO_LARGE, format!("it has more than {SPEC_BYTES_MAX} bytes")));
+        let why = format!("it has more than {SPEC_BYTES_MAX} bytes");
+        return Err(Unread {
+            code: &codes::FILE_TOO_LARGE,
+            why,
+            help: "is it a topology? data belongs in files of its own",
+        });
     }
     Ok(bytes)
 }

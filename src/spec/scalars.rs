@@ -214,7 +214,7 @@ impl Reader<'_> {
             Kind::Scalar(_) if node.is_null() => Some(serde_json::Value::Null),
             Kind::Scalar(scalar) => {
                 let text = self.filled(("", node.span), node, "a value")?;
-                if scalar.style != ScalarStyle::Plain {
+                if scalar.style != ScalarStyle::Plain && !self.was_filled(node) {
                     return Some(text.text.into());
                 }
                 plain(&text.text).or_else(|| {

@@ -1,5 +1,6 @@
 //! Files: lines of JSON, CSV or text, read once or followed, written whole.
 
+mod claims;
 mod compression;
 mod follow;
 mod input;
@@ -9,6 +10,7 @@ mod sink;
 mod sink_plan;
 mod source;
 
+pub use claims::Claims;
 pub use output::{Output, failed};
 
 use super::{SinkKind, SourceKind};

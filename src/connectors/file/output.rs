@@ -33,9 +33,7 @@ pub struct Output {
 impl Output {
     /// Opens the file, and makes its folders. What is in it goes (`replace`) or stays.
     pub fn open(path: &Path, compression: Compression, replace: bool) -> Result<Output, ConnectorError> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|why| failed("make the folder of", path, &why))?;
-        }
+        make_folder(path)?;
         let found = std::fs::metadata(path).ok();
         if found.as_ref().is_some_and(std::fs::Metadata::is_dir) {
             let message = format!("cannot write `{}`: it is a folder; give the name of a file in it", path.display());
@@ -199,8 +197,14 @@ impl Output {
     }
 }
 
+/// Makes the folder of a file.
+pub fn make_folder(path: &Path) -> Result<(), ConnectorError> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    std::fs::create_dir_all(folder).map_err(|why| failed("make the folder of", path, &why))
+}
+
 /// `/dev/stdout` and its like are links to whatever the shell has put there, which is not ours to empty.
-fn is_device(path: &Path) -> bool {
+pub fn is_device(path: &Path) -> bool {
     path.starts_with("/dev") || path.starts_with("/proc")
 }
 

@@ -8,11 +8,13 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use indexmap::IndexMap;
 
+use super::claims::Claimant;
 use super::compression::Choice;
-use super::output::Output;
+use super::output::{Output, is_device, make_folder};
 use super::rotate::{self, Rotate};
 use crate::connectors::blocking::blocking;
 use crate::connectors::{ConnectorError, Encoded, ErrorKind, Sink, Written};
+use crate::event::codes::BAD_PATH;
 use crate::limits::{FILE_BUFFER_BYTES_MAX, FILE_BUFFERS_BYTES_MAX, SINK_FILES_MAX, WRITTEN_FILES_MAX};
 
 /// How a sink writes.
@@ -28,6 +30,8 @@ pub struct Settings {
     pub rotate: Option<Rotate>,
     /// Files that are open at once.
     pub open_max: usize,
+    /// Tells whether a file is another sink's.
+    pub claims: Claimant,
 }
 
 /// The sink at work.
@@ -93,6 +97,9 @@ impl FileSink {
     fn open_output(&self, name: &str, is_new: bool) -> Result<(Output, u32), ConnectorError> {
         let path = self.settings.folder.join(name);
         let replace = self.settings.replace && is_new;
+        if is_new {
+            self.claim(&path)?;
+        }
         if self.settings.rotate.is_none() {
             return Ok((self.open_path(&path, replace)?, 0));
         }
@@ -103,6 +110,24 @@ impl FileSink {
             rotate::last_number(&path).unwrap_or(1)
         };
         Ok((self.open_path(&rotate::numbered(&path, number), replace)?, number))
+    }
+
+    /// Makes sure that no other sink writes the file.
+    fn claim(&self, path: &Path) -> Result<(), ConnectorError> {
+        let shared = is_device(path) || std::fs::metadata(path).is_ok_and(|found| !found.is_file());
+        if shared {
+            return Ok(());
+        }
+        make_folder(path)?;
+        if self.settings.claims.take(path) {
+            return Ok(());
+        }
+        let message = format!(
+            "cannot write `{}`: another sink of this run writes it, and they would write over each other; give each sink \
+             a folder of its own",
+            path.display()
+        );
+        Err(ConnectorError::event(BAD_PATH.id, message))
     }
 
     fn open_path(&self, path: &Path, replace: bool) -> Result<Output, ConnectorError> {
@@ -260,6 +285,7 @@ mod tests {
             replace: true,
             compression: Choice::Auto,
             rotate: None,
+            claims: std::sync::Arc::new(super::super::claims::Claims::default()).claimant(),
             open_max: 2,
         }
     }
