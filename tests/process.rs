@@ -110,6 +110,25 @@ sinks: { out: { from: in, file: { path: /dev/full } } }
     assert_eq!(status.code(), Some(130));
 }
 
+#[test]
+fn a_stuck_sink_keeps_a_stop_waiting_for_seconds_only() {
+    let dir = folder(
+        "sources: { in: { generate: { event: '#{ n: i }', rate: 1000/s } } }
+sinks: { out: { from: in, file: { path: /dev/full } } }
+",
+    );
+    let mut child = start(dir.path());
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    assert!(stderr.any(|line| line.is_ok_and(|line| line.contains("trying again"))));
+    signal(&child, "TERM");
+    let said = std::thread::spawn(move || stderr.map_while(Result::ok).collect::<Vec<_>>().join("\n"));
+    let status = wait(&mut child, Duration::from_secs(30)).expect("it gives up");
+    assert_eq!(status.code(), Some(1));
+    let said = said.join().expect("it is text");
+    assert!(said.contains("error: out: cannot write `/dev/full`"), "{said}");
+    assert!(said.contains(" 0 written"), "{said}");
+}
+
 /// Whether a child still runs after half a second.
 fn wait_a_moment(child: &mut Child) -> bool {
     std::thread::sleep(Duration::from_millis(500));

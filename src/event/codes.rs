@@ -86,7 +86,8 @@ codes! {
     TARGET_VALUE = "target-value", "a value that cannot be part of a path or subject",
         "A value in `{{ }}` of a path or subject is missing, or holds what would lead elsewhere (`/`, `..`, and the like). Map it to a plain word first.";
     SINK_FAILED = "sink-failed", "the system did not take the event",
-        "All of `retry.attempts` failed; the message has the system's last answer. Without `attempts` a sink tries until it succeeds.";
+        "All of `retry.attempts` failed; the message has the system's last answer. Without `attempts` a sink tries until it succeeds, \
+         or until ten seconds after the run was stopped.";
     MESSAGE_TOO_LARGE = "message-too-large", "larger than the broker takes",
         "The encoded event is larger than the server or the stream lets a message be. Leave fields out with a `map`, or raise the broker's limit.";
     BAD_SUBJECT = "bad-subject", "a subject that cannot be published on",

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::connectors::{ConnectorError, ErrorKind, Sink};
 use crate::event::{Batch, codes};
 use crate::flow::{Barrier, Message, Reject, Rejected, Step, Then};
-use crate::limits::GATHER_BYTES_MAX;
+use crate::limits::{GATHER_BYTES_MAX, STOP_GRACE_MS};
 use crate::plan::{Gather, Retry};
 
 use super::Failure;
@@ -38,6 +38,8 @@ pub(super) struct SinkTask {
     pub unsure: usize,
     /// The reader has gone: nothing more is written.
     pub closed: bool,
+    /// After a stop: when to give up what the system does not take.
+    pub give_up_at: Option<Instant>,
 }
 
 impl SinkTask {
@@ -173,6 +175,10 @@ impl SinkTask {
             let code = match error.kind {
                 ErrorKind::Event(code) => code,
                 ErrorKind::Transient if self.pause(&mut attempts, &error).await => continue,
+                ErrorKind::Transient if self.give_up_at.is_some() => {
+                    self.give_up(&error).await?;
+                    break;
+                }
                 ErrorKind::Transient => codes::SINK_FAILED.id,
                 ErrorKind::Fatal => return Err(self.failure(error)),
             };
@@ -233,13 +239,46 @@ impl SinkTask {
         closed.map_err(|error| self.failure(error))
     }
 
-    /// Waits before the next attempt; false when there is none left.
+    /// Waits before the next attempt; false when there is none left, or when the run was stopped a while ago.
     async fn pause(&mut self, attempts: &mut Attempts, error: &ConnectorError) -> bool {
         let Some(pause) = attempts.next() else { return false };
+        let stop = self.chain.stop.clone();
+        let pause = match stop.is_cancelled() {
+            false => pause,
+            true => match self.grace_left() {
+                Some(left) => pause.min(left),
+                None => return false,
+            },
+        };
         tracing::warn!(node = %self.chain.links[0].counters.id, "{error}; trying again in {pause:?}");
         self.chain.links[0].counters.retried();
-        tokio::time::sleep(pause).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            // A stop is no reason to wait out a long pause: one more try, and then the grace counts.
+            () = stop.cancelled(), if !stop.is_cancelled() => {}
+        }
         true
+    }
+
+    /// What is left of the time to go on trying after a stop; it begins at the first failure after it.
+    fn grace_left(&mut self) -> Option<Duration> {
+        let now = Instant::now();
+        let until = *self.give_up_at.get_or_insert(now + Duration::from_millis(STOP_GRACE_MS));
+        (until > now).then(|| until - now)
+    }
+
+    /// Refuses everything that waits: the run stops, and the system does not take it.
+    async fn give_up(&mut self, error: &ConnectorError) -> Result<(), Failure> {
+        while self.done < self.outgo.len() {
+            let origin = self.outgo.origin(self.done);
+            self.done += 1;
+            if let Some((batch, row)) = origin {
+                let message = format!("the run was stopped, and the system still did not take the event: {error}");
+                let why = Reject { code: codes::SINK_FAILED.id, message, at: self.outgo.place().clone() };
+                self.chain.reject(0, vec![Rejected { batch, row, why }]).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn note_closed(&mut self) {

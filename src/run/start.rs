@@ -273,6 +273,7 @@ fn sink_task(
         unflushed: false,
         unsure: 0,
         closed: false,
+        give_up_at: None,
     }
 }
 

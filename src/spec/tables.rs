@@ -300,7 +300,10 @@ pub static RETRY: Table = Table::new(
         Key::new(
             "attempts",
             Type::OneOf(&[
-                Type::Choice(&[Choice::new("unlimited", "until the system takes it; a second Ctrl-C ends the wait")]),
+                Type::Choice(&[Choice::new(
+                    "unlimited",
+                    "until the system takes it; after a stop, for ten seconds more",
+                )]),
                 Type::Int { min: 1, max: ANY_MAX },
             ]),
             "Attempts until an event goes to the dead letters.",
