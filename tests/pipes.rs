@@ -1,32 +1,14 @@
 //! Files, pipes and signals, as a user meets them: what a folder of input and output cannot show.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{finish, runner, wait};
+use crate::support::{finish, folder, runner, signal, start, stderr_of, wait};
 
 const LIMIT: Duration = Duration::from_secs(30);
-
-fn topology(yaml: &str) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().expect("a folder");
-    fs::write(dir.path().join("t.yaml"), yaml).expect("the topology is written");
-    dir
-}
-
-fn start(dir: &Path) -> Child {
-    let mut command = runner(dir);
-    command.arg("t.yaml").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().expect("the program starts")
-}
-
-/// Sends a signal to one process.
-fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
-    assert!(status.expect("kill runs").success());
-}
 
 /// Waits until a file has this content.
 fn wait_for(path: &Path, wanted: &str) {
@@ -37,16 +19,9 @@ fn wait_for(path: &Path, wanted: &str) {
     }
 }
 
-fn stderr_of(child: &mut Child) -> String {
-    let mut text = String::new();
-    child.stderr.take().expect("stderr is a pipe").read_to_string(&mut text).expect("it is text");
-    text
-}
-
 #[test]
 fn a_reader_that_has_seen_enough_ends_the_run_quietly() {
-    let dir =
-        topology("sources: { n: { generate: { event: '#{ n: i }' } } }\nsinks: { out: { from: n, stdout: {} } }\n");
+    let dir = folder("sources: { n: { generate: { event: '#{ n: i }' } } }\nsinks: { out: { from: n, stdout: {} } }\n");
     let mut child = start(dir.path());
     let mut lines = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
     assert_eq!(lines.next().expect("a line").expect("it is text"), r#"{"n":0}"#);
@@ -59,7 +34,7 @@ fn a_reader_that_has_seen_enough_ends_the_run_quietly() {
 
 #[test]
 fn a_followed_file_is_read_as_it_grows_until_the_run_is_stopped() {
-    let dir = topology(
+    let dir = folder(
         "sources: { log: { file: { path: 'in*.jsonl', follow: true } } }\nsinks: { out: { from: log, file: { path: out.jsonl } } }\n",
     );
     let (input, output) = (dir.path().join("in.jsonl"), dir.path().join("out.jsonl"));
@@ -79,7 +54,7 @@ fn a_followed_file_is_read_as_it_grows_until_the_run_is_stopped() {
 
 #[test]
 fn named_pipes_are_read_to_their_end_and_written() {
-    let dir = topology(
+    let dir = folder(
         "sources: { in: { file: { path: in.pipe } } }\nsinks: { out: { from: in, file: { path: out.pipe } } }\n",
     );
     for name in ["in.pipe", "out.pipe"] {
@@ -100,7 +75,7 @@ fn named_pipes_are_read_to_their_end_and_written() {
 
 #[test]
 fn a_line_without_end_does_not_fill_the_memory() {
-    let dir = topology(
+    let dir = folder(
         "limits: { line: 1MiB }\nsources: { in: { stdin: {} } }\nsinks: { out: { from: in, file: { path: out.jsonl } } }\n",
     );
     let mut command = runner(dir.path());
@@ -129,7 +104,7 @@ fn peak_memory_mib(child: &Child) -> u64 {
 
 #[test]
 fn a_finite_run_replaces_what_an_earlier_one_has_written() {
-    let dir = topology(
+    let dir = folder(
         "sources: { n: { generate: { event: '#{ n: i }', count: 2 } } }\nsinks:\n  all: { from: n, file: { path: out.jsonl } }\n  \
          parts: { from: n, file: { path: part.jsonl, rotate: { size: 1B } } }\n  more: { from: n, file: { path: more.jsonl, mode: append } }\n",
     );
@@ -149,7 +124,7 @@ fn a_finite_run_replaces_what_an_earlier_one_has_written() {
 
 #[test]
 fn a_log_that_nobody_reads_changes_nothing() {
-    let dir = topology(
+    let dir = folder(
         "sources: { in: { generate: { event: '#{ n: i }', count: 200, rate: 400/s } } }
 stages: { s: { from: in, map: { n: event.n, m: event.n } } }
 sinks: { out: { from: s, file: { path: out.jsonl } } }

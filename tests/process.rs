@@ -1,12 +1,12 @@
 //! The program as a process: pipes, signals, exit codes.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
-use crate::support::{finish, runner, wait};
+use crate::support::{finish, folder, runner, signal, start, stderr_of, wait};
 
 const ECHO: &str = "\
 sources: { in: { stdin: {} } }
@@ -18,24 +18,6 @@ const ENDLESS: &str = "\
 sources: { in: { generate: { event: '#{ n: i }', rate: 1000/s } } }
 sinks: { out: { from: in, file: { path: out.jsonl } } }
 ";
-
-fn folder(topology: &str) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().expect("a folder");
-    fs::write(dir.path().join("t.yaml"), topology).expect("the topology is written");
-    dir
-}
-
-fn start(dir: &Path) -> Child {
-    let mut command = runner(dir);
-    command.arg("t.yaml").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().expect("the program starts")
-}
-
-/// Sends a signal by name; the child is ours and has not been waited for.
-fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().expect("kill runs");
-    assert!(sent.success());
-}
 
 /// Waits until a file has something in it.
 fn until_written(path: &Path) {
@@ -82,8 +64,7 @@ fn one_signal_stops_in_order() {
         signal(&child, name);
         let status = wait(&mut child, Duration::from_secs(20)).expect("it stops");
         assert_eq!(status.code(), Some(0));
-        let mut said = String::new();
-        child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("it is text");
+        let said = stderr_of(&mut child);
         assert!(said.contains("wrote out.jsonl"), "{said}");
         let text = fs::read_to_string(dir.path().join("out.jsonl")).expect("the output is there");
         let numbers: Vec<String> = (0..text.lines().count()).map(|n| format!("{{\"n\":{n}}}")).collect();

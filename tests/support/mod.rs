@@ -14,6 +14,34 @@ pub fn runner(dir: &Path) -> Command {
     command
 }
 
+/// A folder with a topology in it, `t.yaml`.
+pub fn folder(topology: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join("t.yaml"), topology).expect("the topology is written");
+    dir
+}
+
+/// Runs the folder's `t.yaml`, with pipes at all ends.
+pub fn start(dir: &Path) -> Child {
+    let mut command = runner(dir);
+    command.arg("t.yaml").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("the program starts")
+}
+
+/// Sends a signal by name; the child is ours and has not been waited for.
+pub fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
+    assert!(sent.expect("kill runs").success());
+}
+
+/// All that a child that has ended said.
+pub fn stderr_of(child: &mut Child) -> String {
+    let mut text = String::new();
+    let mut pipe = child.stderr.take().expect("stderr is a pipe");
+    std::io::Read::read_to_string(&mut pipe, &mut text).expect("it is text");
+    text
+}
+
 /// How a finished program ended, and what it said.
 pub struct Finished {
     pub status: ExitStatus,
