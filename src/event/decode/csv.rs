@@ -109,10 +109,21 @@ impl CsvDecoder {
 pub(in crate::event) fn read_csv_header(frame: &[u8]) -> CsvHeader {
     let mut record = Record::new();
     record.read(frame);
-    let names = record.fields().map(|name| String::from_utf8(name.to_vec()));
-    CsvHeader(
-        names.collect::<Result<_, _>>().map_err(|_| "the first record, the CSV header, is not valid UTF-8".to_owned()),
-    )
+    CsvHeader(names(&record))
+}
+
+fn names(record: &Record) -> Result<Vec<String>, String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in record.fields() {
+        let name = std::str::from_utf8(name).map_err(|_| "the first record, the CSV header, is not valid UTF-8")?;
+        if names.iter().any(|other| other == name) {
+            return Err(format!(
+                "the first record, the CSV header, names `{name:.60}` twice: an event has each field once"
+            ));
+        }
+        names.push(name.to_owned());
+    }
+    Ok(names)
 }
 
 /// The fields of one record, unquoted.
