@@ -191,9 +191,10 @@ fn arranged(text: Option<&String>, any_order: bool) -> Option<Vec<String>> {
 
 fn write_expected(case: &Path, got: &Got) -> Vec<String> {
     for (name, text) in got {
-        let default = (name == "exit" && text == "0") || name == "stderr";
-        if !default {
-            let path = case.join(name);
+        let path = case.join(name);
+        if name == "exit" && text == "0" {
+            let _ = fs::remove_file(path);
+        } else if name != "stderr" {
             fs::create_dir_all(path.parent().expect("it lies in the case")).expect("a folder is made");
             fs::write(path, text).expect("the expectation is written");
         }
