@@ -12,6 +12,7 @@ use super::call;
 use super::chain::{self, Link, Step};
 use super::context::{ANONYMOUS, Shared, UserFunction};
 use super::engine;
+use super::habits;
 use super::library;
 use super::methods;
 use super::problem::{Problem, Source, did_you_mean};
@@ -51,12 +52,24 @@ pub(crate) fn syntax(source: &Source, error: &ParseError) -> Problem {
             (&codes::EXPR_SYNTAX, "the expression is nested too deeply".to_owned(), Some(help))
         }
         ParseErrorType::PropertyExpected => reserved_field(source, error.position()),
+        ParseErrorType::MismatchedType(..) => {
+            let help = "`&&` and `||` join conditions; for a value where one is missing, write `a ?? b`".to_owned();
+            (&codes::EXPR_SYNTAX, error.0.to_string(), Some(help))
+        }
         other => {
             let text = other.to_string();
             let help =
                 text.contains("Reserved").then(|| "write the field's name in brackets: `event[\"name\"]`".to_owned());
             (&codes::EXPR_SYNTAX, text, help)
         }
+    };
+    let (code, message, help) = match habits::of_syntax(&source.text, &range) {
+        // Rhai calls them reserved words, or misses a `;` before them.
+        Some(habit) => {
+            let told = source.text.get(range.clone()).unwrap_or_default();
+            (&codes::EXPR_SYNTAX, format!("`{told}` cannot stand here"), Some(habit.to_owned()))
+        }
+        None => (code, message, help),
     };
     Problem { code, range, message, help }
 }
@@ -262,7 +275,7 @@ impl<'a> Checker<'a> {
             && !self.known(&name.1)
         {
             let message = format!("`{}` cannot be changed", name.1);
-            let help = "write the new value into the result, or use `set`".to_owned();
+            let help = "to compare, write `==`; to change a field, use `set` or `map`".to_owned();
             self.problem(&codes::EXPR_READ_ONLY, *at, message, Some(help));
             return;
         }
@@ -365,7 +378,8 @@ impl<'a> Checker<'a> {
 
     fn unknown_variable(&mut self, name: &str, at: Position) {
         let near = self.scopes.iter().flatten().map(String::as_str).chain(["event", "meta", "params"]);
-        let help = did_you_mean(name, near).or_else(|| {
+        let habit = habits::of_word(name).map(str::to_owned);
+        let help = habit.or_else(|| did_you_mean(name, near)).or_else(|| {
             let seen = if self.in_function { "" } else { ", or `event.NAME` for a field" };
             Some(format!("write `\"{name}\"` for a text{seen}").replace("NAME", name))
         });

@@ -10,6 +10,7 @@ mod compile;
 mod context;
 mod engine;
 mod generate;
+mod habits;
 mod interpret;
 mod ir;
 mod json;

@@ -283,7 +283,15 @@ impl Builder<'_, '_> {
         let before = self.reader.errors();
         let at: At<'_> = (&pair.key, pair.key_span);
         let span = if pair.value.is_null() { pair.key_span } else { pair.value.span };
-        let readable = self.reader.pairs(at, &pair.value, &codes::DUPLICATE_KEY);
+        let misplaced = !matches!(pair.value.kind, Kind::Mapping { .. } | Kind::Lost) && !pair.value.is_null();
+        let readable = if misplaced && is_node_key(&pair.key, table, kinds) {
+            self.reader
+                .wrong_type(at, &pair.value, "a mapping")
+                .help(format!("as a key of the {role} above, it stands further to the right than the {role}'s id"));
+            None
+        } else {
+            self.reader.pairs(at, &pair.value, &codes::DUPLICATE_KEY)
+        };
         let is_mapping = readable.is_some();
         let pairs = readable.unwrap_or_default();
         let unknown = if is_mapping { self.unknown_keys(role, &pairs, table, kinds) } else { true };
@@ -402,6 +410,12 @@ impl Builder<'_, '_> {
 
 fn noun(role: &str) -> &'static str {
     if role == "stage" { "kind" } else { "connector" }
+}
+
+/// Whether an id is the name of a node's key: then it is one, without its indentation.
+fn is_node_key(name: &str, table: &'static Table, kinds: &'static [&'static Table]) -> bool {
+    let node = tables::NODE.key(name).or(table.key(name)).is_some();
+    node || kinds.iter().any(|kind| names_of(kind).any(|key| key == name))
 }
 
 /// The keys by which a kind is recognized in a node.

@@ -6,18 +6,24 @@ use std::path::Path;
 use granit_parser::ScalarStyle;
 use indexmap::IndexMap;
 
+use super::describe::elsewhere;
 use super::eaten;
 use super::expr_text::{ExprText, ScalarMap, Template};
 use super::model::resolve;
 use super::scalars;
-use super::table::{Choice, Default, Key, Table, Type};
+use super::table::{Choice, Default, Key, Rule, Table, Type};
 use super::tree::{Kind, Node, Pair, Scalar};
 use super::value::{Entry, Item, NamedExpr, PortRef, Section, Value};
-use crate::diagnostic::{Code, Diagnostics, Span, codes, did_you_mean};
+use crate::diagnostic::{Code, Diagnostics, Report, Span, codes, did_you_mean};
 use crate::limits::NODES_MAX;
 
 /// A key as it stands in the file, for messages about its value.
 pub(super) type At<'a> = (&'a str, Span);
+
+/// The key that was meant by a name that is none.
+fn slip<'c>(name: &str, known: &[&'c str]) -> Option<&'c str> {
+    elsewhere(name, known).or_else(|| did_you_mean(name, known.iter().copied()))
+}
 
 pub(super) struct Reader<'a> {
     pub text: &'a str,
@@ -36,6 +42,16 @@ impl Reader<'_> {
 
     /// Reads a mapping all of whose keys are in the table. None if it is no mapping at all.
     pub fn section(&mut self, at: At<'_>, node: &Node, table: &'static Table) -> Option<Section> {
+        if let Kind::Scalar(scalar) = &node.kind
+            && !node.is_null()
+        {
+            self.no_tag(node);
+            let report = self.wrong_type(at, node, "a mapping");
+            if let Some(inner) = super::describe::in_braces(table, &scalar.text) {
+                report.help(format!("for example `{}: {inner}`", at.0));
+            }
+            return None;
+        }
         let pairs = self.pairs(at, node, &codes::DUPLICATE_KEY)?;
         let before = self.errors();
         for pair in &pairs {
@@ -79,6 +95,11 @@ impl Reader<'_> {
             }
         }
         for rule in table.rules {
+            if let Rule::ExactlyOne(names) = rule
+                && pairs.iter().any(|pair| table.key(&pair.key).is_none() && slip(&pair.key, names).is_some())
+            {
+                continue; // A slip in the name of one is told as such.
+            }
             self.rule(span, table, rule, &written);
         }
         section.broken = self.errors() > before;
@@ -113,7 +134,7 @@ impl Reader<'_> {
         let known: Vec<&str> = known.collect();
         let report =
             self.diagnostics.error(&codes::UNKNOWN_KEY, pair.key_span, format!("`{place}` has no key `{}`", pair.key));
-        let near = did_you_mean(&pair.key, known.iter().copied());
+        let near = slip(&pair.key, &known);
         match near {
             Some(near) => report.help(format!("did you mean `{near}`?")),
             None if known.is_empty() => report.help("it has no keys at all: write `{}`"),
@@ -153,18 +174,18 @@ impl Reader<'_> {
         Some(kept)
     }
 
-    pub fn wrong_type(&mut self, at: At<'_>, node: &Node, wanted: &str) {
+    pub fn wrong_type(&mut self, at: At<'_>, node: &Node, wanted: &str) -> Report<'_> {
         let span = if node.span.start == node.span.end { at.1 } else { node.span };
         if node.is_null() {
             self.diagnostics
                 .error(&codes::EMPTY_VALUE, span, format!("`{}` takes {wanted}, and there is nothing", at.0))
-                .help("write the value, or remove the key");
+                .help("write the value, or remove the key")
         } else {
             self.diagnostics.error(
                 &codes::WRONG_TYPE,
                 span,
                 format!("`{}` takes {wanted}, and this is {}", at.0, node.shape()),
-            );
+            )
         }
     }
 
@@ -284,7 +305,8 @@ impl Reader<'_> {
         let wanted = if ports { "a mapping of ports to expressions" } else { "a mapping of names to expressions" };
         if !matches!(node.kind, Kind::Mapping { .. }) {
             self.no_tag(node);
-            self.wrong_type(at, node, wanted);
+            let example = if ports { "large: event.amount > 100" } else { "id: event.user" };
+            self.wrong_type(at, node, wanted).help(format!("for example `{}: {{ {example} }}`", at.0));
             return None;
         }
         let pairs = self.pairs(at, node, &codes::DUPLICATE_KEY)?;

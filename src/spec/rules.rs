@@ -14,11 +14,12 @@ impl Reader<'_> {
         match rule {
             Rule::ExactlyOne(names) => match found(names).as_slice() {
                 [] => {
-                    self.diagnostics.error(
-                        &codes::EXACTLY_ONE,
-                        span,
-                        format!("`{name}` needs exactly one of {}, and has none", list(names)),
-                    );
+                    let message = format!("`{name}` needs exactly one of {}, and has none", list(names));
+                    let report = self.diagnostics.error(&codes::EXACTLY_ONE, span, message);
+                    let first = names.first().and_then(|name| table.key(name));
+                    if let Some((key, example)) = first.and_then(|key| Some((key, key.example?))) {
+                        report.help(format!("for example `{}: {example}`", key.name));
+                    }
                 }
                 [_] => {}
                 [first, second, ..] => {
@@ -28,7 +29,8 @@ impl Reader<'_> {
                             second.1,
                             format!("`{name}` needs exactly one of {}, and has several", list(names)),
                         )
-                        .also(first.1, "the first one");
+                        .also(first.1, "the first one")
+                        .help("keep one of them");
                 }
             },
             Rule::AtMostOne(names) => {

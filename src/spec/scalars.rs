@@ -95,6 +95,8 @@ impl Reader<'_> {
                 let number = !written.is_empty() && written.chars().all(|c| c.is_ascii_digit());
                 let help = if number {
                     format!("add the unit: `{written}s` or `{written}ms`")
+                } else if let Some(short) = units::shortened(&written) {
+                    format!("write `{short}`")
                 } else {
                     "write numbers with the units d, h, m, s, ms, the larger ones first: `5s`, `1h30m`, `250ms`".into()
                 };

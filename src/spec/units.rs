@@ -108,6 +108,21 @@ pub const SIZE_PATTERN: &str = r"^\s*[0-9]+(_+[0-9]+)*\s*(B|KB|kB|MB|GB|TB|KiB|M
 /// The shape of what `rate` reads.
 pub const RATE_PATTERN: &str = r"^\s*[0-9]+(_+[0-9]+)*\s*/\s*[smhd]\s*$";
 
+/// `10 minutes`, `30min`, `1 hour` as they are written here.
+pub fn shortened(text: &str) -> Option<String> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).filter(|at| *at > 0)?;
+    let (number, unit) = text.split_at(unit_at);
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "d" | "day" | "days" => "d",
+        "h" | "hr" | "hrs" | "hour" | "hours" => "h",
+        "m" | "min" | "mins" | "minute" | "minutes" => "m",
+        "s" | "sec" | "secs" | "second" | "seconds" => "s",
+        "ms" | "msec" | "millis" | "millisecond" | "milliseconds" => "ms",
+        _ => return None,
+    };
+    Some(format!("{number}{unit}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -153,13 +153,18 @@ impl SinkPlan for FileSinkPlan {
 /// Whether a value may be a part of a file's name: it must not lead to another folder.
 fn check_name(value: &str) -> Result<(), String> {
     if value.is_empty() {
-        return Err("a value of the path is empty, which is no name for a file".to_string());
+        return Err(
+            "a value of the path is null or empty, which is no name for a file; write `x ?? \"none\"` in the path"
+                .to_string(),
+        );
     }
     if value == "." || value == ".." {
         return Err(format!("`{value}` as a value of the path would lead to another folder"));
     }
     if let Some(bad) = value.chars().find(|c| matches!(c, '/' | '\\' | '\0')) {
-        return Err(format!("{value:?} cannot be a part of a file's name, as it has {bad:?} in it"));
+        return Err(format!(
+            "{value:?} cannot be a part of a file's name, as it has {bad:?} in it; write `replace(x, ...)` in the path"
+        ));
     }
     if value.len() > PATH_VALUE_BYTES_MAX {
         let len = value.len();

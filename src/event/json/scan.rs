@@ -54,6 +54,11 @@ impl Fault {
 
     /// The sentence for people, with the place and what stands there.
     pub fn message(self, text: &[u8], depth_max: usize) -> String {
+        if text.trim_ascii() == b"[" || matches!(self.why, Why::CutOff) && text.trim_ascii() == b"{" {
+            return "an event is one JSON object on one line; of a file that is laid out otherwise, `jq -c` makes such lines \
+                    (`jq -c '.[]'` of an array)"
+                .to_owned();
+        }
         let what = match self.why {
             Why::Empty => return "the text is empty; an event is a JSON object".to_owned(),
             Why::CutOff => return format!("the text ends too early, after byte {}", text.len()),
@@ -68,6 +73,9 @@ impl Fault {
             Why::Number => "not a JSON number",
             Why::Depth => return format!("byte {}: nested deeper than limits.depth = {depth_max}", self.at + 1),
             Why::Trailing => "the event is complete, yet more text follows",
+            Why::NotObject if text.trim_ascii().starts_with(b"[") => {
+                "an event is a JSON object, and not an array (`jq -c '.[]'` makes a line of each item)"
+            }
             Why::NotObject => "an event is a JSON object, which starts with `{`",
         };
         let width = match self.why {

@@ -67,6 +67,11 @@ pub fn hint(name: &str) -> Option<String> {
         "rand" | "random" | "uuid" | "uuid_v4" | "uuid4" => {
             "expressions draw nothing by chance, so that a replay gives the same: `hash`, `bucket` and `uuid_v5` make values from values"
         }
+        "median" | "percentile" | "quantile" | "percentile_cont" | "approx_percentile" => {
+            "a window's `aggregate` has `approx_quantile(x, 0.5)`, with a share from 0.0 to 1.0"
+        }
+        "float" | "double" | "number" => "a text is read by `parse_float(x)`, an int is made a float by `to_float(x)`",
+        "count_distinct" | "countDistinct" | "nunique" => "a window's `aggregate` has `distinct(x)`",
         "concat" => "texts and arrays are put together by `+`",
         "iff" | "ifelse" | "case_when" => "write `if condition { a } else { b }`",
         _ => return None,
