@@ -141,7 +141,7 @@ pub static SOURCE: Table = Table::new(
                 Choice::new("json", "one JSON object for each line or message"),
                 Choice::new("csv", "comma separated; the first record names the fields, and every field is a text"),
                 Choice::new("text", "`{ text }`: the line or message as it is"),
-                Choice::new("bytes", "`{ bytes }`: the message as it is, which need not be text"),
+                Choice::new("bytes", "`{ bytes }`: the message as a base64 text, as it need not be text itself"),
             ]),
             "How the bytes are read.",
         )
