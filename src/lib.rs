@@ -4,6 +4,7 @@
 pub mod limits;
 pub mod diagnostic;
 pub mod event;
+pub mod schema;
 pub mod expr;
 pub mod spec;
 pub mod flow;

@@ -48,6 +48,8 @@ pub const WINDOWS_OPEN_MAX: usize = 16_000_000;
 pub const COLLECT_DEFAULT: usize = 1_000;
 /// Bytes that `collect`, `distinct` or `top` keep for a key and window: what they give must fit into one event.
 pub const AGGREGATE_BYTES_MAX: usize = LINE_BYTES_MAX;
+/// Bytes of the file of an event type.
+pub const SCHEMA_BYTES_MAX: u64 = 4 << 20;
 /// Milliseconds after a stop for which a sink goes on trying; what it then still holds goes to its `errors` port.
 pub const STOP_GRACE_MS: u64 = 10_000;
 /// Milliseconds between the barriers that acknowledgements ride on, where no stage keeps state.

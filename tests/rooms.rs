@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms in their order, as `lib.rs` lists them.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 14] = [
     "limits",
     "diagnostic",
     "event",
+    "schema",
     "expr",
     "spec",
     "flow",

@@ -34,8 +34,8 @@ codes! {
         "It means the same, but runs ten times slower than a compiled one. The message says what cannot be compiled: loops and closures,          mostly. Write it without, or leave `--deny-fallback` out.";
 
     // What this version does not do.
-    SCHEMA_UNSUPPORTED = "schema-unsupported", "A schema cannot be checked yet",
-        "This version decodes events without schemas. Remove `schema` and `validate` from the source; a `filter` can check what matters.",
+    SCHEMA_UNSUPPORTED = "schema-unsupported", "A schema of a format that is not checked yet",
+        "This version checks events against JSON Schema (`.json`); Avro and Protobuf come later. Until then a `filter` can check what matters.",
         "schema: Payment";
 
     // The file and its YAML.
@@ -128,6 +128,10 @@ codes! {
     UNKNOWN_FIELD = "unknown-field", "A field that no event can have",
         "A stage reads a field of events whose fields are all known, from a `map` or a window, and it is not among them. The value would \
          always be missing.", "map: { amount: event.amount }\n# and then\nfilter: event.amuont > 10";
+    UNKNOWN_SCHEMA = "unknown-schema", "An event type that `schemas` does not name", "A source's `schema` is a name of `schemas`.",
+        "schema: Paymnet";
+    SCHEMA_BROKEN = "schema-broken", "A schema that cannot be read",
+        "The file is not there, is no JSON, or is no JSON Schema; the message says which.", "schemas: { Payment: payment.json }";
     DELIVERY = "delivery", "A sink that cannot deliver exactly once",
         "The system, or this version's use of it, can only promise that no event is lost. See the guarantees that `runner explain` prints.",
         "stdout: {}\ndelivery: exactly_once";

@@ -94,6 +94,9 @@ codes! {
         "The subject, made from values of the event, is empty or has spaces, wildcards or empty parts. Map the value to a plain word first.";
     BAD_HEADER = "bad-header", "a header that cannot be sent",
         "A header's name or value has a character in it that the broker cannot carry, such as a line end.";
+    SCHEMA = "schema", "not what its schema says",
+        "The event breaks the schema of its source's event type; the message has the place in the event and the rule. `validate: read` checks the fields \
+         that are read, `full` the whole event.";
     TYPE_MISMATCH = "type-mismatch", "a value of the wrong kind",
         "An operator, function or index was given a kind of value that it has no meaning for. Convert it (`to_float(event.x)`), give a \
          default (`event.x ?? 0`), or filter first.";

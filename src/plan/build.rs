@@ -15,6 +15,7 @@ use crate::spec::{Catalog, PortRef, Section, SinkSpec, SourceSpec, StageSpec, Te
 use super::conflicts::{self, Uses};
 use super::fields;
 use super::graph::{self, From};
+use super::schemas;
 use super::{
     Gather, Node, Plan, Retry, RunLimits, SinkNode, SourceNode, StageNode, TargetPart, TimeRule, TimeUnit, Work,
 };
@@ -50,6 +51,7 @@ pub fn plan(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Plan> 
     nodes.push(dead_letters);
     graph::demand(&mut nodes);
     graph::layouts(&mut nodes);
+    schemas::compile(&mut nodes);
     fields::warn_of_unknown(&nodes, diagnostics);
     graph::fuse(&mut nodes);
     let has_state = nodes.iter().any(|node| matches!(&node.work, Work::Stage(stage) if stage.stage.is_stateful()));
@@ -316,13 +318,7 @@ impl<'a> Planner<'a> {
         let plan = (kind.plan)(spec, &mut self.connect());
         let time = self.time(spec, plan.as_deref());
         let key = self.optional(&spec.common, "key");
-        if let Some(schema) = spec.common.text_opt("schema") {
-            let message = format!("the schema `{schema}` cannot be checked: this version decodes without schemas");
-            let span = spec.common.span_of("schema");
-            self.diagnostics
-                .error(&codes::SCHEMA_UNSUPPORTED, span, message)
-                .help("remove `schema` and `validate`, or check events with a `filter`");
-        }
+        let schema = schemas::of_source(self.spec, spec, self.diagnostics);
         let (format, framing) = format(spec);
         let watermark = spec.common.section("watermark");
         let place = self.context().at(spec.head.span);
@@ -332,6 +328,7 @@ impl<'a> Planner<'a> {
             framing,
             time: time?,
             key: key?,
+            schema: schema?,
             lag: watermark.duration("lag"),
             idle: watermark.duration("idle"),
             max_future: watermark.duration("max_future"),

@@ -7,6 +7,7 @@ mod draw;
 mod explain;
 mod fields;
 mod graph;
+mod schemas;
 mod time;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use crate::event::{Demand, Layout};
 use crate::event::{decode, encode};
 use crate::observe::Role;
 use crate::operators::{self, Stage, StageExpr};
+use crate::schema::{Checker, EventType};
 
 pub use build::{CATALOG, plan};
 pub use time::{TimeRule, TimeUnit, event_time};
@@ -99,12 +101,22 @@ pub struct SourceNode {
     pub framing: Framing,
     pub time: TimeRule,
     pub key: Option<StageExpr>,
+    pub schema: Option<SourceSchema>,
     pub lag: Duration,
     pub idle: Duration,
     pub max_future: Duration,
     pub max_drift: Duration,
     /// `file:line:column` of the source, for what cannot be decoded.
     pub place: Arc<str>,
+}
+
+/// What events of a source are checked against.
+pub struct SourceSchema {
+    pub event_type: EventType,
+    /// The whole event, whatever is read of it.
+    pub full: bool,
+    /// Made once it is known what is read.
+    pub checker: Option<Checker>,
 }
 
 /// A stage and the layouts it reads.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use crate::event::codes;
 use crate::event::decode::{Decoder, Undecodable};
-use crate::event::{Batch, Chunk, Column, Layout, Texts, Timestamp};
+use crate::event::{Batch, Chunk, Column, Layout, Selection, Texts, Timestamp};
 use crate::expr::{Arena, Program};
 use crate::flow::{Reject, Rejected};
 use crate::operators::{Place, StageExpr};
 use crate::plan::{SourceNode, TimeRule, TimeUnit, event_time};
+use crate::schema::Checker;
 
 /// What became of a chunk.
 pub(super) struct Ingested {
@@ -76,6 +77,7 @@ pub(super) struct Ingest {
     key: Option<Bound>,
     lag_ms: i64,
     max_future_ms: i64,
+    checker: Option<Checker>,
     place: Arc<str>,
     /// The greatest event time so far, less the lag.
     mark: Timestamp,
@@ -91,6 +93,7 @@ impl Ingest {
             key: node.key.as_ref().map(|expr| Bound::new(expr, &layout)),
             lag_ms: ms(node.lag),
             max_future_ms: ms(node.max_future),
+            checker: node.schema.as_ref().and_then(|schema| schema.checker.clone()),
             place: node.place.clone(),
             mark: Timestamp::NONE,
             decoder,
@@ -113,6 +116,7 @@ impl Ingest {
         let mut batch = decoded.batch;
         let mut rejected = Vec::new();
         let before = self.mark;
+        batch = self.check(batch, &mut rejected);
         self.set_times(&mut batch, wall_ms, &mut rejected);
         let mark_at = |before: u32| batch.marks.get(before as usize).copied().unwrap_or(self.mark);
         let undecodable = decoded.rejects.into_iter().map(|input| (mark_at(input.before), input));
@@ -133,6 +137,19 @@ impl Ingest {
         }
     }
 
+    /// Refuses the events that are not what the schema says, before they can move time.
+    fn check(&self, batch: Batch, rejected: &mut Vec<Rejected>) -> Batch {
+        let Some(checker) = &self.checker else { return batch };
+        for row in batch.selection.iter() {
+            let Some(at) = batch.cell(0, row).text_ref() else { continue };
+            if let Err(message) = checker.check(batch.texts.bytes(at)) {
+                let why = Reject { code: codes::SCHEMA.id, message, at: self.place.clone() };
+                rejected.push(Rejected { batch: batch.select(vec![row]), row, why });
+            }
+        }
+        self.without(batch, rejected)
+    }
+
     /// Sets the time of each row and the watermark before it. The watermark depends on the rows alone, in their order.
     fn set_times(&mut self, batch: &mut Batch, wall_ms: i64, rejected: &mut Vec<Rejected>) {
         let times = match (&self.time, &mut self.time_program) {
@@ -140,6 +157,15 @@ impl Ingest {
             (TimeRule::Arrival, _) => vec![Timestamp(wall_ms); batch.rows()],
             (TimeRule::Broker, _) | (TimeRule::Expr { .. }, None) => batch.times.to_vec(),
             (TimeRule::Expr { unit, .. }, Some(bound)) => bound.times(batch, *unit, rejected),
+        };
+        let times = match &batch.selection {
+            Selection::All(_) => times,
+            // What the schema has refused has no time.
+            Selection::Rows(rows) => {
+                let mut left = vec![Timestamp::NONE; times.len()];
+                rows.iter().for_each(|&row| left[row as usize] = times[row as usize]);
+                left
+            }
         };
         let latest = wall_ms.saturating_add(self.max_future_ms);
         let mut marks = Vec::with_capacity(times.len());

@@ -27,9 +27,9 @@ pub static FILE: Table = Table::new(
         Key::new(
             "schemas",
             Type::MapOf(&Type::Path),
-            "Event types by name: Avro (`.avsc`), Protobuf (`.proto`) or JSON Schema (`.json`) files.",
+            "Event types by name: JSON Schema files (`.json`). Avro and Protobuf come later.",
         )
-        .example("{ Payment: ../schemas/payment.avsc }"),
+        .example("{ Payment: ../schemas/payment.json }"),
         Key::new("sources", Type::Nodes, "Where events come from, by id.").required(),
         Key::new("stages", Type::Nodes, "What is done with them, by id."),
         Key::new("sinks", Type::Nodes, "Where they go, by id.").required(),
