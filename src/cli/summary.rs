@@ -53,18 +53,19 @@ fn text(
     for node in nodes {
         let counters = node.read();
         if counters.errors > 0 {
-            let _ = writeln!(out, "  {}: {} events refused", node.id, counters.errors);
+            let _ = writeln!(out, "  {}: {} refused", node.id, counted(counters.errors, "event"));
         }
         if counters.dropped > 0 {
             let why =
                 if node.role == Role::Sink { "its reader has gone" } else { "nobody reads the port they left by" };
-            let _ = writeln!(out, "  {}: {} events dropped: {why}", node.id, counters.dropped);
+            let _ = writeln!(out, "  {}: {} dropped: {why}", node.id, counted(counters.dropped, "event"));
         }
         if counters.skipped > 0 {
-            let _ = writeln!(out, "  {}: {} empty lines skipped", node.id, counters.skipped);
+            let _ = writeln!(out, "  {}: {} skipped", node.id, counted(counters.skipped, "empty line"));
         }
         if counters.held.windows > 0 {
-            let _ = writeln!(out, "  {}: {} windows were still open and did not fire", node.id, counters.held.windows);
+            let windows = counted(counters.held.windows, "window");
+            let _ = writeln!(out, "  {}: {windows} still open at the end, without a result", node.id);
         }
     }
     for file in &outcome.written {
@@ -73,6 +74,10 @@ fn text(
         let _ = writeln!(out, "  wrote {} ({}){what}", file.path.display(), size(file.bytes));
     }
     out
+}
+
+fn counted(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 fn size(bytes: u64) -> String {

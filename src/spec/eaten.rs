@@ -22,10 +22,18 @@ impl Whole<'_> {
         let second = self.value.strip_prefix('\'').and_then(|rest| Some((rest, rest.find('\'')?)));
         let value = match second {
             Some((rest, end)) => format!("\"{}\"{}", &rest[..end], &rest[end + 1..]),
-            None => self.value.to_string(),
+            None => inner_of_quotes(self.value).unwrap_or(self.value).to_string(),
         };
         format!("put the value in single quotes: `{}: {}`", self.key, quoted(&value))
     }
+}
+
+/// `event.a == "x"` of `"event.a == "x""`, a whole expression in double quotes: the second quote of two texts would be
+/// followed by an operator.
+fn inner_of_quotes(value: &str) -> Option<&str> {
+    let inner = value.strip_prefix('"')?.strip_suffix('"')?;
+    let opens = |c: char| c.is_alphanumeric();
+    inner.split_once('"')?.1.starts_with(opens).then_some(inner)
 }
 
 /// In YAML's single quotes, in which only the quote itself is special.
