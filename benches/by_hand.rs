@@ -27,7 +27,7 @@ struct Job {
     /// Source and sink are put before and behind it.
     stages: &'static str,
     last: &'static str,
-    by_hand: fn(&mut dyn BufRead, &mut dyn Write) -> std::io::Result<()>,
+    by_hand: fn(&mut BufReader<File>, &mut BufWriter<File>) -> std::io::Result<()>,
 }
 
 const JOBS: [Job; 2] = [
@@ -167,7 +167,7 @@ struct Merchant<'a> {
 }
 
 fn each_payment(
-    input: &mut dyn BufRead,
+    input: &mut BufReader<File>,
     mut take: impl FnMut(Payment<'_>) -> std::io::Result<()>,
 ) -> std::io::Result<()> {
     let mut line = Vec::new();
@@ -178,7 +178,7 @@ fn each_payment(
     Ok(())
 }
 
-fn filter_map(input: &mut dyn BufRead, output: &mut dyn Write) -> std::io::Result<()> {
+fn filter_map(input: &mut BufReader<File>, output: &mut BufWriter<File>) -> std::io::Result<()> {
     #[derive(Serialize)]
     struct Large<'a> {
         user: &'a str,
@@ -202,7 +202,7 @@ fn filter_map(input: &mut dyn BufRead, output: &mut dyn Write) -> std::io::Resul
     })
 }
 
-fn window(input: &mut dyn BufRead, output: &mut dyn Write) -> std::io::Result<()> {
+fn window(input: &mut BufReader<File>, output: &mut BufWriter<File>) -> std::io::Result<()> {
     const SIZE: i64 = 60_000;
     const LAG: i64 = 5_000;
     #[derive(Serialize)]
