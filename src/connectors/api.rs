@@ -1,8 +1,10 @@
 //! What a connector is: the promises a source and a sink make to the task that runs them.
 
 use std::fmt;
+use std::fs::File;
 use std::path::PathBuf;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use crate::event::Chunk;
@@ -72,10 +74,13 @@ pub trait Source: Send {
     /// Whether the source is connected and has given all there is: only then is silence idleness.
     fn is_caught_up(&self) -> bool;
 
-    /// A barrier was put behind everything that `next` has returned: what came before it is acknowledged by `commit(id)`.
-    fn barrier(&mut self, _id: u64) {}
+    /// A barrier was put behind everything that `next` has returned: what came before it is acknowledged by `commit(id)`. Gives
+    /// the place where reading goes on after a restart, for the checkpoint.
+    fn barrier(&mut self, _id: u64) -> Position {
+        Position::Null
+    }
 
-    /// Everything before barrier `id` has passed every sink.
+    /// Everything before barrier `id` has passed every sink, and is in a checkpoint on disk where the topology keeps any.
     fn commit(&mut self, _id: u64) -> BoxFuture<'_, Result<(), ConnectorError>> {
         Box::pin(async { Ok(()) })
     }
@@ -89,6 +94,29 @@ pub trait Source: Send {
     fn take_notes(&mut self) -> Vec<String> {
         Vec::new()
     }
+}
+
+/// Where a source goes on, or what a sink has written, as a checkpoint keeps it: names and numbers that people can read too. Null: nothing.
+pub type Position = serde_json::Value;
+
+/// A sink's part of a checkpoint.
+#[derive(Debug, Default)]
+pub struct SinkState {
+    pub state: Position,
+    /// Output that the sink holds back until the checkpoint with it is on disk; `commit` sends it.
+    pub pending: Vec<u8>,
+    /// Files whose content must be on disk before the checkpoint is.
+    pub sync: Vec<File>,
+}
+
+/// A sink's part of the checkpoint that a run goes on from.
+#[derive(Clone, Debug)]
+pub struct SinkResume {
+    /// The checkpoint's number.
+    pub id: u64,
+    pub state: Position,
+    /// What had been held back: it may have been sent, or not.
+    pub pending: Bytes,
 }
 
 /// Events ready to leave: their bytes one after the other, and for each where it goes and what goes with it.
@@ -163,6 +191,21 @@ pub trait Sink: Send {
     /// Everything taken so far is where it belongs: written out, or acknowledged by the broker. Called at barriers, at the end and
     /// when nothing has come for a moment.
     fn flush(&mut self) -> BoxFuture<'_, Result<(), ConnectorError>>;
+
+    /// After `flush`, at the barrier of checkpoint `id`: what is needed to go on behind it.
+    fn checkpoint(&mut self, _id: u64) -> BoxFuture<'_, Result<SinkState, ConnectorError>> {
+        Box::pin(async { Ok(SinkState::default()) })
+    }
+
+    /// Checkpoint `id` is on disk: what was held back for it is sent. May be called again after a failure.
+    fn commit(&mut self, _id: u64) -> BoxFuture<'_, Result<(), ConnectorError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Whether it holds back so much that a checkpoint should come soon.
+    fn wants_checkpoint(&self) -> bool {
+        false
+    }
 
     /// Flushes and ends in order.
     fn close(&mut self) -> BoxFuture<'_, Result<(), ConnectorError>>;

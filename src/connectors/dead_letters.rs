@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use futures_util::future::BoxFuture;
 
-use super::{ConnectorError, Encoded, Sink, SinkPlan, Written};
+use super::{ConnectorError, Encoded, Sink, SinkOpen, SinkPlan, Written};
 
 /// The dead letters of a topology.
 pub struct DeadLetters {
@@ -38,7 +38,7 @@ impl SinkPlan for DeadLetters {
         )
     }
 
-    fn open(&self) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>> {
+    fn open(&self, _open: SinkOpen) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>> {
         let letters =
             Letters { path: self.path.clone(), bytes_max: self.bytes_max, file: None, length: 0, wrote: false };
         let keep = self.keep;

@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 
-use super::{ConnectContext, ConnectorError, Encoded, Sink, SinkKind, SinkPlan};
+use super::{ConnectContext, ConnectorError, Encoded, Sink, SinkKind, SinkOpen, SinkPlan};
 use crate::spec::{SinkSpec, Table};
 
 pub static TABLE: Table =
@@ -34,7 +34,7 @@ impl SinkPlan for Discard {
         "drops its events and counts them".to_string()
     }
 
-    fn open(&self) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>> {
+    fn open(&self, _open: SinkOpen) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>> {
         Box::pin(async { Ok(Box::new(Discard) as Box<dyn Sink>) })
     }
 }

@@ -13,9 +13,11 @@ pub mod generate;
 pub mod nats;
 pub mod discard;
 
-pub use api::{ConnectorError, Encoded, ErrorKind, Pull, Sink, Source, Written};
+pub use api::{ConnectorError, Encoded, ErrorKind, Position, Pull, Sink, SinkResume, SinkState, Source, Written};
 pub use dead_letters::DeadLetters;
-pub use plan::{ConnectContext, Framing, Replay, SinkKind, SinkPlan, SourceKind, SourceOpen, SourcePlan, comparable};
+pub use plan::{
+    ConnectContext, Framing, Replay, SinkKind, SinkOpen, SinkPlan, SourceKind, SourceOpen, SourcePlan, comparable,
+};
 
 use crate::spec::Table;
 

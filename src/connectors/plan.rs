@@ -1,10 +1,11 @@
 //! What a connector is at plan time: checked settings that can say what they are and open a source or a sink.
 
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::{ConnectorError, Sink, Source};
+use super::{ConnectorError, Position, Sink, SinkResume, Source};
 use crate::diagnostic::Diagnostics;
 use crate::expr::Context;
 use crate::spec::{SinkSpec, SourceSpec, Table};
@@ -63,6 +64,12 @@ pub trait SourcePlan: Send + Sync {
         Vec::new()
     }
 
+    /// Whether the system is there and lets us in, as far as that can be seen without changing anything. A reload asks before it
+    /// stops what runs.
+    fn prepare(&self) -> BoxFuture<'static, Result<(), ConnectorError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Starts to read.
     fn open(&self, open: SourceOpen) -> BoxFuture<'static, Result<Box<dyn Source>, ConnectorError>>;
 }
@@ -89,13 +96,28 @@ pub enum Framing {
 }
 
 /// What a run tells a source when it opens it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SourceOpen {
     pub framing: Framing,
     /// The longest event in bytes (`limits.line`).
     pub event_bytes_max: usize,
     /// Events of one chunk: `BATCH_EVENTS_MAX`, less in tests.
     pub chunk_events_max: usize,
+    /// Where to go on, as `Source::barrier` gave it; `None`: from the start.
+    pub resume: Option<Position>,
+}
+
+/// What a run tells a sink when it opens it.
+#[derive(Clone, Debug)]
+pub struct SinkOpen {
+    /// The topology and the sink: `fraud/alerts`.
+    pub name: Arc<str>,
+    /// A number of this line of checkpoints: a run that starts afresh has another one.
+    pub lineage: u64,
+    /// What to go on behind; `None`: afresh.
+    pub resume: Option<SinkResume>,
+    /// Whether checkpoints are written: without them nothing may be held back for one.
+    pub has_checkpoints: bool,
 }
 
 /// A sink as planned. Opening it fails only for what the plan could not see.
@@ -146,8 +168,13 @@ pub trait SinkPlan: Send + Sync {
     /// One line for `explain`: where events go, and how.
     fn outline(&self) -> String;
 
+    /// Whether the system is there and lets us in, as far as that can be seen without changing anything.
+    fn prepare(&self) -> BoxFuture<'static, Result<(), ConnectorError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Connects, or makes the files.
-    fn open(&self) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>>;
+    fn open(&self, open: SinkOpen) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>>;
 }
 
 /// A path to compare with others: absolute, without `.` and, where the folder exists, without links.

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 
 use super::blocking::blocking;
 use super::file::{Output, failed};
-use super::{ConnectContext, ConnectorError, Encoded, Sink, SinkKind, SinkPlan};
+use super::{ConnectContext, ConnectorError, Encoded, Sink, SinkKind, SinkOpen, SinkPlan};
 use crate::limits::FILE_BUFFER_BYTES_MAX;
 use crate::spec::{SinkSpec, Table};
 
@@ -47,7 +47,7 @@ impl SinkPlan for Stdout {
         "lines to standard output".to_string()
     }
 
-    fn open(&self) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>> {
+    fn open(&self, _open: SinkOpen) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>> {
         Box::pin(async {
             let file = io::stdout().as_fd().try_clone_to_owned().map_err(|why| failed("write", NAME.as_ref(), &why))?;
             Ok(Box::new(LineSink::new(File::from(file))) as Box<dyn Sink>)

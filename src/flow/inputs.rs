@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_barrier_passes_when_every_live_input_has_it() {
-        let barrier = Barrier { id: 7, then: Then::Continue };
+        let barrier = Barrier { id: 7, then: Then::Continue, saves: true };
         let mut inputs = Inputs::new(3);
         assert_eq!(inputs.on_barrier(0, barrier), None);
         assert!(!inputs.is_open(0) && inputs.is_open(1));

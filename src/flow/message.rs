@@ -27,6 +27,8 @@ pub enum Watermark {
 pub struct Barrier {
     pub id: u64,
     pub then: Then,
+    /// Whether what it passes is written into a checkpoint.
+    pub saves: bool,
 }
 
 /// What comes after a barrier.
@@ -36,4 +38,6 @@ pub enum Then {
     Continue,
     /// Nothing: the topology stops in order, and open windows stay open. The last message of an edge.
     Stop,
+    /// Another graph, to which tasks hand over what they hold. The last message of an edge.
+    HandOver,
 }

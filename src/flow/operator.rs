@@ -1,9 +1,11 @@
 //! The one primitive of all stages: a synchronous, resumable, bounded transformation of batches.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::{Batch, Timestamp};
+use crate::state::{Corrupt, Saved, Snapshot};
 
 /// A port of a node, by its place in the stage's list of ports: 0 is the main one. The `errors` port is not among them:
 /// what an operator rejects reaches it through [`Output::reject`].
@@ -51,6 +53,29 @@ pub trait Operator: Send {
     /// The watermark that holds on the outputs when the input's is `mark`: less, where results come out later than their time.
     fn output_mark(&self, mark: Timestamp) -> Timestamp {
         mark
+    }
+
+    /// Writes what has changed of the state since the last call, or all of it. Called at a barrier, after `on_barrier` is done.
+    fn snapshot(&mut self, _into: &mut Snapshot) {}
+
+    /// Takes the state that an operator wrote whose shape this one's reads. Called once, before the first batch.
+    fn restore(&mut self, _saved: &Saved) -> Result<(), Corrupt> {
+        Ok(())
+    }
+
+    /// Gives the state away, for `adopt` of an operator of the same shape. `None`: there is none.
+    fn give(&mut self) -> Option<Box<dyn Any + Send>> {
+        None
+    }
+
+    /// Takes over what `give` gave; false if it cannot be that.
+    fn adopt(&mut self, _state: Box<dyn Any + Send>) -> bool {
+        false
+    }
+
+    /// The state ends here, as no other operator can carry it: results of it leave now, marked as parts, and it is empty.
+    fn cut(&mut self, _out: &mut Output) -> Result<Progress, Fatal> {
+        Ok(Progress::Done)
     }
 
     /// What is held now, for the status and the summary.

@@ -19,7 +19,7 @@ pub mod throttle;
 
 pub use eval::{Evaluated, Evaluator};
 pub use expression::{Place, StageExpr, reads};
-pub use stage::{Stage, StageContext, StageKind, StageLimits, Watched, report};
+pub use stage::{Carry, Stage, StageContext, StageKind, StageLimits, Watched, report};
 
 use crate::spec::Table;
 

@@ -8,6 +8,7 @@ use crate::event::{Demand, Layout};
 use crate::expr::{Context, Want, problem::Problem};
 use crate::flow::Operator;
 use crate::spec::{ExprText, NamedExpr, OneOrNamed, Section, StageSpec, Table};
+use crate::state::Shape;
 
 use super::expression::{Place, StageExpr, at};
 
@@ -41,6 +42,19 @@ pub trait Stage: Send + Sync {
         false
     }
 
+    /// What its state in a checkpoint looks like; `None`: it has none that outlives a restart.
+    fn shape(&self) -> Option<Shape> {
+        None
+    }
+
+    /// What becomes of state of this shape when this stage takes the place of the one that wrote it.
+    fn carry(&self, from: &Shape) -> Carry {
+        match self.shape() {
+            Some(shape) if shape.reads(from) => Carry::Kept,
+            _ => Carry::Lost("its state begins empty".into()),
+        }
+    }
+
     /// Files that the stage has read and that may change while it runs.
     fn watched(&self) -> Vec<Arc<dyn Watched>> {
         Vec::new()
@@ -48,6 +62,19 @@ pub trait Stage: Send + Sync {
 
     /// An operator for input of these layouts, and outputs of those that `layouts` gave.
     fn operator(&self, inputs: &[Arc<Layout>], outputs: &[Vec<Arc<Layout>>]) -> Box<dyn Operator>;
+}
+
+/// What becomes of a state where the stage that wrote it has changed. The words follow the node's name in a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Carry {
+    /// It goes on as it was.
+    Kept,
+    /// It goes on, and this is different.
+    Changed(String),
+    /// It cannot go on, for this reason: what it holds leaves now as results marked `partial`.
+    Cut(String),
+    /// It cannot go on, for this reason, and nothing of it can leave.
+    Lost(String),
 }
 
 /// A file that is read again when it changes, without anything else being built anew.

@@ -88,7 +88,7 @@ impl Coordinator {
             };
             stopping = then == Then::Stop;
             waiting.insert(next_id, live.clone());
-            self.tell(Control::Barrier(Barrier { id: next_id, then })).await;
+            self.tell(Control::Barrier(Barrier { id: next_id, then, saves: false })).await;
             next_id += 1;
         }
         written
@@ -130,7 +130,7 @@ mod tests {
             stop: CancellationToken::new(),
         };
         let running = tokio::spawn(coordinator.run());
-        assert!(matches!(told.recv().await, Some(Control::Barrier(Barrier { id: 1, then: Then::Continue }))));
+        assert!(matches!(told.recv().await, Some(Control::Barrier(Barrier { id: 1, then: Then::Continue, .. }))));
         for report in reports {
             sender.send(report).await.unwrap();
         }

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::connectors::{Sink, Source, SourceOpen, Written};
+use crate::connectors::{Sink, SinkOpen, Source, SourceOpen, Written};
 use crate::event::decode::Decoder;
 use crate::flow::ErrorEvents;
 use crate::limits::{BATCH_EVENTS_MAX, CONTROL_MAX, EDGE_BATCHES_MAX, REPORTS_MAX};
@@ -68,7 +68,16 @@ pub async fn start(plan: Plan, options: RunOptions, stop: CancellationToken) -> 
     }
     for (node, slot) in plan.nodes.iter().zip(&mut opened) {
         if let Work::Sink(sink) = &node.work {
-            let open = sink.plan.open().await.map_err(|error| Failure::of(&node.id, error.message))?;
+            let open = sink
+                .plan
+                .open(SinkOpen {
+                    name: format!("{}/{}", plan.name, node.id).into(),
+                    lineage: 0,
+                    resume: None,
+                    has_checkpoints: false,
+                })
+                .await
+                .map_err(|error| Failure::of(&node.id, error.message))?;
             *slot = Opened::Sink(open);
         }
     }
@@ -88,6 +97,7 @@ async fn open_source(node: &Node, plan: &Plan, options: &RunOptions) -> Result<O
         framing: source.framing,
         event_bytes_max: plan.limits.line,
         chunk_events_max: options.batch_events.clamp(1, BATCH_EVENTS_MAX),
+        resume: None,
     };
     let opened = source.plan.open(open).await.map_err(|error| Failure::of(&node.id, error.message))?;
     Ok(Opened::Source(opened))

@@ -1,7 +1,11 @@
-//! Keyed state in memory. It owns all that it holds: nothing here points into the text of a batch.
+//! Keyed state in memory, and how it is written into checkpoints. It owns all that it holds: nothing here points into the text of a batch.
 
+pub mod codec;
 mod keyed;
+mod snapshot;
 mod value;
 
+pub use codec::Corrupt;
 pub use keyed::{KeyId, Keyed, KeysFull};
+pub use snapshot::{Record, Saved, Shape, Snapshot, records};
 pub use value::{SmallText, Value};

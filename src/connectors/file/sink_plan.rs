@@ -10,7 +10,7 @@ use super::output::reason;
 use super::rotate::Rotate;
 use super::sink::{FileSink, Settings};
 use crate::connectors::blocking::blocking;
-use crate::connectors::{ConnectContext, ConnectorError, Sink, SinkPlan, comparable};
+use crate::connectors::{ConnectContext, ConnectorError, Sink, SinkOpen, SinkPlan, comparable};
 use crate::diagnostic::codes::{BAD_VALUE, FILE_UNREADABLE};
 use crate::limits::PATH_VALUE_BYTES_MAX;
 use crate::spec::{SinkSpec, TemplatePart};
@@ -144,7 +144,7 @@ impl SinkPlan for FileSinkPlan {
         words.join(" ")
     }
 
-    fn open(&self) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>> {
+    fn open(&self, _open: SinkOpen) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>> {
         let settings = self.settings.clone();
         Box::pin(async move { Ok(Box::new(blocking(|| FileSink::open(settings))?) as Box<dyn Sink>) })
     }

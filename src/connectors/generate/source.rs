@@ -181,8 +181,12 @@ mod tests {
     use crate::expr::Context;
     use crate::spec::ExprText;
 
-    const OPEN: SourceOpen =
-        SourceOpen { framing: crate::connectors::Framing::Lines, event_bytes_max: 1000, chunk_events_max: 100 };
+    const OPEN: SourceOpen = SourceOpen {
+        framing: crate::connectors::Framing::Lines,
+        event_bytes_max: 1000,
+        chunk_events_max: 100,
+        resume: None,
+    };
 
     fn plan(event: &str, rate: Option<Rate>, count: Option<u64>) -> GeneratePlan {
         let event = Context::empty().compile_generator(event).unwrap_or_else(|problems| panic!("{problems:?}"));

@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn open(chunk_events_max: usize) -> SourceOpen {
-        SourceOpen { framing: Default::default(), event_bytes_max: 100, chunk_events_max }
+        SourceOpen { framing: Default::default(), event_bytes_max: 100, chunk_events_max, resume: None }
     }
 
     #[test]

@@ -6,7 +6,9 @@ use async_nats::ServerAddr;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use futures_util::future::BoxFuture;
 
-use crate::connectors::{ConnectContext, ConnectorError, Replay, Sink, SinkPlan, Source, SourceOpen, SourcePlan};
+use crate::connectors::{
+    ConnectContext, ConnectorError, Replay, Sink, SinkOpen, SinkPlan, Source, SourceOpen, SourcePlan,
+};
 use crate::diagnostic::codes::{BAD_VALUE, NOT_TOGETHER};
 use crate::event::Timestamp;
 use crate::spec::{Section, SinkSpec, SourceSpec, TemplatePart, Value};
@@ -257,7 +259,7 @@ impl SinkPlan for NatsSinkPlan {
         }
     }
 
-    fn open(&self) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>> {
+    fn open(&self, _open: SinkOpen) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>> {
         let (access, target) = (self.access.clone(), self.target.clone());
         Box::pin(async move { Ok(Box::new(NatsSink::open(access, target).await?) as Box<dyn Sink>) })
     }

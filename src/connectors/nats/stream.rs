@@ -7,7 +7,7 @@ use async_nats::Client;
 use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 
-use crate::connectors::{ConnectorError, Pull, Source, SourceOpen};
+use crate::connectors::{ConnectorError, Position, Pull, Source, SourceOpen};
 
 use super::connect::{Access, Link, is_connected};
 use super::consumer::Wanted;
@@ -76,8 +76,9 @@ impl Source for StreamSource {
         state.bound && settled && state.ledger.is_empty() && is_connected(&self.client)
     }
 
-    fn barrier(&mut self, id: u64) {
+    fn barrier(&mut self, id: u64) -> Position {
         self.shared.lock().ledger.barrier(id);
+        Position::Null
     }
 
     fn commit(&mut self, id: u64) -> BoxFuture<'_, Result<(), ConnectorError>> {

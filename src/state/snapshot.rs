@@ -1,0 +1,154 @@
+//! What a stage writes of its state into a checkpoint: records that say what has changed, and the shape that tells who can read them.
+
+use bytes::Bytes;
+
+use super::codec::{Corrupt, Reader, put_bytes};
+
+/// What wrote a state. Another shape can read it if its `kind`, `version` and `frame` are the same: `parts` may come and go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// The stage kind.
+    pub kind: String,
+    /// Of the records' format.
+    pub version: u32,
+    /// What must be equal for the state to mean the same: a key, the size of windows.
+    pub frame: String,
+    /// What is known by name: the calls of aggregates.
+    pub parts: Vec<String>,
+}
+
+impl Shape {
+    /// Whether a stage of this shape can take over state of another one.
+    pub fn reads(&self, from: &Shape) -> bool {
+        self.kind == from.kind && self.version == from.version && self.frame == from.frame
+    }
+}
+
+const PUT: u8 = 1;
+const REMOVE: u8 = 2;
+const RESET: u8 = 3;
+
+/// What has changed of a node's state since its last snapshot, or all of it.
+#[derive(Debug)]
+pub struct Snapshot {
+    whole: bool,
+    records: Vec<u8>,
+    value: Vec<u8>,
+}
+
+impl Snapshot {
+    /// Nothing yet. `whole`: everything is to be written, as no earlier records are there.
+    pub fn new(whole: bool) -> Snapshot {
+        let mut snapshot = Snapshot { whole, records: Vec::new(), value: Vec::new() };
+        if whole {
+            snapshot.records.push(RESET);
+        }
+        snapshot
+    }
+
+    /// Whether everything is to be written.
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Everything will be written though it was not asked for: earlier records are forgotten. Before the first `put`.
+    pub fn reset(&mut self) {
+        if !self.whole {
+            self.whole = true;
+            self.records.clear();
+            self.records.push(RESET);
+        }
+    }
+
+    /// The record of a key has this value from now on.
+    pub fn put(&mut self, key: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
+        self.value.clear();
+        write(&mut self.value);
+        self.records.push(PUT);
+        put_bytes(&mut self.records, key);
+        put_bytes(&mut self.records, &self.value);
+    }
+
+    /// The key has no record any more.
+    pub fn remove(&mut self, key: &[u8]) {
+        self.records.push(REMOVE);
+        put_bytes(&mut self.records, key);
+    }
+
+    /// The records, in order. Empty: nothing has changed.
+    pub fn finish(self) -> Bytes {
+        self.records.into()
+    }
+}
+
+/// One change of a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record<'a> {
+    Put {
+        key: &'a [u8],
+        value: &'a [u8],
+    },
+    Remove {
+        key: &'a [u8],
+    },
+    /// Everything before is forgotten.
+    Reset,
+}
+
+/// The records of one snapshot. Ends at the first that cannot be read.
+pub fn records(bytes: &[u8]) -> impl Iterator<Item = Result<Record<'_>, Corrupt>> {
+    let mut reader = Reader::new(bytes);
+    let mut failed = false;
+    std::iter::from_fn(move || {
+        if failed || reader.is_empty() {
+            return None;
+        }
+        let record = record(&mut reader);
+        failed = record.is_err();
+        Some(record)
+    })
+}
+
+fn record<'a>(reader: &mut Reader<'a>) -> Result<Record<'a>, Corrupt> {
+    match reader.byte()? {
+        PUT => Ok(Record::Put { key: reader.bytes()?, value: reader.bytes()? }),
+        REMOVE => Ok(Record::Remove { key: reader.bytes()? }),
+        RESET => Ok(Record::Reset),
+        tag => Err(Corrupt(format!("no record has the tag {tag}"))),
+    }
+}
+
+/// The state of a node as it was written: snapshots in order, the oldest first.
+#[derive(Clone, Debug)]
+pub struct Saved {
+    pub shape: Shape,
+    pub snapshots: Vec<Bytes>,
+}
+
+impl Saved {
+    /// Every change, in order.
+    pub fn records(&self) -> impl Iterator<Item = Result<Record<'_>, Corrupt>> {
+        self.snapshots.iter().flat_map(|snapshot| records(snapshot))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_come_back_in_order_and_a_cut_is_an_error() {
+        let mut snapshot = Snapshot::new(false);
+        snapshot.put(b"a", |out| out.extend_from_slice(b"lost"));
+        snapshot.reset();
+        snapshot.put(b"b", |out| out.extend_from_slice(b"1"));
+        snapshot.remove(b"c");
+        let bytes = snapshot.finish();
+        let all: Vec<Record<'_>> = records(&bytes).map(Result::unwrap).collect();
+        assert_eq!(all, [Record::Reset, Record::Put { key: b"b", value: b"1" }, Record::Remove { key: b"c" }]);
+        for end in 2..bytes.len() {
+            let cut: Vec<_> = records(&bytes[..end]).collect();
+            assert!(cut.len() <= 3 && (cut.last().is_some_and(Result::is_err) || cut.len() < 3));
+        }
+    }
+}
