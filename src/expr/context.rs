@@ -45,6 +45,8 @@ pub(crate) struct UserFunction {
     pub params: Vec<String>,
     /// Its body, with positions in its file.
     pub body: Vec<Stmt>,
+    /// Its text, without what means nothing in it.
+    pub compact: String,
     pub file: Arc<(String, Source)>,
 }
 
@@ -121,7 +123,9 @@ impl Shared {
             }
             let body = self.body(&source, start, end);
             let params = function.params.iter().map(|param| param.to_string()).collect();
-            let function_of = UserFunction { params, body, file: file_and_source.clone() };
+            let range = source.offset(start)..source.offset(end) + 1;
+            let compact = self.compact(file.text.get(range).unwrap_or_default());
+            let function_of = UserFunction { params, body, compact, file: file_and_source.clone() };
             self.functions.insert((name, function.params.len()), function_of);
         }
         self.functions_ast = self.functions_ast.merge(&ast.clone_functions_only());

@@ -11,6 +11,7 @@ mod context;
 mod engine;
 mod generate;
 mod habits;
+mod identity;
 mod interpret;
 mod ir;
 mod json;
