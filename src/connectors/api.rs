@@ -207,7 +207,13 @@ pub trait Sink: Send {
         false
     }
 
-    /// Flushes and ends in order.
+    /// The input has ended: nothing more comes, and no checkpoint. What was held back for one is sent. May be called again after a
+    /// failure.
+    fn finish(&mut self) -> BoxFuture<'_, Result<(), ConnectorError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Flushes and ends in order. What is held back for a checkpoint is not sent: a run that goes on from the last one makes it again.
     fn close(&mut self) -> BoxFuture<'_, Result<(), ConnectorError>>;
 
     /// Whether the reader has gone away (a closed pipe): the topology ends quietly.

@@ -51,6 +51,11 @@ pub trait SourcePlan: Send + Sync {
     /// What can be read again after a failure.
     fn replay(&self) -> Replay;
 
+    /// Whether the system waits to hear what was taken: barriers then come several times a second, also where nothing is saved.
+    fn needs_acks(&self) -> bool {
+        false
+    }
+
     /// One line for `explain`: what is read, and how.
     fn outline(&self) -> String;
 
@@ -105,6 +110,10 @@ pub struct SourceOpen {
     pub chunk_events_max: usize,
     /// Where to go on, as `Source::barrier` gave it; `None`: from the start.
     pub resume: Option<Position>,
+    /// The user asked to start over: what a server remembers of an earlier run does not count.
+    pub fresh: bool,
+    /// Whether checkpoints are written: with them the position counts, and reading must be in an order that it can describe.
+    pub has_checkpoints: bool,
 }
 
 /// What a run tells a sink when it opens it.

@@ -99,6 +99,7 @@ impl SinkTask {
                     }
                     Step::End => {
                         self.flush().await?;
+                        self.finish().await?;
                         return self.chain.forward(0, Signal::End).await;
                     }
                 }
@@ -228,6 +229,19 @@ impl SinkTask {
         self.unflushed = false;
         self.unsure = 0;
         self.note_closed().await;
+        Ok(())
+    }
+
+    /// Makes the system have what the sink held back.
+    async fn finish(&mut self) -> Result<(), Failure> {
+        let mut attempts = Attempts::new(&self.retry);
+        while !self.closed {
+            match self.sink.finish().await {
+                Ok(()) => break,
+                Err(error) if error.is_transient() && self.pause(&mut attempts, &error).await => {}
+                Err(error) => return Err(self.failure(error)),
+            }
+        }
         Ok(())
     }
 

@@ -74,6 +74,8 @@ pub async fn start(plan: Plan, options: RunOptions, stop: CancellationToken) -> 
                     name: format!("{}/{}", plan.name, node.id).into(),
                     lineage: 0,
                     resume: None,
+                    fresh: false,
+                    has_checkpoints: false,
                     has_checkpoints: false,
                 })
                 .await
@@ -98,6 +100,8 @@ async fn open_source(node: &Node, plan: &Plan, options: &RunOptions) -> Result<O
         event_bytes_max: plan.limits.line,
         chunk_events_max: options.batch_events.clamp(1, BATCH_EVENTS_MAX),
         resume: None,
+        fresh: false,
+        has_checkpoints: false,
     };
     let opened = source.plan.open(open).await.map_err(|error| Failure::of(&node.id, error.message))?;
     Ok(Opened::Source(opened))

@@ -8,8 +8,14 @@ use super::*;
 use crate::connectors::{Framing, Pull};
 use crate::limits::LINE_BYTES_MAX;
 
-const OPEN: SourceOpen =
-    SourceOpen { framing: Framing::Lines, event_bytes_max: LINE_BYTES_MAX, chunk_events_max: 1024, resume: None };
+const OPEN: SourceOpen = SourceOpen {
+    framing: Framing::Lines,
+    event_bytes_max: LINE_BYTES_MAX,
+    chunk_events_max: 1024,
+    resume: None,
+    fresh: false,
+    has_checkpoints: false,
+};
 
 fn source(folder: &Path, path: &str, follow: bool) -> FileSourcePlan {
     let text = folder.join(path).to_string_lossy().into_owned();

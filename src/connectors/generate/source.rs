@@ -186,6 +186,8 @@ mod tests {
         event_bytes_max: 1000,
         chunk_events_max: 100,
         resume: None,
+        fresh: false,
+        has_checkpoints: false,
     };
 
     fn plan(event: &str, rate: Option<Rate>, count: Option<u64>) -> GeneratePlan {

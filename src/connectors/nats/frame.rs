@@ -111,7 +111,14 @@ mod tests {
     }
 
     fn open(chunk_events_max: usize) -> SourceOpen {
-        SourceOpen { framing: Default::default(), event_bytes_max: 100, chunk_events_max, resume: None }
+        SourceOpen {
+            framing: Default::default(),
+            event_bytes_max: 100,
+            chunk_events_max,
+            resume: None,
+            fresh: false,
+            has_checkpoints: false,
+        }
     }
 
     #[test]

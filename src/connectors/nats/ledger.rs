@@ -214,8 +214,14 @@ mod tests {
     }
 
     fn read(ledger: &mut Ledger, count: usize) -> Vec<i64> {
-        let open =
-            SourceOpen { framing: Default::default(), event_bytes_max: 100, chunk_events_max: count, resume: None };
+        let open = SourceOpen {
+            framing: Default::default(),
+            event_bytes_max: 100,
+            chunk_events_max: count,
+            resume: None,
+            fresh: false,
+            has_checkpoints: false,
+        };
         match ledger.read(Framer::new(&open)) {
             Some(Pull::Chunk(chunk)) => chunk.offsets,
             other => panic!("{other:?}"),
