@@ -74,8 +74,6 @@ pub async fn start(plan: Plan, options: RunOptions, stop: CancellationToken) -> 
                     name: format!("{}/{}", plan.name, node.id).into(),
                     lineage: 0,
                     resume: None,
-                    fresh: false,
-                    has_checkpoints: false,
                     has_checkpoints: false,
                 })
                 .await
