@@ -6,6 +6,6 @@ mod snapshot;
 mod value;
 
 pub use codec::Corrupt;
-pub use keyed::{KeyId, Keyed, KeysFull};
+pub use keyed::{HEAD, KEY, KeyId, Keyed, KeysFull};
 pub use snapshot::{Record, Saved, Shape, Snapshot, records};
 pub use value::{SmallText, Value};

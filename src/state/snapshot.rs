@@ -1,6 +1,7 @@
 //! What a stage writes of its state into a checkpoint: records that say what has changed, and the shape that tells who can read them.
 
 use bytes::Bytes;
+use hashbrown::HashMap;
 
 use super::codec::{Corrupt, Reader, put_bytes};
 
@@ -129,6 +130,19 @@ impl Saved {
     /// Every change, in order.
     pub fn records(&self) -> impl Iterator<Item = Result<Record<'_>, Corrupt>> {
         self.snapshots.iter().flat_map(|snapshot| records(snapshot))
+    }
+
+    /// What is there after every change: the value of each key, in no order.
+    pub fn current(&self) -> Result<HashMap<&[u8], &[u8], foldhash::fast::RandomState>, Corrupt> {
+        let mut current = HashMap::default();
+        for record in self.records() {
+            match record? {
+                Record::Put { key, value } => drop(current.insert(key, value)),
+                Record::Remove { key } => drop(current.remove(key)),
+                Record::Reset => current.clear(),
+            }
+        }
+        Ok(current)
     }
 }
 
