@@ -17,10 +17,18 @@ pub(super) struct Loaded {
 
 /// Reads, checks and plans one file.
 pub(super) fn load(path: &Path, settings: &SettingsArgs) -> Loaded {
+    load_in_place_of(path, path, settings)
+}
+
+/// The same as if the file were the other one: what is named after the file has that one's name.
+pub(super) fn load_in_place_of(other: &Path, path: &Path, settings: &SettingsArgs) -> Loaded {
     let mut diagnostics = Diagnostics::new();
     let env = |name: &str| std::env::var(name).ok();
     let outside = Settings { set: &settings.set, env: &env };
-    let spec = spec::read_file(path, &plan::CATALOG, outside, &mut diagnostics);
+    let mut spec = spec::read_file(path, &plan::CATALOG, outside, &mut diagnostics);
+    if let Some(spec) = spec.as_mut().filter(|spec| spec.name == spec::name_of(path)) {
+        spec.name = spec::name_of(other);
+    }
     let plan = spec.as_ref().and_then(|spec| plan::plan(spec, &mut diagnostics));
     if let Some(plan) = plan.as_ref().filter(|_| settings.deny_fallback) {
         plan.deny_fallback(&mut diagnostics);

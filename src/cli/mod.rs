@@ -1,6 +1,7 @@
 //! The command line, a file a command. Only this room prints and decides exit codes.
 
 mod check;
+mod diff;
 mod docs;
 mod load;
 mod new;
@@ -69,6 +70,8 @@ enum Command {
     Explain(show::ExplainArgs),
     /// Print the graph as Mermaid, or for Graphviz.
     Graph(show::GraphArgs),
+    /// Show what a reload would change: the fate of every node and of its state, without running anything.
+    Diff(diff::DiffArgs),
     /// Print the JSON Schema of the language, for editors.
     Schema,
     /// Write the reference of the language, of its functions and of its errors.
@@ -131,6 +134,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check(args)) => check::check(&args),
         Some(Command::Explain(args)) => show::explain(&args),
         Some(Command::Graph(args)) => show::graph(&args),
+        Some(Command::Diff(args)) => diff::diff(&args),
         Some(Command::Schema) => print(&docs::schema()),
         Some(Command::Docs(args)) => docs::docs(&args),
         Some(Command::New(args)) => new::new(&args),

@@ -69,6 +69,11 @@ pub trait SourcePlan: Send + Sync {
         Vec::new()
     }
 
+    /// What its positions are places in; where this differs, a position of the one means nothing to the other.
+    fn positions_in(&self) -> String {
+        String::new()
+    }
+
     /// Whether the system is there and lets us in, as far as that can be seen without changing anything. A reload asks before it
     /// stops what runs.
     fn prepare(&self) -> BoxFuture<'static, Result<(), ConnectorError>> {

@@ -246,6 +246,14 @@ mod tests {
     }
 
     #[test]
+    fn spaces_in_aggregates_are_no_part_of_them() {
+        let context = Context::empty();
+        let compact = |text: &str| context.shared.compact(text);
+        assert_eq!(compact("sum(event.a) / count()"), compact("sum( event.a )/count() // mean\n"));
+        assert_ne!(context.identity("sum(event.a)"), context.identity("sum(event.b)"));
+    }
+
+    #[test]
     fn what_it_does_is() {
         let context = context(serde_json::json!({ "a": 1 }), "");
         let texts = [

@@ -10,11 +10,14 @@ use crate::event::{decode, encode};
 use crate::expr::{Context, FunctionFile, Want};
 use crate::observe::Role;
 use crate::operators::{self, StageContext, StageExpr, StageLimits};
-use crate::spec::{Catalog, PortRef, Section, SinkSpec, SourceSpec, StageSpec, TemplatePart, TopologySpec, Value};
+use crate::spec::{
+    Catalog, NodeHead, PortRef, Section, SinkSpec, SourceSpec, StageSpec, TemplatePart, TopologySpec, Value,
+};
 
-use super::conflicts::{self, Uses};
+use super::conflicts;
 use super::fields;
 use super::graph::{self, From};
+use super::identity::{Identity, Scope};
 use super::schemas;
 use super::{
     Gather, Node, Plan, Retry, RunLimits, SinkNode, SourceNode, StageNode, TargetPart, TimeRule, TimeUnit, Work,
@@ -31,23 +34,24 @@ pub fn plan(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Plan> 
         Planner { spec, expr: &expr, limits: StageLimits::of(&spec.limits), claims: Arc::default(), diagnostics };
     let mut parts: Vec<Part<'_>> = Vec::new();
     for source in spec.sources.values() {
-        let work = planner.source(source);
-        parts.extend(planner.part(&source.head, Role::Source, &[], work));
+        let made = planner.source(source);
+        parts.extend(made.map(|made| Part { head: &source.head, role: Role::Source, from: &[], made }));
     }
     for stage in spec.stages.values() {
-        let work = planner.stage(stage);
-        parts.extend(planner.part(&stage.head, Role::Stage, &stage.from, work));
+        let made = planner.stage(stage);
+        parts.extend(made.map(|made| Part { head: &stage.head, role: Role::Stage, from: &stage.from, made }));
     }
     for sink in spec.sinks.values() {
-        let work = planner.sink(sink);
-        parts.extend(planner.part(&sink.head, Role::Sink, &sink.from, work));
+        let made = planner.sink(sink);
+        parts.extend(made.map(|made| Part { head: &sink.head, role: Role::Sink, from: &sink.from, made }));
     }
-    conflicts::report(&uses(spec, &parts), &connectors::comparable(&spec.dir), planner.diagnostics);
+    let works = parts.iter().map(|part| (part.head, &part.made.work));
+    conflicts::report(&conflicts::uses(spec, works), &connectors::comparable(&spec.dir), planner.diagnostics);
     if planner.diagnostics.has_errors() {
         return None;
     }
     let mut nodes = assemble(spec, parts);
-    let dead_letters = dead_letters(spec, &mut nodes);
+    let dead_letters = dead_letters(spec, &expr, &mut nodes);
     nodes.push(dead_letters);
     graph::demand(&mut nodes);
     graph::layouts(&mut nodes);
@@ -55,8 +59,9 @@ pub fn plan(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Plan> 
     fields::warn_of_unknown(&nodes, diagnostics);
     graph::fuse(&mut nodes);
     let has_state = nodes.iter().any(|node| matches!(&node.work, Work::Stage(stage) if stage.stage.is_stateful()));
+    let checkpoint_every = spec.checkpoint.duration("every");
     let barrier_every = match has_state {
-        true => spec.checkpoint.duration("every"),
+        true => checkpoint_every,
         false => Duration::from_millis(crate::limits::ACK_BARRIER_MS),
     };
     Some(Plan {
@@ -65,6 +70,7 @@ pub fn plan(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Plan> 
         nodes,
         limits: run_limits(&spec.limits),
         barrier_every,
+        checkpoint_every,
     })
 }
 
@@ -80,52 +86,20 @@ fn run_limits(limits: &Section) -> RunLimits {
 
 /// A node that was planned, and where it reads.
 struct Part<'a> {
-    id: &'a str,
+    head: &'a NodeHead,
     role: Role,
     from: &'a [PortRef],
-    ports: Vec<super::Port>,
+    made: Made,
+}
+
+/// What the planning of a node gives.
+struct Made {
     work: Work,
+    ports: Vec<super::Port>,
+    identity: Identity,
 }
 
-/// What the connectors of these nodes use.
-fn uses(spec: &TopologySpec, parts: &[Part<'_>]) -> Vec<Uses> {
-    let of = |part: &Part<'_>| {
-        let (span, is_sink, exclusive, reads) = match &part.work {
-            Work::Source(node) => {
-                (spec.sources.get(part.id)?.config.span, false, node.plan.exclusive(), node.plan.reads())
-            }
-            Work::Sink(node) => (spec.sinks.get(part.id)?.config.span, true, node.plan.exclusive(), Vec::new()),
-            Work::Stage(_) => return None,
-        };
-        Some(Uses { id: part.id.to_string(), span, is_sink, is_topology: false, exclusive, reads })
-    };
-    let letters = Uses {
-        id: "dead_letters".to_string(),
-        span: spec.dead_letters.span,
-        is_sink: true,
-        is_topology: false,
-        exclusive: Some(connectors::comparable(&dead_letter_path(spec)).display().to_string()),
-        reads: Vec::new(),
-    };
-    parts.iter().filter_map(of).chain([letters, own_files(spec)]).collect()
-}
-
-/// The files that the topology itself is made of: a sink that wrote one would destroy it.
-fn own_files(spec: &TopologySpec) -> Uses {
-    let files = spec.functions.iter().chain(spec.schemas.values()).map(|file| file.path.as_path());
-    let tables = spec.stages.values().filter(|stage| stage.kind.name == "enrich");
-    let tables = tables.filter_map(|stage| stage.config.section_opt("table")?.section_opt("file")?.path_opt("path"));
-    Uses {
-        id: spec.name.clone(),
-        span: Span::of_file(spec.file),
-        is_sink: false,
-        is_topology: true,
-        exclusive: None,
-        reads: [spec.path.as_path()].into_iter().chain(files).chain(tables).map(connectors::comparable).collect(),
-    }
-}
-
-fn dead_letter_path(spec: &TopologySpec) -> PathBuf {
+pub(super) fn dead_letter_path(spec: &TopologySpec) -> PathBuf {
     match spec.dead_letters.path_opt("path") {
         Some(path) => path.to_path_buf(),
         None => spec.resolve(&format!("out/{}.dead.jsonl", spec.name)),
@@ -134,7 +108,7 @@ fn dead_letter_path(spec: &TopologySpec) -> PathBuf {
 
 /// The nodes in topological order, attached to each other.
 fn assemble(spec: &TopologySpec, parts: Vec<Part<'_>>) -> Vec<Node> {
-    let place = |id: &str| parts.iter().position(|part| part.id == id).unwrap_or(0);
+    let place = |id: &str| parts.iter().position(|part| part.head.id == id).unwrap_or(0);
     let reads: Vec<Vec<usize>> =
         parts.iter().map(|part| part.from.iter().map(|from| place(&from.node)).collect()).collect();
     let order = graph::topological(&reads);
@@ -152,11 +126,13 @@ fn assemble(spec: &TopologySpec, parts: Vec<Part<'_>>) -> Vec<Node> {
             .collect();
         debug_assert_eq!(from.len(), part.from.len(), "the spec of {} was checked", spec.name);
         nodes.push(Node {
-            id: part.id.into(),
+            id: part.head.id.as_str().into(),
+            was: part.head.was.as_deref().map(Arc::from),
+            identity: part.made.identity,
             role: part.role,
-            work: part.work,
+            work: part.made.work,
             inputs: Vec::new(),
-            ports: part.ports,
+            ports: part.made.ports,
             error_readers: Vec::new(),
             is_fused: false,
         });
@@ -167,11 +143,12 @@ fn assemble(spec: &TopologySpec, parts: Vec<Part<'_>>) -> Vec<Node> {
 }
 
 /// The node that reads every `errors` port that nobody else reads.
-fn dead_letters(spec: &TopologySpec, nodes: &mut [Node]) -> Node {
+fn dead_letters(spec: &TopologySpec, expr: &Context, nodes: &mut [Node]) -> Node {
     let config = &spec.dead_letters;
     // Bounded input is read from its start again, so what an earlier run left is written anew.
     let keep = nodes.iter().any(|node| matches!(&node.work, Work::Source(source) if !source.plan.is_bounded()));
     let path = dead_letter_path(spec);
+    let identity = Identity::of_dead_letters(config, &path, scope(spec, expr));
     let plan: Arc<dyn SinkPlan> = Arc::new(connectors::DeadLetters::new(path, config.size("max"), keep));
     let retry = Retry { first: Duration::from_millis(100), max: Duration::from_secs(30), attempts: None };
     let sink = SinkNode {
@@ -197,6 +174,8 @@ fn dead_letters(spec: &TopologySpec, nodes: &mut [Node]) -> Node {
     }
     Node {
         id: "dead_letters".into(),
+        was: None,
+        identity,
         role: Role::DeadLetters,
         work: Work::Sink(Box::new(sink)),
         inputs,
@@ -250,6 +229,11 @@ fn expr_limits(limits: &Section) -> crate::expr::Limits {
     }
 }
 
+/// What the identities of all nodes share.
+fn scope<'a>(spec: &'a TopologySpec, expr: &'a Context) -> Scope<'a> {
+    Scope { expr, limits: &spec.limits, dir: &spec.dir }
+}
+
 struct Planner<'a> {
     spec: &'a TopologySpec,
     expr: &'a Context,
@@ -258,23 +242,12 @@ struct Planner<'a> {
     diagnostics: &'a mut Diagnostics,
 }
 
-impl<'a> Planner<'a> {
-    fn part(
-        &mut self,
-        head: &'a crate::spec::NodeHead,
-        role: Role,
-        from: &'a [PortRef],
-        work: Option<(Work, Vec<super::Port>)>,
-    ) -> Option<Part<'a>> {
-        let (work, ports) = work?;
-        Some(Part { id: &head.id, role, from, ports, work })
-    }
-
+impl Planner<'_> {
     fn context(&mut self) -> StageContext<'_> {
         StageContext::new(self.expr, self.diagnostics, self.limits)
     }
 
-    fn stage(&mut self, spec: &StageSpec) -> Option<(Work, Vec<super::Port>)> {
+    fn stage(&mut self, spec: &StageSpec) -> Option<Made> {
         if spec.head.broken {
             self.report_expressions(&[&spec.config]);
             return None;
@@ -282,8 +255,9 @@ impl<'a> Planner<'a> {
         let kind = operators::KINDS.iter().find(|kind| kind.table == spec.kind)?;
         let stage = (kind.plan)(spec, &mut self.context())?;
         let ports = graph::ports(spec.has_main_port(), spec.named_ports());
-        let kind = spec.kind.name;
-        Some((Work::Stage(StageNode { stage, kind, inputs: Vec::new() }), ports))
+        let node = StageNode { stage, kind: spec.kind.name, inputs: Vec::new() };
+        let identity = Identity::of_stage(spec, &node, scope(self.spec, self.expr));
+        Some(Made { work: Work::Stage(node), ports, identity })
     }
 
     /// What is wrong with the expressions of a node whose keys are wrong too.
@@ -309,7 +283,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn source(&mut self, spec: &SourceSpec) -> Option<(Work, Vec<super::Port>)> {
+    fn source(&mut self, spec: &SourceSpec) -> Option<Made> {
         if spec.head.broken {
             self.report_expressions(&[&spec.config, &spec.common]);
             return None;
@@ -335,7 +309,8 @@ impl<'a> Planner<'a> {
             max_drift: watermark.duration("max_drift"),
             place,
         };
-        Some((Work::Source(Box::new(node)), graph::ports(true, [])))
+        let identity = Identity::of_source(spec, &node, scope(self.spec, self.expr));
+        Some(Made { work: Work::Source(Box::new(node)), ports: graph::ports(true, []), identity })
     }
 
     /// The rule of the event time. The outer option: whether it could be planned.
@@ -360,7 +335,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn sink(&mut self, spec: &SinkSpec) -> Option<(Work, Vec<super::Port>)> {
+    fn sink(&mut self, spec: &SinkSpec) -> Option<Made> {
         if spec.head.broken {
             self.report_expressions(&[&spec.config, &spec.common]);
             return None;
@@ -398,7 +373,8 @@ impl<'a> Planner<'a> {
             retry: retry(spec.common.section("retry")),
             place,
         };
-        Some((Work::Sink(Box::new(node)), Vec::new()))
+        let identity = Identity::of_sink(spec, &node, scope(self.spec, self.expr));
+        Some(Made { work: Work::Sink(Box::new(node)), ports: Vec::new(), identity })
     }
 
     /// What is asked of the system that it cannot do.

@@ -3,7 +3,12 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use crate::connectors;
 use crate::diagnostic::{Diagnostics, Span, codes};
+use crate::spec::{NodeHead, TopologySpec};
+
+use super::Work;
+use super::build::dead_letter_path;
 
 /// What a node uses, as its connector tells it.
 pub(super) struct Uses {
@@ -56,6 +61,44 @@ pub(super) fn report(nodes: &[Uses], folder: &Path, diagnostics: &mut Diagnostic
             false => error.also(reader.span, format!("`{}` reads it here", reader.id)),
         };
         error.help("write another file; to change a file in place, write a new one and rename it after the run");
+    }
+}
+
+/// What the connectors of these nodes use.
+pub(super) fn uses<'a>(spec: &TopologySpec, parts: impl Iterator<Item = (&'a NodeHead, &'a Work)>) -> Vec<Uses> {
+    let of = |(head, work): (&NodeHead, &Work)| {
+        let (span, is_sink, exclusive, reads) = match work {
+            Work::Source(node) => {
+                (spec.sources.get(&head.id)?.config.span, false, node.plan.exclusive(), node.plan.reads())
+            }
+            Work::Sink(node) => (spec.sinks.get(&head.id)?.config.span, true, node.plan.exclusive(), Vec::new()),
+            Work::Stage(_) => return None,
+        };
+        Some(Uses { id: head.id.clone(), span, is_sink, is_topology: false, exclusive, reads })
+    };
+    let letters = Uses {
+        id: "dead_letters".to_string(),
+        span: spec.dead_letters.span,
+        is_sink: true,
+        is_topology: false,
+        exclusive: Some(connectors::comparable(&dead_letter_path(spec)).display().to_string()),
+        reads: Vec::new(),
+    };
+    parts.filter_map(of).chain([letters, own_files(spec)]).collect()
+}
+
+/// The files that the topology itself is made of: a sink that wrote one would destroy it.
+fn own_files(spec: &TopologySpec) -> Uses {
+    let files = spec.functions.iter().chain(spec.schemas.values()).map(|file| file.path.as_path());
+    let tables = spec.stages.values().filter(|stage| stage.kind.name == "enrich");
+    let tables = tables.filter_map(|stage| stage.config.section_opt("table")?.section_opt("file")?.path_opt("path"));
+    Uses {
+        id: spec.name.clone(),
+        span: Span::of_file(spec.file),
+        is_sink: false,
+        is_topology: true,
+        exclusive: None,
+        reads: [spec.path.as_path()].into_iter().chain(files).chain(tables).map(connectors::comparable).collect(),
     }
 }
 

@@ -3,10 +3,12 @@
 
 mod build;
 mod conflicts;
+mod diff;
 mod draw;
 mod explain;
 mod fields;
 mod graph;
+mod identity;
 mod schemas;
 mod time;
 
@@ -22,6 +24,8 @@ use crate::operators::{self, Stage, StageExpr};
 use crate::schema::{Checker, EventType};
 
 pub use build::{CATALOG, plan};
+pub use diff::{Change, Connection, Diff, Fate, StateFate, diff};
+pub use identity::Identity;
 pub use time::{TimeRule, TimeUnit, event_time};
 
 /// A checked topology, ready to run.
@@ -34,6 +38,8 @@ pub struct Plan {
     pub limits: RunLimits,
     /// The time between barriers.
     pub barrier_every: Duration,
+    /// The same as the file says it: without state, barriers come more often.
+    pub checkpoint_every: Duration,
 }
 
 /// The limits that tasks and edges hold.
@@ -50,6 +56,10 @@ pub struct RunLimits {
 /// A node and its place in the graph.
 pub struct Node {
     pub id: Arc<str>,
+    /// The id that it had before.
+    pub was: Option<Arc<str>>,
+    /// What it does, apart from whom it reads.
+    pub identity: Identity,
     pub role: Role,
     pub work: Work,
     pub inputs: Vec<Input>,

@@ -2,7 +2,7 @@
 //! is planned, and events are checked as they are decoded.
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -43,12 +43,47 @@ impl EventType {
         event_type.checker(None).map(|_| event_type).map_err(SchemaError::Broken)
     }
 
+    /// A hash of what it says; the order of an object's fields says nothing.
+    pub fn identity(&self) -> u64 {
+        let mut out = String::new();
+        canonical(&self.document, &mut out);
+        rapidhash::v3::rapidhash_v3(out.as_bytes())
+    }
+
     /// A checker of whole events, or of those of their fields that are named. For the latter the schema is cut down to `properties` and
     /// `required` of these fields: what it says of other fields, and of fields together (`oneOf`, `additionalProperties`), is left out.
     pub fn checker(&self, fields: Option<&BTreeSet<&str>>) -> Result<Checker, String> {
         let document = fields.map(|fields| cut_down(&self.document, fields));
         let validator = jsonschema::validator_for(document.as_ref().unwrap_or(&self.document));
         Ok(Checker(Arc::new(validator.map_err(|error| error.to_string())?)))
+    }
+}
+
+/// Writes a document with the fields of its objects in order.
+fn canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_by(|a, b| a.0.cmp(b.0));
+            out.push('{');
+            for (name, value) in fields {
+                let _ = write!(out, "{name:?}:");
+                canonical(value, out);
+                out.push(',');
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for item in items {
+                canonical(item, out);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        scalar => {
+            let _ = write!(out, "{scalar}");
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub use expr_text::{ExprText, ScalarMap, Template, TemplatePart};
 pub use model::{
     Catalog, ERRORS, FileRef, NodeHead, OTHERWISE, Param, Settings, SinkSpec, SourceSpec, StageSpec, TopologySpec,
 };
-pub use read::{read, read_file};
+pub use read::{name_of, read, read_file};
 pub use reference::reference;
 pub use schema::json_schema;
 pub use table::{Choice, Default, Key, Ports, Rule, Table, Type};

@@ -458,7 +458,7 @@ fn schemas_of(top: &Section) -> IndexMap<String, FileRef> {
 }
 
 /// The name of a topology that does not tell it: its file's, in characters that a folder can have.
-fn name_of(path: &Path) -> String {
+pub fn name_of(path: &Path) -> String {
     let stem = path.file_stem().map(PathBuf::from).unwrap_or_default().display().to_string();
     let name: String = stem
         .chars()

@@ -196,6 +196,11 @@ impl Section {
         self.entries.get(key).map(|entry| &entry.item.value)
     }
 
+    /// Every value that is there, written or filled in, in the order of the table.
+    pub fn values(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.table.keys.iter().filter_map(|key| Some((key.name, &self.entries.get(key.name)?.item.value)))
+    }
+
     /// Whether the file has the key. Defaults do not count.
     pub fn is_written(&self, key: &str) -> bool {
         self.known(key);

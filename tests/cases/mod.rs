@@ -8,6 +8,8 @@
 //!
 //! `check/NAME`: `runner check topology.yaml` must print `stderr.txt`.
 //!
+//! `reload/NAME`: `runner diff before.yaml after.yaml` must print `diff.txt`.
+//!
 //! `plan/NAME`: `runner explain topology.yaml` must print `explain.txt`; `graph.mmd` and `graph.dot` are what `runner graph` prints.
 
 use std::collections::BTreeMap;
@@ -82,6 +84,23 @@ fn plan_cases() {
             }
         }
         problems
+    });
+}
+
+#[test]
+fn diff_cases() {
+    each_case("reload", |case, update| {
+        let mut command = runner(case);
+        command.args(["diff", "before.yaml", "after.yaml"]).args(lines(&case.join("args")));
+        let got = finish(command, None);
+        let said = format!("{}{}", got.stderr, String::from_utf8_lossy(&got.stdout));
+        let path = case.join("diff.txt");
+        if update {
+            fs::write(&path, said).expect("the expectation is written");
+            return Vec::new();
+        }
+        let wanted = fs::read_to_string(&path).unwrap_or_default();
+        if said == wanted { Vec::new() } else { vec![format!("it printed\n{said}\nand not\n{wanted}")] }
     });
 }
 

@@ -221,6 +221,13 @@ impl SourcePlan for NatsSourcePlan {
         }
     }
 
+    fn positions_in(&self) -> String {
+        match &self.reads {
+            Reads::Subject(_) => String::new(),
+            Reads::Stream(wanted) => wanted.stream.to_string(),
+        }
+    }
+
     fn open(&self, open: SourceOpen) -> BoxFuture<'static, Result<Box<dyn Source>, ConnectorError>> {
         let (access, reads) = (self.access.clone(), self.reads.clone());
         Box::pin(async move {
