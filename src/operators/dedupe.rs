@@ -2,15 +2,19 @@
 
 mod seen;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use crate::event::{Batch, Demand, Layout, Timestamp};
 use crate::flow::{Fatal, Held, Operator, Output, Progress};
 use crate::spec::{Key, Ports, StageSpec, Table, Type};
+use crate::state::codec::{Reader, put_i64};
+use crate::state::{Corrupt, HEAD, Saved, Shape, Snapshot};
 
 use super::eval::{Evaluator, keys_full, no_time};
-use super::expression::{StageExpr, reads};
-use super::stage::{Stage, StageContext};
+use super::expression::{StageExpr, identity, reads};
+use super::saved::key_of;
+use super::stage::{Carry, Stage, StageContext};
 use seen::{Seen, Verdict};
 
 pub static TABLE: Table = Table::new(
@@ -59,6 +63,20 @@ impl Stage for Dedupe {
         true
     }
 
+    fn shape(&self) -> Option<Shape> {
+        Some(Shape { kind: "dedupe".into(), version: VERSION, frame: identity(&self.key), parts: Vec::new() })
+    }
+
+    fn carry(&self, from: &Shape) -> Carry {
+        match self.shape() {
+            Some(shape) if shape.reads(from) => Carry::Kept,
+            Some(shape) if shape.kind == from.kind && shape.version == from.version => {
+                Carry::Lost("its key has changed, so what it has seen is forgotten".into())
+            }
+            _ => Carry::Lost("it cannot read what was kept, and begins empty".into()),
+        }
+    }
+
     fn operator(&self, inputs: &[Arc<Layout>], _outputs: &[Vec<Arc<Layout>>]) -> Box<dyn Operator> {
         Box::new(Run {
             key: Evaluator::new(&self.key, inputs),
@@ -70,6 +88,9 @@ impl Stage for Dedupe {
         })
     }
 }
+
+/// Of its records: the head has the watermark, a key the times of its firsts.
+const VERSION: u32 = 1;
 
 /// A `dedupe` at work.
 struct Run {
@@ -117,6 +138,35 @@ impl Operator for Run {
         Ok(if self.seen.expire(self.mark) { Progress::More } else { Progress::Done })
     }
 
+    fn snapshot(&mut self, into: &mut Snapshot) {
+        self.seen.save(into);
+        into.put(HEAD, |out| put_i64(out, self.mark.0));
+    }
+
+    fn restore(&mut self, saved: &Saved) -> Result<(), Corrupt> {
+        for (name, value) in saved.current()? {
+            let mut value = Reader::new(value);
+            match key_of(name)? {
+                Some(key) => self.seen.load(key, &mut value)?,
+                None => self.mark = Timestamp(value.i64()?),
+            }
+            value.end()?;
+        }
+        Ok(())
+    }
+
+    fn give(&mut self) -> Option<Box<dyn Any + Send>> {
+        Some(Box::new((self.seen.take(), self.mark)))
+    }
+
+    fn adopt(&mut self, state: Box<dyn Any + Send>) -> bool {
+        let Ok(state) = state.downcast::<(Seen, Timestamp)>() else { return false };
+        let (seen, mark) = *state;
+        self.seen.adopt(seen);
+        self.mark = mark;
+        true
+    }
+
     fn held(&self) -> Held {
         Held { keys: self.seen.len() as u64, windows: 0 }
     }
@@ -124,7 +174,9 @@ impl Operator for Run {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Running, exprs};
+    use proptest::prelude::*;
+
+    use super::super::testing::{Running, damage, exprs};
     use super::*;
 
     fn dedupe(keys_max: usize) -> Dedupe {
@@ -148,6 +200,51 @@ mod tests {
         assert_eq!(codes, ["keys-full", "no-time"]);
         run.watermark(11).give(&[r#"{"id":2,"t":12}"#]);
         assert_eq!(run.ports[0].len(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn it_goes_on_from_snapshots_as_if_nothing_had_been(
+            steps in prop::collection::vec((0..6_i64, 0..30_i64, 0..12_u8), 1..120),
+        ) {
+            let stage = dedupe(8);
+            let (mut whole, mut cut) = (Running::start(&stage, 2, &[]), Running::start(&stage, 2, &[]));
+            for (i, (id, jitter, what)) in steps.into_iter().enumerate() {
+                let time = i as i64 + jitter;
+                let line = format!(r#"{{"id":{id},"t":{time}}}"#);
+                whole.give(&[&line]);
+                cut.give(&[&line]);
+                match what {
+                    0..5 => {}
+                    5..8 => drop((whole.watermark(i as i64), cut.watermark(i as i64))),
+                    8 | 9 => drop(cut.checkpoint()),
+                    10 => drop(cut.checkpoint().restart(&stage)),
+                    _ => prop_assert!(cut.hand_over(&stage)),
+                }
+                prop_assert_eq!((&whole.ports, &whole.errors), (&cut.ports, &cut.errors));
+            }
+        }
+
+        #[test]
+        fn damaged_snapshots_are_errors_or_something_else_but_no_panic(at in 0..200_usize, bit in 0..8_u8) {
+            let stage = dedupe(100);
+            let mut run = Running::start(&stage, 2, &[]);
+            run.give(&[r#"{"id":1,"t":5}"#, r#"{"id":"abc","t":900}"#, r#"{"id":1,"t":50}"#]).checkpoint();
+            let good = run.saved(&stage);
+            damage(&stage, &good, at, bit);
+        }
+    }
+
+    #[test]
+    fn another_time_keeps_what_was_seen_and_another_key_does_not() {
+        let longer = Dedupe { within_ms: 100, ..dedupe(10) };
+        let mut run = Running::start(&dedupe(10), 2, &[]);
+        run.give(&[r#"{"id":1,"t":5}"#]).checkpoint().restart(&longer).give(&[r#"{"id":1,"t":105}"#]);
+        assert_eq!(run.ports[1], [r#"{"id":1,"t":105}"#]);
+        let shape = dedupe(10).shape().unwrap();
+        assert_eq!(longer.carry(&shape), Carry::Kept);
+        let other = Dedupe { key: exprs(&["event.other"]), ..dedupe(10) };
+        assert!(matches!(other.carry(&shape), Carry::Lost(_)));
     }
 
     #[test]

@@ -50,6 +50,12 @@ pub fn reads<'e>(exprs: impl IntoIterator<Item = &'e StageExpr>) -> Demand {
     all
 }
 
+/// What some expressions do, in order, apart from how they are written: [`Expr::identity`] of each.
+pub fn identity<'e>(exprs: impl IntoIterator<Item = &'e StageExpr>) -> String {
+    let all: Vec<String> = exprs.into_iter().map(|expr| format!("{:016x}", expr.expr.identity())).collect();
+    all.join(" ")
+}
+
 /// Where an expression stands, for the errors of events. Cloning it shares everything.
 #[derive(Clone)]
 pub struct Place {

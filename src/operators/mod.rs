@@ -5,6 +5,7 @@ pub mod key;
 mod edit;
 mod eval;
 mod expression;
+mod saved;
 mod stage;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -1,11 +1,14 @@
 //! Sample: a share of the events, the same ones in every run.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use crate::event::{Batch, Demand, Layout};
 use crate::expr::Want;
 use crate::flow::{Fatal, Operator, Output, Progress};
 use crate::spec::{Key, Rule, StageSpec, Table, Type};
+use crate::state::codec::{Reader, put_varint};
+use crate::state::{Corrupt, HEAD, Saved, Shape, Snapshot};
 
 use super::eval::Evaluator;
 use super::expression::{StageExpr, reads};
@@ -81,11 +84,20 @@ impl Stage for Sample {
         self.by.is_none()
     }
 
+    /// The number of events so far, whatever is chosen by it.
+    fn shape(&self) -> Option<Shape> {
+        let shape = Shape { kind: "sample".into(), version: 1, frame: "events".into(), parts: Vec::new() };
+        self.is_stateful().then_some(shape)
+    }
+
     fn operator(&self, inputs: &[Arc<Layout>], _outputs: &[Vec<Arc<Layout>>]) -> Box<dyn Operator> {
         let by = self.by.as_ref().map(|by| Evaluator::new([by], inputs));
         Box::new(Run { choice: self.choice, by, seen: 0, at: self.at.clone(), buffer: Vec::new() })
     }
 }
+
+/// The number of events that a `sample` has seen, on its way to another.
+struct Counted(u64);
 
 /// A `sample` at work.
 struct Run {
@@ -100,7 +112,7 @@ struct Run {
 impl Run {
     /// Whether the next event passes, where it is chosen by its place among all.
     fn next_passes(&mut self) -> bool {
-        self.seen += 1;
+        self.seen = self.seen.wrapping_add(1);
         match self.choice {
             Chosen::Every(n) => self.seen.is_multiple_of(n),
             Chosen::Share { below, seed } => is_below(&self.seen.to_be_bytes(), below, seed),
@@ -113,6 +125,31 @@ fn is_below(bytes: &[u8], below: Option<u64>, seed: u64) -> bool {
 }
 
 impl Operator for Run {
+    fn snapshot(&mut self, into: &mut Snapshot) {
+        if self.by.is_none() {
+            into.put(HEAD, |out| put_varint(out, self.seen));
+        }
+    }
+
+    fn restore(&mut self, saved: &Saved) -> Result<(), Corrupt> {
+        for (_, value) in saved.current()? {
+            let mut value = Reader::new(value);
+            self.seen = value.varint()?;
+            value.end()?;
+        }
+        Ok(())
+    }
+
+    fn give(&mut self) -> Option<Box<dyn Any + Send>> {
+        Some(Box::new(Counted(std::mem::take(&mut self.seen))))
+    }
+
+    fn adopt(&mut self, state: Box<dyn Any + Send>) -> bool {
+        let Ok(counted) = state.downcast::<Counted>() else { return false };
+        self.seen = counted.0;
+        true
+    }
+
     fn on_batch(&mut self, batch: Batch, out: &mut Output) -> Result<Progress, Fatal> {
         let mut rows = batch.selection.to_vec();
         match (&mut self.by, self.choice) {
@@ -153,6 +190,17 @@ mod tests {
     #[test]
     fn every_nth_passes() {
         assert_eq!(passed(Chosen::Every(3), None, 10), [3, 6, 9]);
+    }
+
+    #[test]
+    fn it_goes_on_counting() {
+        let stage = Sample { choice: Chosen::Every(3), by: None, at: "".into() };
+        let mut run = Running::start(&stage, 1, &[]);
+        run.give(&[r#"{"n":1}"#]).checkpoint().restart(&stage).give(&[r#"{"n":2}"#]);
+        assert!(run.hand_over(&stage));
+        assert_eq!(run.give(&[r#"{"n":3}"#]).ports[0], [r#"{"n":3}"#]);
+        let by = Sample { choice: Chosen::share(0.5, 0), by: Some(expr("event.n", Want::Value)), at: "".into() };
+        assert_eq!(by.shape(), None);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::diagnostic::Sources;
 use crate::event::decode::{Decoder, Format};
 use crate::event::{Batch, Chunk, Demand, Layout, Path, Timestamp, encode};
@@ -10,6 +12,7 @@ use crate::expr::{Context, Want};
 use crate::flow::{Operator, Output, Progress};
 use crate::limits::JSON_DEPTH_MAX;
 use crate::spec::ExprText;
+use crate::state::{Saved, Snapshot};
 
 use super::expression::{Place, StageExpr};
 use super::stage::Stage;
@@ -60,6 +63,8 @@ pub struct Running {
     /// The largest batch that was emitted.
     pub largest: usize,
     pub now: Duration,
+    /// The snapshots since the last whole one.
+    snapshots: Vec<Bytes>,
 }
 
 impl Running {
@@ -73,7 +78,38 @@ impl Running {
         assert_eq!(layouts.len(), ports);
         let operator = stage.operator(std::slice::from_ref(&input), &layouts);
         let (ports, errors) = (vec![Vec::new(); ports], Vec::new());
-        Running { operator, input, layouts, ports, errors, largest: 0, now: Duration::ZERO }
+        Running { operator, input, layouts, ports, errors, largest: 0, now: Duration::ZERO, snapshots: Vec::new() }
+    }
+
+    /// Takes a snapshot, as a checkpoint does.
+    pub fn checkpoint(&mut self) -> &mut Running {
+        let mut snapshot = Snapshot::new(self.snapshots.is_empty());
+        self.operator.snapshot(&mut snapshot);
+        self.snapshots.push(snapshot.finish());
+        self
+    }
+
+    /// What the snapshots say, for an operator of this stage.
+    pub fn saved(&self, stage: &dyn Stage) -> Saved {
+        Saved { shape: stage.shape().unwrap(), snapshots: self.snapshots.clone() }
+    }
+
+    /// Goes on with a new operator of this stage that begins with what the snapshots say.
+    pub fn restart(&mut self, stage: &dyn Stage) -> &mut Running {
+        let saved = self.saved(stage);
+        self.snapshots.clear();
+        let held = self.operator.held();
+        self.operator = stage.operator(std::slice::from_ref(&self.input), &self.layouts);
+        self.operator.restore(&saved).unwrap();
+        assert_eq!(self.operator.held(), held);
+        self
+    }
+
+    /// Goes on with a new operator of this stage that is given the state of the old one; whether it took it.
+    pub fn hand_over(&mut self, stage: &dyn Stage) -> bool {
+        let given = self.operator.give().unwrap();
+        self.operator = stage.operator(std::slice::from_ref(&self.input), &self.layouts);
+        self.operator.adopt(given)
     }
 
     /// Gives it events, and goes on until it is done; a wait takes no real time.
@@ -143,6 +179,22 @@ impl Running {
             }
         }
     }
+}
+
+/// A stage's operator reads snapshots that were cut, or in which a bit was flipped: it may refuse them, or read something else.
+pub fn damage(stage: &dyn Stage, good: &Saved, at: usize, bit: u8) {
+    let bytes = good.snapshots.concat();
+    let input = Arc::new(Layout::text(&stage.reads()));
+    let layouts = stage.layouts(std::slice::from_ref(&input), &vec![Demand::default(); 2]);
+    let read = |bytes: Vec<u8>| {
+        let mut operator = stage.operator(std::slice::from_ref(&input), &layouts);
+        operator.restore(&Saved { shape: good.shape.clone(), snapshots: vec![bytes.into()] })
+    };
+    assert_eq!(read(bytes.clone()), Ok(()));
+    let at = at % bytes.len();
+    let mut flipped = bytes.clone();
+    flipped[at] ^= 1 << bit;
+    drop((read(flipped), read(bytes[..at].to_vec())));
 }
 
 fn json(batch: &Batch, row: u32) -> String {

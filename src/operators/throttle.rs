@@ -2,6 +2,7 @@
 
 mod bucket;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use crate::event::{Batch, Demand, Layout};
@@ -9,7 +10,7 @@ use crate::flow::{Fatal, Held, Operator, Output, Progress};
 use crate::spec::{Choice, Key, Ports, StageSpec, Table, Type};
 
 use super::eval::{Evaluated, Evaluator, keys_full};
-use super::expression::{StageExpr, reads};
+use super::expression::{StageExpr, identity, reads};
 use super::stage::{Stage, StageContext};
 use bucket::{Buckets, Rate, Take};
 
@@ -99,6 +100,7 @@ impl Stage for Throttle {
     fn operator(&self, inputs: &[Arc<Layout>], _outputs: &[Vec<Arc<Layout>>]) -> Box<dyn Operator> {
         Box::new(Run {
             key: Evaluator::new(&self.key, inputs),
+            key_identity: identity(&self.key),
             buckets: Buckets::new(self.rate, self.keys_max),
             exceed: self.exceed,
             keys_max: self.keys_max,
@@ -112,6 +114,8 @@ impl Stage for Throttle {
 /// A `throttle` at work.
 struct Run {
     key: Evaluator,
+    /// What the key is, to know whether another's buckets are by the same one.
+    key_identity: String,
     buckets: Buckets,
     exceed: Exceed,
     keys_max: usize,
@@ -187,6 +191,17 @@ impl Operator for Run {
         Ok(Progress::Done)
     }
 
+    fn give(&mut self) -> Option<Box<dyn Any + Send>> {
+        Some(Box::new((self.key_identity.clone(), self.buckets.take_all())))
+    }
+
+    /// Another key or rate begins with full buckets. The clock of the two is the same.
+    fn adopt(&mut self, state: Box<dyn Any + Send>) -> bool {
+        let Ok(state) = state.downcast::<(String, Buckets)>() else { return false };
+        let (key, buckets) = *state;
+        key == self.key_identity && self.buckets.adopt(buckets)
+    }
+
     fn held(&self) -> Held {
         Held { keys: self.buckets.len() as u64, windows: 0 }
     }
@@ -200,7 +215,10 @@ mod tests {
     use super::*;
 
     fn throttle(exceed: Exceed, key: &[&str]) -> Throttle {
-        let rate = Rate::new(10, Duration::from_secs(1), 2);
+        with_rate(Rate::new(10, Duration::from_secs(1), 2), exceed, key)
+    }
+
+    fn with_rate(rate: Rate, exceed: Exceed, key: &[&str]) -> Throttle {
         Throttle { key: exprs(key), rate, exceed, keys_max: 2, at: "".into() }
     }
 
@@ -222,6 +240,21 @@ mod tests {
         run.now = Duration::from_millis(150);
         run.give(&FOUR[..1]);
         assert_eq!(run.ports[0].len(), 3);
+    }
+
+    #[test]
+    fn buckets_go_to_a_throttle_of_the_same_rate_and_key() {
+        let mut run = Running::start(&throttle(Exceed::Drop, &["event.k"]), 2, &[]);
+        run.give(&FOUR[..2]);
+        let passed = |run: &mut Running| {
+            let before = run.ports[0].len();
+            run.give(&FOUR[2..3]).ports[0].len() - before
+        };
+        assert!(run.hand_over(&throttle(Exceed::Drop, &["event.k"])));
+        assert_eq!(passed(&mut run), 0);
+        assert!(!run.hand_over(&throttle(Exceed::Drop, &["event.n"])));
+        assert_eq!(passed(&mut run), 1);
+        assert!(!run.hand_over(&with_rate(Rate::new(9, Duration::from_secs(1), 2), Exceed::Drop, &["event.n"])));
     }
 
     #[test]

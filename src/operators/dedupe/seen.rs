@@ -7,7 +7,8 @@ use smallvec::SmallVec;
 
 use crate::event::Timestamp;
 use crate::limits::EXPIRE_STEP_MAX;
-use crate::state::{KeyId, Keyed};
+use crate::state::codec::{Reader, put_i64, put_varint};
+use crate::state::{Corrupt, KeyId, Keyed, Snapshot};
 
 /// The firsts of one key, ascending. More than one where events of a key are further apart than `within`, while event time
 /// has not passed the earlier ones.
@@ -67,17 +68,52 @@ impl Seen {
                 Some(Reverse((first, _))) if Timestamp(*first).plus(self.within_ms) < mark => {}
                 _ => return false,
             }
-            if let Some(Reverse((first, id))) = self.due.pop() {
-                let firsts = self.keys.get_mut(id);
-                if let Some(at) = firsts.iter().position(|held| *held == first) {
-                    firsts.remove(at);
-                }
-                if firsts.is_empty() {
-                    self.keys.remove(id);
-                }
+            let Some(Reverse((first, id))) = self.due.pop() else { return false };
+            if self.keys.get(id).len() <= 1 {
+                self.keys.remove(id);
+                continue;
+            }
+            let firsts = self.keys.get_mut(id);
+            if let Some(at) = firsts.iter().position(|held| *held == first) {
+                firsts.remove(at);
             }
         }
         true
+    }
+
+    /// Takes the place of another, and its settings: what that one has seen counts on.
+    pub fn adopt(&mut self, other: Seen) {
+        let (within_ms, firsts_max) = (self.within_ms, self.firsts_max);
+        *self = Seen { within_ms, firsts_max, ..other };
+        self.keys.set_keys_max(firsts_max);
+    }
+
+    /// All that was seen, and nothing is left.
+    pub fn take(&mut self) -> Seen {
+        let empty = Seen::new(self.within_ms, self.firsts_max);
+        std::mem::replace(self, empty)
+    }
+
+    /// Writes the keys that have changed: the firsts of each.
+    pub fn save(&mut self, into: &mut Snapshot) {
+        self.keys.snapshot(into, |firsts, out| {
+            put_varint(out, firsts.len() as u64);
+            firsts.iter().for_each(|first| put_i64(out, *first));
+        });
+    }
+
+    /// Adds a key that `save` wrote.
+    pub fn load(&mut self, key: &[u8], from: &mut Reader<'_>) -> Result<(), Corrupt> {
+        let mut firsts = Firsts::new();
+        for _ in 0..from.size()? {
+            firsts.push(from.i64()?);
+        }
+        if firsts.is_empty() || !firsts.is_sorted() {
+            return Err(Corrupt("the times of a key are not in order".into()));
+        }
+        let id = self.keys.restore(key, firsts.clone())?;
+        self.due.extend(firsts.into_iter().map(|first| Reverse((first, id))));
+        Ok(())
     }
 
     /// How many firsts are held.

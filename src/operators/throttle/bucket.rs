@@ -5,7 +5,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 /// A rate and a burst, in units in which both a nanosecond and an event count whole.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// Units that one nanosecond adds.
     events: u128,
@@ -106,6 +106,21 @@ impl Buckets {
         self.swept = now;
         let rate = self.rate;
         self.buckets.retain(|_, bucket| bucket.level(&rate, now) < rate.full);
+    }
+
+    /// All buckets, and none is left.
+    pub fn take_all(&mut self) -> Buckets {
+        let empty = Buckets::new(self.rate, self.keys_max);
+        std::mem::replace(self, empty)
+    }
+
+    /// Goes on with the buckets of another; false if they are of another rate.
+    pub fn adopt(&mut self, other: Buckets) -> bool {
+        if self.rate != other.rate {
+            return false;
+        }
+        *self = Buckets { keys_max: self.keys_max, ..other };
+        true
     }
 
     /// How many keys have a bucket.
