@@ -150,3 +150,28 @@ pub const SPEC_BYTES_MAX: usize = 4 << 20;
 pub const SPEC_NODES_MAX: usize = 100_000;
 /// Nesting of a topology's file.
 pub const SPEC_DEPTH_MAX: usize = 64;
+/// Bytes that one block of a checkpoint holds; a larger record has one of its own.
+pub const STORE_BLOCK_BYTES: usize = 4 << 20;
+/// The largest block of a checkpoint, and so the largest record of a state.
+pub const STORE_BLOCK_BYTES_MAX: usize = 1 << 30;
+/// Bytes of the manifest of a checkpoint.
+pub const STORE_MANIFEST_BYTES_MAX: usize = 64 << 20;
+/// Bytes of a position that stand in the manifest itself; a longer one stands in a segment.
+pub const STORE_POSITION_BYTES_INLINE: usize = 4 << 10;
+/// Manifests kept: the newest, and the one that is used where that is damaged.
+pub const STORE_MANIFESTS_KEPT: usize = 2;
+/// Segments of one checkpoint; where there are more, they are merged.
+pub const STORE_SEGMENTS_MAX: usize = 64;
+/// Bytes of a store that are never worth a merge.
+pub const STORE_MERGE_BYTES_MIN: u64 = 1 << 20;
+/// Changed keys that a merge keeps in mind at once (about 50 bytes each); for more it reads the segments again.
+pub const STORE_MERGE_KEYS_MAX: usize = 1 << 20;
+/// Bytes that a merge gathers before it writes them.
+pub const STORE_MERGE_BUFFER_BYTES: usize = 8 << 20;
+
+const _: () = assert!(STORE_BLOCK_BYTES <= STORE_BLOCK_BYTES_MAX);
+// The highest bit of a block's length says something else.
+const _: () = assert!(STORE_BLOCK_BYTES_MAX < 1 << 31);
+const _: () = assert!(STORE_BLOCK_BYTES_MAX > AGGREGATE_BYTES_MAX);
+const _: () = assert!(STORE_MANIFESTS_KEPT >= 2);
+const _: () = assert!(NODES_MAX * 2 * STORE_POSITION_BYTES_INLINE < STORE_MANIFEST_BYTES_MAX);

@@ -89,6 +89,11 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    /// What another reader, a copy of this one, has read since.
+    pub fn until(&self, later: &Reader<'a>) -> &'a [u8] {
+        self.rest.get(..self.rest.len().saturating_sub(later.rest.len())).unwrap_or_default()
+    }
+
     /// All was read: else there is more than there should be.
     pub fn end(self) -> Result<(), Corrupt> {
         if self.rest.is_empty() { Ok(()) } else { Err(Corrupt(format!("{} bytes too many", self.rest.len()))) }

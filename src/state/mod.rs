@@ -1,8 +1,10 @@
 //! Keyed state in memory, and how it is written into checkpoints. It owns all that it holds: nothing here points into the text of a batch.
 
 pub mod codec;
+pub mod failpoint;
 mod keyed;
 mod snapshot;
+pub mod store;
 mod value;
 
 pub use codec::Corrupt;

@@ -98,15 +98,21 @@ pub enum Record<'a> {
 
 /// The records of one snapshot. Ends at the first that cannot be read.
 pub fn records(bytes: &[u8]) -> impl Iterator<Item = Result<Record<'_>, Corrupt>> {
+    written(bytes).map(|record| record.map(|(record, _)| record))
+}
+
+/// The same, each with the bytes that say it.
+pub(super) fn written(bytes: &[u8]) -> impl Iterator<Item = Result<(Record<'_>, &[u8]), Corrupt>> {
     let mut reader = Reader::new(bytes);
     let mut failed = false;
     std::iter::from_fn(move || {
         if failed || reader.is_empty() {
             return None;
         }
-        let record = record(&mut reader);
-        failed = record.is_err();
-        Some(record)
+        let start = reader;
+        let read = record(&mut reader).map(|record| (record, start.until(&reader)));
+        failed = read.is_err();
+        Some(read)
     })
 }
 
