@@ -127,7 +127,9 @@ pub const PATH_VALUE_BYTES_MAX: usize = 200;
 pub const READ_AHEAD_CHUNKS: usize = 2;
 /// Files that the pattern of a source may match.
 pub const SOURCE_FILES_MAX: usize = 100_000;
-/// Files that are followed at once.
+/// Bytes at the start of a file by which it is known again.
+pub const FINGERPRINT_BYTES: usize = 1 << 10;
+/// Files that are followed at once, and that a position names.
 pub const FOLLOWED_FILES_MAX: usize = 10_000;
 /// Followed files that are held open.
 pub const FOLLOWED_OPEN_MAX: usize = 32;

@@ -11,22 +11,52 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
-use super::{ConnectorError, Framing, Pull, Source, SourceOpen};
+use super::{ConnectorError, Framing, Position, Pull, Source, SourceOpen};
 use crate::event::Chunk;
 use crate::event::frame::Framer;
 use crate::limits::{NOTES_MAX, READ_AHEAD_CHUNKS, READ_BYTES};
 
+/// Where reading goes on behind all that the task has taken. The thread is ahead of the task, so each chunk brings along what it
+/// changes.
+pub trait Track: Send + 'static {
+    /// What a chunk changes.
+    type Step: Send + 'static;
+
+    fn step(&mut self, step: Self::Step);
+
+    fn position(&self) -> Position;
+}
+
+/// A stream that cannot be read again has no position.
+impl Track for () {
+    type Step = ();
+
+    fn step(&mut self, (): ()) {}
+
+    fn position(&self) -> Position {
+        Position::Null
+    }
+}
+
 /// The task's end: a source.
-pub struct FeedSource {
-    chunks: mpsc::Receiver<Result<Pull, ConnectorError>>,
+pub struct FeedSource<T: Track = ()> {
+    messages: mpsc::Receiver<Message<T>>,
     shared: Arc<Shared>,
+    track: T,
     ended: bool,
 }
 
 /// The thread's end.
-pub struct Feed {
-    chunks: mpsc::Sender<Result<Pull, ConnectorError>>,
+pub struct Feed<T: Track = ()> {
+    messages: mpsc::Sender<Message<T>>,
     shared: Arc<Shared>,
+}
+
+enum Message<T: Track> {
+    Chunk(Chunk, T::Step),
+    Step(T::Step),
+    End,
+    Failed(ConnectorError),
 }
 
 #[derive(Default)]
@@ -50,53 +80,63 @@ impl From<ConnectorError> for Stopped {
     }
 }
 
-impl FeedSource {
-    /// Starts a thread that does `work`. It is not waited for at the end: it may be inside a read that never returns.
+impl<T: Track> FeedSource<T> {
+    /// Starts a thread that does `work`, where `track` says. It is not waited for at the end: it may be inside a read that never
+    /// returns.
     pub fn start(
         name: &str,
-        work: impl FnOnce(&Feed) -> Result<(), Stopped> + Send + 'static,
-    ) -> Result<FeedSource, ConnectorError> {
-        let (sender, chunks) = mpsc::channel(READ_AHEAD_CHUNKS);
+        track: T,
+        work: impl FnOnce(&Feed<T>) -> Result<(), Stopped> + Send + 'static,
+    ) -> Result<FeedSource<T>, ConnectorError> {
+        let (sender, messages) = mpsc::channel(READ_AHEAD_CHUNKS);
         let shared = Arc::new(Shared::default());
-        let feed = Feed { chunks: sender, shared: shared.clone() };
+        let feed = Feed { messages: sender, shared: shared.clone() };
         let thread = std::thread::Builder::new().name(format!("read {name}"));
         let run = move || {
             let last = match work(&feed) {
-                Ok(()) => Ok(Pull::End),
-                Err(Stopped::Failed(why)) => Err(why),
+                Ok(()) => Message::End,
+                Err(Stopped::Failed(why)) => Message::Failed(why),
                 Err(Stopped::Gone) => return,
             };
             // Nobody is left to be told if this fails.
-            let _ = feed.chunks.blocking_send(last);
+            let _ = feed.messages.blocking_send(last);
         };
         match thread.spawn(run) {
-            Ok(_) => Ok(FeedSource { chunks, shared, ended: false }),
+            Ok(_) => Ok(FeedSource { messages, shared, track, ended: false }),
             Err(why) => Err(ConnectorError::fatal(format!("cannot start a thread to read {name}: {why}"))),
         }
     }
 }
 
-impl Source for FeedSource {
+impl<T: Track> Source for FeedSource<T> {
     fn next(&mut self) -> BoxFuture<'_, Result<Pull, ConnectorError>> {
         Box::pin(async move {
-            if self.ended {
-                return Ok(Pull::End);
-            }
-            match self.chunks.recv().await {
-                Some(Ok(Pull::End)) => {
-                    self.ended = true;
-                    Ok(Pull::End)
+            while !self.ended {
+                match self.messages.recv().await {
+                    Some(Message::Chunk(chunk, step)) => {
+                        self.track.step(step);
+                        return Ok(Pull::Chunk(chunk));
+                    }
+                    Some(Message::Step(step)) => self.track.step(step),
+                    Some(Message::End) => self.ended = true,
+                    Some(Message::Failed(why)) => return Err(why),
+                    None => {
+                        return Err(ConnectorError::fatal(
+                            "the thread that reads the input has failed; this is a bug, please report it",
+                        ));
+                    }
                 }
-                Some(pull) => pull,
-                None => Err(ConnectorError::fatal(
-                    "the thread that reads the input has failed; this is a bug, please report it",
-                )),
             }
+            Ok(Pull::End)
         })
     }
 
+    fn barrier(&mut self, _id: u64) -> Position {
+        self.track.position()
+    }
+
     fn is_caught_up(&self) -> bool {
-        self.shared.waiting.load(Ordering::Acquire) && self.chunks.is_empty()
+        self.shared.waiting.load(Ordering::Acquire) && self.messages.is_empty()
     }
 
     fn take_notes(&mut self) -> Vec<String> {
@@ -107,19 +147,24 @@ impl Source for FeedSource {
     }
 }
 
-impl Feed {
-    /// Hands over what was read; waits while the task is behind.
-    pub fn send(&self, chunk: Chunk) -> Result<(), Stopped> {
-        self.chunks.blocking_send(Ok(Pull::Chunk(chunk))).map_err(|_| Stopped::Gone)
+impl<T: Track> Feed<T> {
+    /// Hands over what was read, and what that changes; waits while the task is behind.
+    pub fn send(&self, chunk: Chunk, step: T::Step) -> Result<(), Stopped> {
+        self.messages.blocking_send(Message::Chunk(chunk, step)).map_err(|_| Stopped::Gone)
+    }
+
+    /// Hands over a change without a chunk.
+    pub fn step(&self, step: T::Step) -> Result<(), Stopped> {
+        self.messages.blocking_send(Message::Step(step)).map_err(|_| Stopped::Gone)
     }
 
     /// Whether the task has gone.
     pub fn is_gone(&self) -> bool {
-        self.chunks.is_closed()
+        self.messages.is_closed()
     }
 
     /// Does something that waits for input: everything before it was sent.
-    pub fn waiting<T>(&self, wait: impl FnOnce() -> T) -> T {
+    pub fn waiting<R>(&self, wait: impl FnOnce() -> R) -> R {
         self.shared.waiting.store(true, Ordering::Release);
         let result = wait();
         self.shared.waiting.store(false, Ordering::Release);
@@ -164,14 +209,20 @@ pub fn read_into(framer: &mut Framer, input: &mut dyn Read) -> io::Result<usize>
 }
 
 /// Reads a stream that may be silent for long (a pipe, a terminal) to its end.
-pub fn read_pipe(input: &mut File, name: &str, open: &SourceOpen, feed: &Feed) -> Result<(), Stopped> {
+pub fn read_pipe<T: Track>(
+    input: &mut File,
+    name: &str,
+    open: &SourceOpen,
+    feed: &Feed<T>,
+    step: impl Fn() -> T::Step,
+) -> Result<(), Stopped> {
     let mut framer = open.framer();
     loop {
         let n = feed
             .waiting(|| read_into(&mut framer, input))
             .map_err(|why| ConnectorError::fatal(format!("cannot read {name}: {why}")))?;
         while let Some(chunk) = framer.next_chunk(n == 0) {
-            feed.send(chunk)?;
+            feed.send(chunk, step())?;
         }
         if n == 0 {
             return Ok(());

@@ -53,11 +53,11 @@ impl SourcePlan for Stdin {
                 ConnectorError::fatal(format!("cannot read {NAME}: {why}; pipe something into the runner"))
             })?;
             let mut input = File::from(input);
-            let source = FeedSource::start(NAME, move |feed| {
+            let source = FeedSource::start(NAME, (), move |feed| {
                 if io::stdin().is_terminal() {
                     feed.note("reading events from the terminal, a line each; Ctrl-D ends them".to_string());
                 }
-                read_pipe(&mut input, NAME, &open, feed)
+                read_pipe(&mut input, NAME, &open, feed, || ())
             })?;
             Ok(Box::new(source) as Box<dyn Source>)
         })

@@ -29,10 +29,21 @@ pub struct Framer {
     searched: usize,
     /// Inside a line that was given up: drop everything up to the next line end.
     discarding: bool,
-    /// Lines found whose text is in `text`.
-    ready: VecDeque<Line>,
+    /// Lines found whose text is in `text`, and where in it each is over, its end included.
+    ready: VecDeque<(Line, usize)>,
     text: Bytes,
     text_position: u64,
+    /// Where in `text` the last line that was given out is over.
+    given: usize,
+}
+
+/// A place in an input at which framing can go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The byte, from the input's start.
+    pub at: u64,
+    /// It is inside a line that was given up as too long: the rest of that is skipped.
+    pub in_skipped_line: bool,
 }
 
 /// A line, or one that was given up.
@@ -91,6 +102,7 @@ impl Framer {
             ready: VecDeque::new(),
             text: Bytes::new(),
             text_position: 0,
+            given: 0,
         }
     }
 
@@ -100,9 +112,10 @@ impl Framer {
         self
     }
 
-    /// Goes on in the middle of an input, at the start of a line, with the header that its beginning had.
-    pub fn resume(mut self, position: u64, known: Option<Arc<CsvHeader>>) -> Framer {
-        self.position = position;
+    /// Goes on in the middle of an input, where another framer has stopped, with the header that its beginning had.
+    pub fn resume(mut self, place: Place, known: Option<Arc<CsvHeader>>) -> Framer {
+        self.position = place.at;
+        self.discarding = place.in_skipped_line;
         if let Rule::Csv { header, .. } = &mut self.rule {
             *header = known;
         }
@@ -117,9 +130,12 @@ impl Framer {
         }
     }
 
-    /// Where the line starts that is not yet given out: the position to resume at once all chunks are taken.
-    pub fn position(&self) -> u64 {
-        self.position
+    /// The place behind the last chunk that was given out.
+    pub fn place(&self) -> Place {
+        match self.ready.is_empty() {
+            true => Place { at: self.position, in_skipped_line: self.discarding },
+            false => Place { at: self.text_position + self.given as u64, in_skipped_line: false },
+        }
     }
 
     /// Bytes that are held.
@@ -156,7 +172,8 @@ impl Framer {
         }
         if start > 0 {
             self.hand_over(start);
-        } else if self.buffer.len() > self.line_max {
+        } else if self.buffer.len() - usize::from(self.buffer.ends_with(b"\r")) > self.line_max {
+            // A CR may be a part of the line's end.
             self.give_up();
         }
     }
@@ -179,6 +196,7 @@ impl Framer {
 
     /// Notes the line from `start` to before its LF at `end`, or to the end of the input.
     fn line(&mut self, mut start: usize, mut end: usize) {
+        let over = self.buffer.len().min(end + 1);
         if self.position + start as u64 == 0 && self.buffer.starts_with(b"\xEF\xBB\xBF") {
             start = 3;
         }
@@ -186,8 +204,9 @@ impl Framer {
             end -= 1;
         }
         let line = if start >= end {
-            if let Some(Line::Empty(count)) = self.ready.back_mut() {
+            if let Some((Line::Empty(count), last)) = self.ready.back_mut() {
                 *count += 1;
+                *last = over;
                 return;
             }
             Line::Empty(1)
@@ -201,7 +220,7 @@ impl Framer {
                 Header::Bad(bad) => Line::Bad(bad),
             }
         };
-        self.ready.push_back(line);
+        self.ready.push_back((line, over));
     }
 
     /// Takes the line as the header if the input is CSV and has none yet.
@@ -244,9 +263,10 @@ impl Framer {
     fn give_up(&mut self) {
         let bad = self.too_long(0, self.buffer.len());
         self.no_header();
-        self.ready.push_back(Line::Bad(Box::new(bad)));
+        self.ready.push_back((Line::Bad(Box::new(bad)), self.buffer.len()));
         self.rule.reset();
         self.discarding = true;
+        (self.text_position, self.given) = (self.position, 0);
         self.position += self.buffer.len() as u64;
         self.searched = 0;
         self.buffer = Vec::new();
@@ -259,7 +279,7 @@ impl Framer {
         next.extend_from_slice(rest);
         let full = std::mem::replace(&mut self.buffer, next);
         self.text = Bytes::from(full);
-        self.text_position = self.position;
+        (self.text_position, self.given) = (self.position, 0);
         self.position += cut as u64;
         self.searched -= cut;
     }
@@ -268,7 +288,7 @@ impl Framer {
     fn take(&mut self) -> Option<Chunk> {
         let mut chunk = Chunk::default();
         let mut first = None;
-        while let Some(line) = self.ready.front() {
+        while let Some((line, over)) = self.ready.front() {
             match line {
                 Line::Frame(range) => {
                     let first = *first.get_or_insert(range.start);
@@ -282,10 +302,11 @@ impl Framer {
                 Line::Bad(_) if chunk.bad.len() >= BATCH_EVENTS_MAX => break,
                 Line::Bad(_) | Line::Empty(_) => {}
             }
+            self.given = *over;
             match self.ready.pop_front() {
-                Some(Line::Bad(bad)) => chunk.bad.push(BadFrame { before: chunk.frames.len() as u32, ..*bad }),
-                Some(Line::Empty(count)) => chunk.empty_lines += count,
-                Some(Line::Frame(_)) | None => {}
+                Some((Line::Bad(bad), _)) => chunk.bad.push(BadFrame { before: chunk.frames.len() as u32, ..*bad }),
+                Some((Line::Empty(count), _)) => chunk.empty_lines += count,
+                Some((Line::Frame(_), _)) | None => {}
             }
         }
         if chunk.is_empty() && chunk.empty_lines == 0 {

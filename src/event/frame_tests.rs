@@ -123,8 +123,24 @@ proptest! {
     }
 
     #[test]
+    fn framing_goes_on_at_every_place(input in "[a\r\n,\"]{0,60}", max in 3usize..20, events in 1usize..4) {
+        for framer in [Framer::lines, Framer::csv] {
+            let all = run(framer(max), input.as_bytes(), 100).0;
+            let mut first = framer(max).chunk_events_max(events);
+            first.buffer().extend_from_slice(input.as_bytes());
+            let mut given = 0;
+            while let Some(chunk) = first.next_chunk(true) {
+                given += chunk.frames.len() + chunk.bad.len();
+                let rest = framer(max).resume(first.place(), first.header().cloned());
+                let rest = run(rest, &input.as_bytes()[first.place().at as usize..], 100).0;
+                prop_assert_eq!(&rest, &all[given..]);
+            }
+        }
+    }
+
+    #[test]
     fn records_end_where_csv_core_ends_them(input in "[ab\n,\"]{0,60}") {
-        let ours = run(Framer::csv(100).resume(1, Some(Arc::new(CsvHeader(Ok(vec![]))))), input.as_bytes(), 100);
+        let ours = run(Framer::csv(100).resume(Place { at: 1, in_skipped_line: false }, Some(Arc::new(CsvHeader(Ok(vec![]))))), input.as_bytes(), 100);
         let mut theirs = csv::ReaderBuilder::new();
         theirs.has_headers(false).flexible(true).terminator(csv::Terminator::Any(b'\n'));
         let records: Vec<_> = theirs.from_reader(input.as_bytes()).into_byte_records().map(Result::unwrap).collect();

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,14 +12,18 @@ use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 
+use super::begin::Begin;
 use super::compression::{Choice, Compression};
 use super::input::Pattern;
 use super::output::reason;
+use super::position::{Head, Id, Mark, Standing, Step};
 use crate::connectors::feed::{Feed, Stopped, read_into};
 use crate::connectors::{ConnectorError, SourceOpen};
 use crate::event::CsvHeader;
-use crate::event::frame::Framer;
-use crate::limits::{FOLLOW_HELD_BYTES_MAX, FOLLOW_TURN_BYTES, FOLLOWED_FILES_MAX, FOLLOWED_OPEN_MAX};
+use crate::event::frame::{Framer, Place};
+use crate::limits::{
+    FINGERPRINT_BYTES, FOLLOW_HELD_BYTES_MAX, FOLLOW_TURN_BYTES, FOLLOWED_FILES_MAX, FOLLOWED_OPEN_MAX,
+};
 
 /// How long to wait before looking at open files again.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -28,15 +32,13 @@ const LIST_EVERY: Duration = Duration::from_secs(1);
 /// How long a file that has lost its name is still read: its writer may not know yet.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// A file's device and number.
-type Id = (u64, u64);
-
 /// What is known of a file.
-struct Followed {
-    path: PathBuf,
-    /// Where the line starts that was not yet given out.
-    position: u64,
-    header: Option<Arc<CsvHeader>>,
+pub struct Followed {
+    pub path: Arc<Path>,
+    /// Behind all that was given out, as of when the file was last closed.
+    pub place: Place,
+    pub header: Option<Arc<CsvHeader>>,
+    pub head: Head,
     open: Option<OpenFile>,
     /// Since when no name that is followed leads to it.
     nameless: Option<Instant>,
@@ -55,29 +57,28 @@ struct Follower<'a> {
     pattern: &'a Pattern,
     compression: Choice,
     open: &'a SourceOpen,
-    feed: &'a Feed,
+    feed: &'a Feed<Standing>,
     files: IndexMap<Id, Followed>,
     /// Files that are left out and were told.
     told: HashSet<PathBuf>,
     uses: u64,
 }
 
-/// Follows the files of a pattern until the task has gone. With `latest`, of those that are `known` only what is added counts.
+/// Follows the files of a pattern, from where each begins, until the task has gone.
 pub fn run(
     pattern: &Pattern,
     compression: Choice,
-    known: Vec<PathBuf>,
-    latest: bool,
+    begin: Begin,
     open: &SourceOpen,
-    feed: &Feed,
+    feed: &Feed<Standing>,
 ) -> Result<(), Stopped> {
-    let mut follower =
-        Follower { pattern, compression, open, feed, files: IndexMap::new(), told: HashSet::new(), uses: 0 };
-    if known.is_empty() {
-        feed.note(format!("no file matches `{}` yet; waiting for one", pattern.text));
-    }
-    if latest {
-        known.iter().try_for_each(|path| follower.skip(path))?;
+    begin.notes.into_iter().for_each(|note| feed.note(note));
+    let mut follower = Follower { pattern, compression, open, feed, files: begin.files, told: HashSet::new(), uses: 0 };
+    // A file that has lost its name is found by it no more: it has to be open before the pattern is listed.
+    for index in 0..follower.files.len() {
+        if begin.renamed.contains(&index) {
+            follower.ensure_open(index);
+        }
     }
     let mut listed: Option<Instant> = None;
     loop {
@@ -116,7 +117,9 @@ impl Follower<'_> {
             named.insert(id);
             match self.files.get_mut(&id) {
                 Some(known) => {
-                    known.path = path;
+                    if *known.path != *path {
+                        known.path = path.into();
+                    }
                     known.nameless = None;
                 }
                 None => {
@@ -157,26 +160,6 @@ impl Follower<'_> {
         }
     }
 
-    /// Begins a file behind the last whole line that it has.
-    fn skip(&mut self, path: &Path) -> Result<(), Stopped> {
-        let Ok(found) = std::fs::metadata(path) else { return Ok(()) };
-        let broken =
-            |why: io::Error| ConnectorError::fatal(format!("cannot read `{}`: {}", path.display(), reason(&why)));
-        let mut file = File::open(path).map_err(broken)?;
-        let mut followed = Followed::new(path.to_path_buf());
-        // The header of CSV is needed whatever is skipped.
-        let mut framer = self.open.framer();
-        let mut n = 1;
-        while framer.header().is_none() && n > 0 && self.open.framing == crate::connectors::Framing::Csv {
-            n = read_into(&mut framer, &mut file).map_err(broken)?;
-            while framer.next_chunk(false).is_some() {}
-        }
-        followed.header = framer.header().cloned();
-        followed.position = end_of_last_line(&mut file, self.open.event_bytes_max as u64).map_err(broken)?;
-        self.files.insert((found.dev(), found.ino()), followed);
-        Ok(())
-    }
-
     /// Reads what is new in a file, at most one turn's worth, and says whether there was something. Files that are not open are
     /// looked at only `with_closed`: there may be thousands.
     fn look(&mut self, index: usize, with_closed: bool) -> Result<bool, Stopped> {
@@ -184,12 +167,12 @@ impl Follower<'_> {
         let (len, at) = match &file.open {
             Some(open) => (open.file.metadata().map(|found| found.len()), open.read),
             None if file.nameless.is_some() || !with_closed => return Ok(false),
-            None => (std::fs::metadata(&file.path).map(|found| found.len()), file.position),
+            None => (std::fs::metadata(&file.path).map(|found| found.len()), file.place.at),
         };
         // A file that is gone for now is the listing's affair.
         let Ok(len) = len else { return Ok(false) };
         if len < at {
-            self.restart(index);
+            self.restart(index)?;
         }
         if len == at || (len == 0 && at > 0) {
             return Ok(false);
@@ -202,12 +185,13 @@ impl Follower<'_> {
     }
 
     /// A file became shorter: it was emptied, and what it has now is new.
-    fn restart(&mut self, index: usize) {
-        let Some((_, file)) = self.files.get_index_mut(index) else { return };
+    fn restart(&mut self, index: usize) -> Result<(), Stopped> {
+        let Some((id, file)) = self.files.get_index_mut(index) else { return Ok(()) };
         let held = file.open.as_ref().map_or(0, |open| open.framer.held());
         let lost = if held > 0 { format!("; {held} bytes of a line without end are gone") } else { String::new() };
         self.feed.note(format!("`{}` has become shorter and is read from its start again{lost}", file.path.display()));
         *file = Followed { nameless: file.nameless, ..Followed::new(file.path.clone()) };
+        self.feed.step(Step::Forget(*id))
     }
 
     /// Opens a file where it was left, and closes another one if there are too many.
@@ -219,22 +203,23 @@ impl Follower<'_> {
         if file.open.is_some() {
             return true;
         }
-        match open_at(&file.path, *id, file.position) {
+        match open_at(&file.path, *id, file.place.at) {
             // Its name belongs to another file by now: the next listing finds that one.
             Ok(None) => return false,
             Ok(Some(opened)) => {
-                let framer = self.open.framer().resume(file.position, file.header.clone());
-                file.open = Some(OpenFile { file: opened, framer, read: file.position });
+                let framer = self.open.framer().resume(file.place, file.header.clone());
+                file.open = Some(OpenFile { file: opened, framer, read: file.place.at });
             }
             Err(why) => {
-                let path = file.path.clone();
+                let path = file.path.to_path_buf();
                 self.tell(path, &format!("cannot be read: {}; it is tried again and again", reason(&why)));
                 return false;
             }
         }
         if open_now >= FOLLOWED_OPEN_MAX {
             let others = self.files.values_mut().filter(|file| file.open.is_some());
-            if let Some(longest_unused) = others.min_by_key(|file| file.used) {
+            // One without a name could not be opened again.
+            if let Some(longest_unused) = others.min_by_key(|file| (file.nameless.is_some(), file.used)) {
                 longest_unused.close();
             }
         }
@@ -243,7 +228,7 @@ impl Follower<'_> {
 
     fn read_turn(&mut self, index: usize) -> Result<(), Stopped> {
         let feed = self.feed;
-        let Some((_, file)) = self.files.get_index_mut(index) else { return Ok(()) };
+        let Some((id, file)) = self.files.get_index_mut(index) else { return Ok(()) };
         let Some(open) = &mut file.open else { return Ok(()) };
         let until = open.read + FOLLOW_TURN_BYTES as u64;
         while open.read < until {
@@ -252,7 +237,12 @@ impl Follower<'_> {
             })?;
             open.read += n as u64;
             while let Some(chunk) = open.framer.next_chunk(false) {
-                feed.send(chunk)?;
+                let place = open.framer.place();
+                if file.head.bytes < place.at.min(FINGERPRINT_BYTES as u64) {
+                    // If it cannot be had, the shorter one is still true.
+                    file.head = Head::of(&open.file, place.at).unwrap_or(file.head);
+                }
+                feed.send(chunk, Step::At(*id, Mark::plain(&file.path, *id, file.head, place)))?;
             }
             if n == 0 {
                 break;
@@ -272,25 +262,35 @@ impl Follower<'_> {
     fn forget_nameless(&mut self, now: Instant) -> Result<(), Stopped> {
         let is_over = |file: &Followed| file.nameless.is_some_and(|since| now.duration_since(since) >= GRACE);
         while let Some(index) = self.files.values().position(is_over) {
-            if let Some((_, Followed { open: Some(mut open), .. })) = self.files.shift_remove_index(index) {
+            let Some((id, file)) = self.files.shift_remove_index(index) else { break };
+            if let Some(mut open) = file.open {
                 while let Some(chunk) = open.framer.next_chunk(true) {
-                    self.feed.send(chunk)?;
+                    let mark = Mark::plain(&file.path, id, file.head, open.framer.place());
+                    self.feed.send(chunk, Step::At(id, mark))?;
                 }
             }
+            self.feed.step(Step::Forget(id))?;
         }
         Ok(())
     }
 }
 
 impl Followed {
-    fn new(path: PathBuf) -> Followed {
-        Followed { path, position: 0, header: None, open: None, nameless: None, used: 0 }
+    /// The same, where its reading begins further on.
+    pub fn at(self, place: Place, head: Head, header: Option<Arc<CsvHeader>>) -> Followed {
+        Followed { place, head, header, ..self }
+    }
+
+    /// A file whose reading begins at its start.
+    pub fn new(path: impl Into<Arc<Path>>) -> Followed {
+        let (place, head) = (Place::default(), Head::default());
+        Followed { path: path.into(), place, header: None, head, open: None, nameless: None, used: 0 }
     }
 
     /// Closes the file; what is held of an unfinished line will be read again.
     fn close(&mut self) {
         if let Some(open) = self.open.take() {
-            self.position = open.framer.position();
+            self.place = open.framer.place();
             self.header = open.framer.header().cloned();
         }
     }
@@ -305,22 +305,4 @@ fn open_at(path: &Path, id: Id, position: u64) -> io::Result<Option<File>> {
     }
     file.seek(SeekFrom::Start(position))?;
     Ok(Some(file))
-}
-
-/// Where the last line that has an end ends; looks back no further than `limit`.
-fn end_of_last_line(file: &mut File, limit: u64) -> io::Result<u64> {
-    const STEP: u64 = 64 << 10;
-    let end = file.seek(SeekFrom::End(0))?;
-    let mut from = end;
-    while from > 0 && end - from < limit {
-        let to = from;
-        from = from.saturating_sub(STEP);
-        let mut bytes = Vec::new();
-        file.seek(SeekFrom::Start(from))?;
-        file.take(to - from).read_to_end(&mut bytes)?;
-        if let Some(at) = memchr::memrchr(b'\n', &bytes) {
-            return Ok(from + at as u64 + 1);
-        }
-    }
-    Ok(if from == 0 { 0 } else { end })
 }

@@ -1,18 +1,21 @@
 //! Finding and reading files: what a path or pattern names, what stands in the way of reading it, and the bytes of one file.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::compression::{Choice, Compression};
 use super::output::reason;
+use super::position::{Head, Mark, Standing, Step};
 use crate::connectors::feed::{Feed, Stopped, read_into, read_pipe};
-use crate::connectors::{ConnectorError, SourceOpen};
-use crate::event::frame::Framer;
-use crate::event::{BadFrame, Chunk, codes};
-use crate::limits::{RAW_BYTES_KEPT_MAX, SOURCE_FILES_MAX};
+use crate::connectors::{ConnectorError, Framing, SourceOpen};
+use crate::event::frame::{Framer, Place};
+use crate::event::{BadFrame, Chunk, CsvHeader, codes};
+use crate::limits::{FINGERPRINT_BYTES, RAW_BYTES_KEPT_MAX, SOURCE_FILES_MAX};
 
 /// What a source's `path` says.
 #[derive(Clone, Debug)]
@@ -124,36 +127,160 @@ fn unreadable(path: &Path, why: &io::Error) -> Obstacle {
     }
 }
 
-/// Reads one file to its end.
-pub fn read_file(path: &Path, compression: Choice, open: &SourceOpen, feed: &Feed) -> Result<(), Stopped> {
+/// A file that is being read to its end.
+struct Input<'a> {
+    path: &'a Path,
+    compression: Compression,
+    is_pipe: bool,
+    /// What the file is, and its start.
+    mark: Mark,
+    feed: &'a Feed<Standing>,
+}
+
+/// Reads one file to its end, from the place on where an earlier run has left it.
+pub fn read_file(
+    path: &Path,
+    from: Option<Place>,
+    compression: Choice,
+    open: &SourceOpen,
+    feed: &Feed<Standing>,
+) -> Result<(), Stopped> {
     let opened = |why: io::Error| ConnectorError::from(unreadable(path, &why));
-    if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
-        && compression.of(path) == Compression::None
-    {
+    let is_pipe = fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+    if is_pipe && from.is_some() {
+        let path = path.display();
+        feed.note(format!(
+            "`{path}` is a pipe: what it gave before cannot be read again, and it is read from where it stands"
+        ));
+    }
+    if is_pipe && compression.of(path) == Compression::None {
         let mut pipe = feed.waiting(|| File::open(path)).map_err(opened)?;
-        return read_pipe(&mut pipe, &format!("`{}`", path.display()), open, feed);
+        let mark =
+            Mark { path: path.into(), inode: 0, head: Head::default(), place: Place::default(), is_packed: false };
+        let step = || Step::At((0, 0), mark.clone());
+        return read_pipe(&mut pipe, &format!("`{}`", path.display()), open, feed, step);
     }
     let mut file = File::open(path).map_err(opened)?;
     let compression = match compression {
         Choice::Auto => content_or_name(&mut file, path).map_err(|why| broken_off(path, 0, &why))?,
         Choice::Always(compression) => compression,
     };
-    let mut input = compression.reader(file).map_err(|why| broken_off(path, 0, &why))?;
-    let mut framer = open.framer();
+    let mark = mark(path, &file, compression).map_err(|why| broken_off(path, 0, &why))?;
+    let input = Input { path, compression, is_pipe, mark, feed };
+    let from = from.filter(|place| place.at > 0 && !is_pipe);
+    if from == Some(DAMAGED) {
+        return Ok(());
+    }
+    let (mut reader, mut framer) = input.start(file, from, open)?;
+    let id = (0, input.mark.inode);
     loop {
-        let n = match read_into(&mut framer, &mut *input) {
+        let n = match read_into(&mut framer, &mut *reader) {
             Ok(n) => n,
             // An error of the system's own stops; what the decompressor says is about the data.
             Err(why) if why.raw_os_error().is_some() || compression == Compression::None => {
-                return Err(broken_off(path, framer.position(), &why).into());
+                return Err(broken_off(path, framer.place().at, &why).into());
             }
-            Err(why) => return damaged(path, compression, &mut framer, &why, feed),
+            Err(why) => return input.damaged(&mut framer, &why),
         };
         while let Some(chunk) = framer.next_chunk(n == 0) {
-            feed.send(chunk)?;
+            feed.send(chunk, Step::At(id, input.mark_at(framer.place())))?;
         }
         if n == 0 {
             return Ok(());
+        }
+    }
+}
+
+/// What a file is that was just opened.
+fn mark(path: &Path, file: &File, compression: Compression) -> io::Result<Mark> {
+    let found = file.metadata()?;
+    let head = if found.is_file() { Head::of(file, FINGERPRINT_BYTES as u64)? } else { Head::default() };
+    let is_packed = compression != Compression::None;
+    Ok(Mark { path: path.into(), inode: found.ino(), head, place: Place::default(), is_packed })
+}
+
+impl Input<'_> {
+    fn mark_at(&self, place: Place) -> Mark {
+        // A pipe has no place that could be found again.
+        let place = if self.is_pipe { Place::default() } else { place };
+        Mark { place, ..self.mark.clone() }
+    }
+
+    /// The file's content and a framer for it, at the place where it is to go on.
+    fn start(
+        &self,
+        file: File,
+        from: Option<Place>,
+        open: &SourceOpen,
+    ) -> Result<(Box<dyn Read + Send>, Framer), ConnectorError> {
+        let broken = |why: io::Error| broken_off(self.path, 0, &why);
+        let reader = self.compression.reader(file).map_err(broken)?;
+        let Some(place) = from else { return Ok((reader, open.framer())) };
+        let again = || File::open(self.path).map_err(broken);
+        let header = header_of(reader, place.at, open).map_err(broken)?;
+        let mut file = again()?;
+        if self.compression == Compression::None {
+            file.seek(SeekFrom::Start(place.at)).map_err(broken)?;
+            return Ok((Box::new(file), open.framer().resume(place, header)));
+        }
+        let mut reader = self.compression.reader(file).map_err(broken)?;
+        let skipped = io::copy(&mut reader.by_ref().take(place.at), &mut io::sink());
+        if skipped.is_ok_and(|skipped| skipped == place.at) {
+            return Ok((reader, open.framer().resume(place, header)));
+        }
+        self.feed.note(format!("`{}` holds less than before and is read from its start again", self.path.display()));
+        Ok((self.compression.reader(again()?).map_err(broken)?, open.framer()))
+    }
+
+    /// A compressed file that ends too early or is broken: its whole lines count, the rest is one error event that names it.
+    fn damaged(&self, framer: &mut Framer, why: &io::Error) -> Result<(), Stopped> {
+        let id = (0, self.mark.inode);
+        while let Some(chunk) = framer.next_chunk(false) {
+            self.feed.send(chunk, Step::At(id, self.mark_at(framer.place())))?;
+        }
+        let position = framer.place().at;
+        let rest = std::mem::take(framer.buffer());
+        let kept = rest.get(..rest.len().min(RAW_BYTES_KEPT_MAX)).unwrap_or_default();
+        let (path, kind) = (self.path.display(), self.compression.name());
+        let message = match why.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                format!("`{path}` is cut off: its {kind} data end in the middle; make or copy it again")
+            }
+            _ if position == 0 && rest.is_empty() => {
+                format!("`{path}` is not {kind} data ({why}); `compression: none` reads a file as it is")
+            }
+            _ => format!(
+                "`{path}` is damaged: its {kind} data are broken after {position} bytes of text ({why}); make or copy it again"
+            ),
+        };
+        self.feed.note(message.clone());
+        let bad = BadFrame {
+            before: 0,
+            raw: Bytes::copy_from_slice(kept),
+            length: rest.len() as u64,
+            code: codes::INPUT_DAMAGED,
+            message,
+            offset: i64::try_from(position).ok(),
+        };
+        self.feed.send(Chunk { bad: vec![bad], ..Chunk::default() }, Step::At(id, self.mark_at(DAMAGED)))
+    }
+}
+
+/// The place of a damaged file whose error event was given: nothing more comes of it.
+const DAMAGED: Place = Place { at: u64::MAX, in_skipped_line: false };
+
+/// The header that an input of CSV has before a place; `None` for others, and where it has none there.
+pub fn header_of(input: impl Read, before: u64, open: &SourceOpen) -> io::Result<Option<Arc<CsvHeader>>> {
+    let mut input = input.take(before);
+    if open.framing != Framing::Csv {
+        return Ok(None);
+    }
+    let mut framer = open.framer();
+    loop {
+        let n = read_into(&mut framer, &mut input)?;
+        while framer.next_chunk(n == 0).is_some() {}
+        if framer.header().is_some() || n == 0 {
+            return Ok(framer.header().cloned());
         }
     }
 }
@@ -177,42 +304,4 @@ fn content_or_name(file: &mut File, path: &Path) -> io::Result<Compression> {
 fn broken_off(path: &Path, position: u64, why: &io::Error) -> ConnectorError {
     let at = if position > 0 { format!(" at byte {position}") } else { String::new() };
     ConnectorError::fatal(format!("cannot read `{}`{at}: {}; what comes before was read", path.display(), reason(why)))
-}
-
-/// A compressed file that ends too early or is broken: its whole lines count, the rest is one error event that names it.
-fn damaged(
-    path: &Path,
-    compression: Compression,
-    framer: &mut Framer,
-    why: &io::Error,
-    feed: &Feed,
-) -> Result<(), Stopped> {
-    while let Some(chunk) = framer.next_chunk(false) {
-        feed.send(chunk)?;
-    }
-    let position = framer.position();
-    let rest = std::mem::take(framer.buffer());
-    let kept = rest.get(..rest.len().min(RAW_BYTES_KEPT_MAX)).unwrap_or_default();
-    let (path, kind) = (path.display(), compression.name());
-    let message = match why.kind() {
-        io::ErrorKind::UnexpectedEof => {
-            format!("`{path}` is cut off: its {kind} data end in the middle; make or copy it again")
-        }
-        _ if position == 0 && rest.is_empty() => {
-            format!("`{path}` is not {kind} data ({why}); `compression: none` reads a file as it is")
-        }
-        _ => format!(
-            "`{path}` is damaged: its {kind} data are broken after {position} bytes of text ({why}); make or copy it again"
-        ),
-    };
-    feed.note(message.clone());
-    let bad = BadFrame {
-        before: 0,
-        raw: Bytes::copy_from_slice(kept),
-        length: rest.len() as u64,
-        code: codes::INPUT_DAMAGED,
-        message,
-        offset: i64::try_from(position).ok(),
-    };
-    feed.send(Chunk { bad: vec![bad], ..Chunk::default() })
 }

@@ -1,10 +1,12 @@
 //! Files: lines of JSON, CSV or text, read once or followed, written whole.
 
+mod begin;
 mod claims;
 mod compression;
 mod follow;
 mod input;
 mod output;
+mod position;
 mod rotate;
 mod sink;
 mod sink_plan;

@@ -19,15 +19,15 @@ const OPEN: SourceOpen = SourceOpen {
 
 fn source(folder: &Path, path: &str, follow: bool) -> FileSourcePlan {
     let text = folder.join(path).to_string_lossy().into_owned();
-    FileSourcePlan { pattern: Pattern { text }, compression: Choice::Auto, follow, latest: false }
+    FileSourcePlan { pattern: Pattern { text }, compression: Choice::Auto, follow, latest: false, has_pipe: false }
 }
 
-fn start(plan: FileSourcePlan) -> FeedSource {
+fn start(plan: FileSourcePlan) -> FeedSource<Standing> {
     plan.start(OPEN).unwrap()
 }
 
 /// The next events as texts; what could not be framed as its code.
-async fn next(source: &mut FeedSource) -> Option<Vec<String>> {
+async fn next(source: &mut FeedSource<Standing>) -> Option<Vec<String>> {
     let pull =
         tokio::time::timeout(Duration::from_secs(10), source.next()).await.expect("something within ten seconds");
     match pull.unwrap() {
@@ -43,7 +43,7 @@ async fn next(source: &mut FeedSource) -> Option<Vec<String>> {
     }
 }
 
-async fn all(source: &mut FeedSource) -> Vec<String> {
+async fn all(source: &mut FeedSource<Standing>) -> Vec<String> {
     let mut events = Vec::new();
     while let Some(more) = next(source).await {
         events.extend(more);
