@@ -12,7 +12,14 @@ use super::*;
 use crate::connectors::{Framing, Position, Pull};
 
 fn open(resume: Option<Position>, events: usize, framing: Framing) -> SourceOpen {
-    SourceOpen { framing, event_bytes_max: 1 << 20, chunk_events_max: events, resume }
+    SourceOpen {
+        framing,
+        event_bytes_max: 1 << 20,
+        chunk_events_max: events,
+        resume,
+        fresh: false,
+        has_checkpoints: true,
+    }
 }
 
 fn plan(folder: &Path, path: &str, follow: bool) -> FileSourcePlan {
