@@ -171,7 +171,7 @@ impl Starter {
                 (Work::Source(_) | Work::Sink(_), _) => unreachable!("every source and sink was opened"),
             }
         }
-        let every = self.plan.sources().any(|source| source.plan.replay() == crate::connectors::Replay::Ack);
+        let every = self.plan.sources().any(|source| source.plan.needs_acks());
         let every = every.then_some(self.plan.barrier_every);
         let coordinator = Coordinator { sources, sinks, reports, every, stop: self.stop.clone() };
         let stages = self.plan.nodes.iter().filter_map(|node| match &node.work {

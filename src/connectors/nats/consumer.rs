@@ -4,18 +4,22 @@ use std::time::Duration;
 
 use async_nats::Client;
 use async_nats::datetime::DateTime;
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, Info, PullConsumer, pull};
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, FromConsumer, Info, PullConsumer, pull};
 use async_nats::jetstream::context::{ConsumerInfoErrorKind, GetStreamErrorKind};
-use async_nats::jetstream::stream::ConsumerErrorKind;
+use async_nats::jetstream::stream::{self, ConsumerErrorKind, RetentionPolicy, Stream};
 use async_nats::jetstream::{self, ErrorCode};
 
 use crate::connectors::ConnectorError;
 
 use super::connect::causes;
+use super::place::{Begin, Choice, choose};
 
 /// How long the server waits for an acknowledgement before it gives an event again. While this program lives it asks for more time
 /// at a third of it, so a slow sink makes nothing come twice; after a crash it is how long the rest takes to come again.
 const ACK_WAIT: Duration = Duration::from_secs(30);
+
+/// How long a consumer that keeps messages may outlive a runner that was killed while it made another one anew.
+const KEEPER_TIME: Duration = Duration::from_secs(3600);
 
 /// Which consumer, and how it is made where it does not exist.
 #[derive(Clone, Debug)]
@@ -34,65 +38,88 @@ pub(super) struct Bound {
     pub info: Info,
     /// Whether this call made it.
     pub made: bool,
-    /// When the stream was made: a stream that was removed and made anew counts its messages from 1 again.
-    pub stream_created: DateTime,
+    pub stream: StreamState,
 }
 
-/// Where a source stands in a stream.
+/// What the server said of the stream.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Resume {
-    pub stream_created: DateTime,
-    /// The first message that is not committed; `None` before the first one.
-    pub sequence: Option<u64>,
+pub(super) struct StreamState {
+    /// When the stream was made: a stream that was removed and made anew counts its messages from 1 again.
+    pub created: DateTime,
+    pub first_sequence: u64,
+    pub last_sequence: u64,
+}
+
+impl StreamState {
+    fn of(info: &stream::Info) -> StreamState {
+        let state = &info.state;
+        StreamState { created: info.created, first_sequence: state.first_sequence, last_sequence: state.last_sequence }
+    }
 }
 
 impl Wanted {
-    /// Finds the consumer or makes it, and checks that it does what the topology says. `resume`: where a source that is at work
-    /// stands, in case that the consumer is gone.
-    pub async fn bind(&self, client: &Client, resume: Option<Resume>) -> Result<Bound, ConnectorError> {
+    /// Finds the consumer or makes it, and checks that it does what the topology says. `in_order`: see `place::choose`.
+    pub async fn bind(&self, client: &Client, begin: &Begin, in_order: bool) -> Result<Bound, ConnectorError> {
         let context = jetstream::new(client.clone());
         let stream = match context.get_stream(&self.stream).await {
             Ok(stream) => stream,
             Err(error) => return Err(stream_error(&self.stream, self.subject.as_deref(), &error)),
         };
-        let stream_created = stream.cached_info().created;
-        let info = match stream.consumer_info(&self.durable).await {
-            Ok(info) => info,
-            Err(error) => match error.kind() {
-                ConsumerInfoErrorKind::NotFound => {
-                    let deliver = match resume {
-                        None => self.deliver,
-                        Some(resume) if resume.stream_created != stream_created => DeliverPolicy::All,
-                        Some(Resume { sequence: Some(start_sequence), .. }) => {
-                            DeliverPolicy::ByStartSequence { start_sequence }
-                        }
-                        Some(Resume { sequence: None, .. }) => self.deliver,
-                    };
-                    let info = self.make(&context, deliver).await?;
-                    return Ok(Bound { info, made: true, stream_created });
-                }
-                ConsumerInfoErrorKind::StreamNotFound => return Err(self.no_stream()),
-                ConsumerInfoErrorKind::InvalidName => return Err(self.bad_name()),
-                ConsumerInfoErrorKind::Offline
-                | ConsumerInfoErrorKind::Request
-                | ConsumerInfoErrorKind::JetStream(_)
-                | ConsumerInfoErrorKind::TimedOut
-                | ConsumerInfoErrorKind::NoResponders => {
-                    return Err(ConnectorError::transient(format!(
-                        "no answer about the consumer `{}` of the stream `{}`: {}",
-                        self.durable,
-                        self.stream,
-                        causes(&error)
-                    )));
-                }
-            },
+        let about = stream.cached_info();
+        let found = self.find(&stream).await?;
+        if let Some(info) = &found {
+            self.check(info)?;
+        }
+        let bound = |info, made| Bound { info, made, stream: StreamState::of(about) };
+        let deliver = match (choose(begin, in_order, self.deliver, about.created, found.as_ref()), &found) {
+            (Choice::Take, Some(info)) => return Ok(bound(info.clone(), false)),
+            (Choice::Take, None) => self.deliver,
+            // Such a stream has nothing that was acknowledged, and takes no other beginning.
+            (Choice::Make(_), _) if about.config.retention == RetentionPolicy::WorkQueue => DeliverPolicy::All,
+            (Choice::Make(deliver), _) => deliver,
         };
-        self.check(&info)?;
-        Ok(Bound { info, made: false, stream_created })
+        let made = match found {
+            None => self.make(&context, self.config(deliver)).await?,
+            Some(info) => self.make_anew(&context, &stream, info, deliver).await?,
+        };
+        Ok(bound(made, true))
     }
 
-    async fn make(&self, context: &jetstream::Context, deliver: DeliverPolicy) -> Result<Info, ConnectorError> {
-        let config = pull::Config {
+    /// Whether the stream is there and, if the consumer is, whether it can be read from. Changes nothing.
+    pub async fn look(&self, client: &Client) -> Result<(), ConnectorError> {
+        let context = jetstream::new(client.clone());
+        let stream = context.get_stream(&self.stream).await;
+        let stream = stream.map_err(|error| stream_error(&self.stream, self.subject.as_deref(), &error))?;
+        match self.find(&stream).await? {
+            Some(info) => self.check(&info),
+            None => Ok(()),
+        }
+    }
+
+    async fn find(&self, stream: &Stream) -> Result<Option<Info>, ConnectorError> {
+        let error = match stream.consumer_info(&self.durable).await {
+            Ok(info) => return Ok(Some(info)),
+            Err(error) => error,
+        };
+        match error.kind() {
+            ConsumerInfoErrorKind::NotFound => Ok(None),
+            ConsumerInfoErrorKind::StreamNotFound => Err(self.no_stream()),
+            ConsumerInfoErrorKind::InvalidName => Err(self.bad_name()),
+            ConsumerInfoErrorKind::Offline
+            | ConsumerInfoErrorKind::Request
+            | ConsumerInfoErrorKind::JetStream(_)
+            | ConsumerInfoErrorKind::TimedOut
+            | ConsumerInfoErrorKind::NoResponders => Err(ConnectorError::transient(format!(
+                "no answer about the consumer `{}` of the stream `{}`: {}",
+                self.durable,
+                self.stream,
+                causes(&error)
+            ))),
+        }
+    }
+
+    fn config(&self, deliver: DeliverPolicy) -> pull::Config {
+        pull::Config {
             durable_name: Some(self.durable.clone()),
             deliver_policy: deliver,
             ack_policy: AckPolicy::Explicit,
@@ -100,7 +127,56 @@ impl Wanted {
             max_ack_pending: self.max_pending,
             filter_subject: self.subject.clone().unwrap_or_default(),
             ..Default::default()
+        }
+    }
+
+    /// Makes the consumer again, as it was but for where it begins.
+    async fn make_anew(
+        &self,
+        context: &jetstream::Context,
+        stream: &Stream,
+        old: Info,
+        deliver: DeliverPolicy,
+    ) -> Result<Info, ConnectorError> {
+        let config = match pull::Config::try_from_consumer_config(old.config) {
+            Ok(config) => pull::Config { deliver_policy: deliver, ..config },
+            Err(_) => self.config(deliver),
         };
+        // A stream that keeps what somebody waits for would drop its messages with the consumer: another one waits meanwhile.
+        let keeper = if stream.cached_info().config.retention == RetentionPolicy::Interest {
+            let keeper = pull::Config {
+                durable_name: None,
+                name: None,
+                inactive_threshold: KEEPER_TIME,
+                description: Some(format!("keeps messages while `{}` is made anew", self.durable)),
+                ..config.clone()
+            };
+            Some(self.make(context, keeper).await?)
+        } else {
+            None
+        };
+        self.remove(stream, &self.durable).await?;
+        let made = self.make(context, config).await;
+        if let (Some(keeper), Ok(_)) = (keeper, &made) {
+            self.remove(stream, &keeper.name).await?;
+        }
+        made
+    }
+
+    async fn remove(&self, stream: &Stream, name: &str) -> Result<(), ConnectorError> {
+        let Err(error) = stream.delete_consumer(name).await else { return Ok(()) };
+        match error.kind() {
+            ConsumerErrorKind::JetStream(why) if why.error_code() == ErrorCode::CONSUMER_NOT_FOUND => Ok(()),
+            _ => Err(ConnectorError::transient(format!(
+                "the consumer `{name}` of the stream `{}` must be made anew to go on from the checkpoint, and cannot be removed: {}; \
+                 `nats consumer rm {0} {name}` does it",
+                self.stream,
+                causes(&error)
+            ))),
+        }
+    }
+
+    async fn make(&self, context: &jetstream::Context, config: pull::Config) -> Result<Info, ConnectorError> {
         let made: Result<PullConsumer, _> = context.create_consumer_on_stream(config, &self.stream).await;
         match made {
             Ok(consumer) => Ok(consumer.cached_info().clone()),

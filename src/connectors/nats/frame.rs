@@ -16,6 +16,8 @@ pub(super) struct Position {
     pub sequence: u64,
     /// When the server stored it.
     pub time: Timestamp,
+    /// The how-manieth delivery of its consumer this is; a number that is left out is one that did not arrive.
+    pub delivery: u64,
     /// Messages behind it that this consumer has not been given.
     pub behind: u64,
 }
@@ -31,9 +33,10 @@ pub(super) fn position(reply: &str) -> Option<Position> {
     };
     let mut tokens = rest.split('.').skip(skipped);
     let sequence = tokens.next()?.parse().ok()?;
-    let nanoseconds: i64 = tokens.nth(1)?.parse().ok()?;
+    let delivery = tokens.next()?.parse().ok()?;
+    let nanoseconds: i64 = tokens.next()?.parse().ok()?;
     let behind = tokens.next()?.parse().ok()?;
-    Some(Position { sequence, time: Timestamp(nanoseconds.div_euclid(1_000_000)), behind })
+    Some(Position { sequence, time: Timestamp(nanoseconds.div_euclid(1_000_000)), delivery, behind })
 }
 
 /// Gathers messages until a batch is full.
@@ -150,7 +153,7 @@ mod tests {
 
     #[test]
     fn both_forms_of_an_ack_subject_are_read() {
-        let expected = Some(Position { sequence: 100, time: Timestamp(1_790_230_470_084), behind: 42 });
+        let expected = Some(Position { sequence: 100, time: Timestamp(1_790_230_470_084), delivery: 7, behind: 42 });
         assert_eq!(position("$JS.ACK.events.durable.3.100.7.1790230470084404000.42"), expected);
         assert_eq!(position("$JS.ACK.hub.h4sh.events.durable.3.100.7.1790230470084404000.42.t0ken"), expected);
         assert_eq!(position("$JS.ACK.hub.h4sh.events.durable.3.100.7.1790230470084404000.42"), expected);

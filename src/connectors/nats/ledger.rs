@@ -34,6 +34,15 @@ struct Done {
     set: HashSet<u64>,
 }
 
+/// What is known of a stream that is read in order, each message once.
+#[derive(Clone, Copy, Debug)]
+struct Order {
+    /// Up to here everything is committed: in a checkpoint, or acknowledged.
+    committed: u64,
+    /// Up to here everything was read.
+    read: u64,
+}
+
 /// The messages between the server's first delivery and our acknowledgement. The consumer's `max_ack_pending` bounds them.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
@@ -50,6 +59,8 @@ pub(super) struct Ledger {
     /// The last messages that were acknowledged: an acknowledgement may be lost, or forgotten by a server that was killed.
     done: Done,
     sequence_max: u64,
+    /// Reading in order: where it stands.
+    order: Option<Order>,
     /// What the server had for us behind the last message.
     behind: u64,
 }
@@ -61,12 +72,11 @@ impl Ledger {
         self.behind = position.behind;
         let mark = Mark { sequence: position.sequence, reply, heard: now };
         if position.sequence <= self.sequence_max {
-            let waiting = self.waiting.iter_mut().map(|waiting| &mut waiting.mark);
-            if let Some(old) = waiting.chain(&mut self.read).find(|old| old.sequence == mark.sequence) {
+            if let Some(old) = self.find(mark.sequence) {
                 *old = mark;
                 return;
             }
-            if self.done.set.contains(&mark.sequence) {
+            if self.is_done(mark.sequence) {
                 self.acks.push(mark.reply);
                 return;
             }
@@ -74,6 +84,45 @@ impl Ledger {
         self.sequence_max = self.sequence_max.max(position.sequence);
         self.waiting_bytes += message.length;
         self.waiting.push_back(Waiting { message, position, mark });
+    }
+
+    /// The mark of a message that is here.
+    fn find(&mut self, sequence: u64) -> Option<&mut Mark> {
+        if self.order.is_some() {
+            // Both lists are in order, and one is behind the other.
+            return match self.read.binary_search_by_key(&sequence, |mark| mark.sequence) {
+                Ok(at) => self.read.get_mut(at),
+                Err(_) => {
+                    let at = self.waiting.binary_search_by_key(&sequence, |waiting| waiting.mark.sequence).ok()?;
+                    self.waiting.get_mut(at).map(|waiting| &mut waiting.mark)
+                }
+            };
+        }
+        let waiting = self.waiting.iter_mut().map(|waiting| &mut waiting.mark);
+        waiting.chain(&mut self.read).find(|old| old.sequence == sequence)
+    }
+
+    fn is_done(&self, sequence: u64) -> bool {
+        match self.order {
+            Some(order) => sequence <= order.committed,
+            None => self.done.set.contains(&sequence),
+        }
+    }
+
+    /// From now on the server gives each message once and in order, behind this one. What came up to it is dropped, and acknowledged.
+    pub fn begin_in_order(&mut self, behind: u64) {
+        self.order = Some(Order { committed: behind, read: behind });
+        self.sequence_max = behind;
+    }
+
+    /// The message up to which everything was read, where reading is in order.
+    pub fn read_up_to(&self) -> Option<u64> {
+        self.order.map(|order| order.read)
+    }
+
+    /// The last message that has arrived.
+    pub fn arrived_up_to(&self) -> u64 {
+        self.sequence_max
     }
 
     /// The next events, at most a batch of them.
@@ -85,6 +134,9 @@ impl Ledger {
             }
             self.waiting_bytes -= waiting.message.length;
             self.read_total += 1;
+            if let Some(order) = &mut self.order {
+                order.read = order.read.max(waiting.mark.sequence);
+            }
             self.read.push_back(waiting.mark);
         }
         framer.finish()
@@ -104,17 +156,27 @@ impl Ledger {
             self.barriers.pop_front();
             let count = usize::try_from(total - self.committed_total).unwrap_or(usize::MAX).min(self.read.len());
             for mark in self.read.drain(..count) {
-                self.done.add(mark.sequence);
+                match &mut self.order {
+                    Some(order) => order.committed = order.committed.max(mark.sequence),
+                    None => self.done.add(mark.sequence),
+                }
                 self.acks.push(mark.reply);
             }
             self.committed_total = total;
         }
     }
 
-    /// The stream is another one: its sequences say nothing about what was read.
-    pub fn forget_sequences(&mut self) {
-        self.sequence_max = 0;
+    /// The stream is another one, or has lost its end: only its sequences up to `last` still say something about what was read.
+    pub fn forget_sequences(&mut self, last: u64) {
+        self.sequence_max = self.sequence_max.min(last);
         self.done = Done::default();
+        if let Some(order) = &mut self.order {
+            order.committed = order.committed.min(last);
+            order.read = order.read.min(last);
+        }
+        // Nothing that comes is the same as these, and reading goes on as if they were not there.
+        let waiting = self.waiting.iter_mut().map(|waiting| &mut waiting.mark);
+        waiting.chain(&mut self.read).for_each(|mark| mark.sequence = mark.sequence.min(last));
     }
 
     /// The acknowledgements to send now.
@@ -176,7 +238,8 @@ impl Ledger {
     pub fn resume_at(&self) -> Option<u64> {
         let open =
             self.waiting.iter().map(|waiting| waiting.mark.sequence).chain(self.read.iter().map(|mark| mark.sequence));
-        open.min().or((self.sequence_max > 0).then_some(self.sequence_max + 1))
+        let first = open.filter(|sequence| *sequence > 0).min();
+        first.or((self.sequence_max > 0 || self.order.is_some()).then_some(self.sequence_max + 1))
     }
 }
 
@@ -209,7 +272,7 @@ mod tests {
             description: None,
             length: 2,
         };
-        let position = Position { sequence, time: Timestamp(0), behind: 0 };
+        let position = Position { sequence, time: Timestamp(0), delivery: 0, behind: 0 };
         ledger.arrive(message, format!("{sequence}.{delivery}").into(), position, now);
     }
 
@@ -265,6 +328,45 @@ mod tests {
         arrive(&mut ledger, 1, "3", now);
         assert!(ledger.is_empty(), "what was acknowledged does not come again");
         assert_eq!(texts(ledger.take_acks()), ["1.3"]);
+    }
+
+    #[test]
+    fn in_order_each_message_is_read_once_behind_the_checkpoint() {
+        let (mut ledger, now) = (Ledger::default(), Instant::now());
+        ledger.begin_in_order(3);
+        assert_eq!((ledger.read_up_to(), ledger.resume_at()), (Some(3), Some(4)));
+        (2..=6).for_each(|sequence| arrive(&mut ledger, sequence, "1", now));
+        assert_eq!(
+            texts(ledger.take_acks()),
+            ["2.1", "3.1"],
+            "the checkpoint has them: their acknowledgements were lost"
+        );
+        assert_eq!(read(&mut ledger, 2), [4, 5]);
+        ledger.barrier(1);
+        assert_eq!(ledger.read_up_to(), Some(5));
+        assert_eq!(ledger.resume_at(), Some(4), "nothing is committed yet");
+        (4..=7).for_each(|sequence| arrive(&mut ledger, sequence, "2", now));
+        assert_eq!(read(&mut ledger, 9), [6, 7]);
+        ledger.commit(1);
+        assert_eq!(texts(ledger.take_acks()), ["4.2", "5.2"]);
+        arrive(&mut ledger, 5, "3", now);
+        assert_eq!(texts(ledger.take_acks()), ["5.3"]);
+        assert_eq!((ledger.read_up_to(), ledger.resume_at()), (Some(7), Some(6)));
+    }
+
+    #[test]
+    fn a_new_stream_of_the_same_name_is_read_from_its_beginning() {
+        let (mut ledger, now) = (Ledger::default(), Instant::now());
+        ledger.begin_in_order(0);
+        (1..=4).for_each(|sequence| arrive(&mut ledger, sequence, "old", now));
+        assert_eq!(read(&mut ledger, 2), [1, 2]);
+        ledger.forget_sequences(0);
+        assert_eq!((ledger.read_up_to(), ledger.resume_at()), (Some(0), Some(1)));
+        (1..=2).for_each(|sequence| arrive(&mut ledger, sequence, "new", now));
+        assert_eq!(read(&mut ledger, 2), [3, 4]);
+        assert_eq!(ledger.read_up_to(), Some(0), "those were of the old stream");
+        assert_eq!(read(&mut ledger, 1), [1]);
+        assert_eq!(ledger.read_up_to(), Some(1));
     }
 
     #[test]

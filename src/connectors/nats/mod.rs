@@ -5,6 +5,7 @@ mod consumer;
 mod frame;
 mod ledger;
 mod plan;
+mod place;
 mod pull;
 mod sink;
 mod stream;

@@ -194,8 +194,23 @@ impl SourcePlan for NatsSourcePlan {
     fn replay(&self) -> Replay {
         match self.reads {
             Reads::Subject(_) => Replay::None,
-            Reads::Stream(_) => Replay::Ack,
+            Reads::Stream(_) => Replay::Position,
         }
+    }
+
+    fn needs_acks(&self) -> bool {
+        matches!(self.reads, Reads::Stream(_))
+    }
+
+    fn prepare(&self) -> BoxFuture<'static, Result<(), ConnectorError>> {
+        let (access, reads) = (self.access.clone(), self.reads.clone());
+        Box::pin(async move {
+            let (client, link) = access.connect().await?;
+            match reads {
+                Reads::Subject(_) => Ok(()),
+                Reads::Stream(wanted) => link.unless_refused(wanted.look(&client)).await,
+            }
+        })
     }
 
     fn outline(&self) -> String {

@@ -14,9 +14,10 @@ use crate::connectors::ConnectorError;
 use crate::limits::{NATS_PULL_BYTES_MAX, NATS_PULL_EVENTS_MAX};
 
 use super::connect::{Link, is_connected};
-use super::consumer::{Bound, Resume, Wanted, ack_wait};
+use super::consumer::{Bound, Wanted, ack_wait};
 use super::frame::position;
 use super::ledger::Ledger;
+use super::place::Begin;
 
 /// A request for messages ends by itself after this time.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
@@ -47,6 +48,8 @@ pub(super) struct State {
     pub unsettled_until: Option<Instant>,
     pub failed: Option<ConnectorError>,
     pub stopping: bool,
+    /// When the stream was made whose sequences the ledger counts.
+    pub stream_created: Option<DateTime>,
 }
 
 impl Shared {
@@ -74,6 +77,8 @@ pub(super) struct Puller {
     found: u64,
     ack_wait: Duration,
     stream_created: DateTime,
+    /// Reading in order: the delivery that must come next.
+    next_delivery: Option<u64>,
     /// After a failure: when to try again, and the pause after that.
     retry: Option<(Instant, Duration)>,
 }
@@ -94,12 +99,9 @@ impl Puller {
         wanted: Wanted,
         bound: Bound,
         shared: Arc<Shared>,
+        in_order: bool,
     ) -> Result<Puller, ConnectorError> {
-        let inbox_name = Subject::from(client.new_inbox());
-        let inbox = client
-            .subscribe(inbox_name.clone())
-            .await
-            .map_err(|error| ConnectorError::transient(format!("cannot subscribe to an inbox: {error}")))?;
+        let (inbox_name, inbox) = subscribe(&client).await?;
         let request_subject = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", wanted.stream, wanted.durable).into();
         let found = link.found();
         let mut puller = Puller {
@@ -116,7 +118,8 @@ impl Puller {
             heard: Instant::now(),
             found,
             ack_wait: REQUEST_TIME,
-            stream_created: bound.stream_created,
+            stream_created: bound.stream.created,
+            next_delivery: in_order.then_some(1),
             retry: None,
         };
         puller.accept(&bound);
@@ -238,6 +241,17 @@ impl Puller {
             self.link.note(format!("ignored a message on `{}` that is not of the stream", message.subject));
             return;
         };
+        if let Some(next) = &mut self.next_delivery {
+            if position.delivery != *next {
+                let missed = position.delivery.saturating_sub(*next);
+                self.lose(&format!(
+                    "{missed} messages of the consumer `{}` did not arrive (does another reader use it?)",
+                    self.wanted.durable
+                ));
+                return;
+            }
+            *next += 1;
+        }
         self.asked = self.asked.saturating_sub(1);
         state.ledger.arrive(message, reply, position, self.heard);
     }
@@ -291,16 +305,23 @@ impl Puller {
 
     /// Finds the consumer again. If it is gone it is made anew, to begin where this source stands.
     async fn mend(&mut self) -> Result<(), ConnectorError> {
-        let sequence = {
+        let next = {
             let mut state = self.shared.lock();
             state.bound = false;
             state.ledger.resume_at()
         };
-        let resume = Resume { stream_created: self.stream_created, sequence };
-        match self.wanted.bind(&self.client, Some(resume)).await {
+        let begin = match next {
+            Some(next) => Begin::Behind { created: self.stream_created, sequence: next.saturating_sub(1) },
+            None => Begin::Remembered,
+        };
+        let in_order = self.next_delivery.is_some();
+        match self.wanted.bind(&self.client, &begin, in_order).await {
             Ok(bound) => {
                 if bound.made {
-                    self.link.note(format!("the consumer `{}` was gone and is made anew", self.wanted.durable));
+                    // What the old consumer still sends is left where it is: the new one sends it too.
+                    (self.inbox_name, self.inbox) = subscribe(&self.client).await?;
+                    self.asked = 0;
+                    self.link.note(format!("the consumer `{}` is made anew", self.wanted.durable));
                 }
                 self.accept(&bound);
                 Ok(())
@@ -328,9 +349,17 @@ impl Puller {
         self.heard = Instant::now();
         let mut state = self.shared.lock();
         state.bound = true;
-        if std::mem::replace(&mut self.stream_created, bound.stream_created) != bound.stream_created {
+        if let Some(next) = &mut self.next_delivery {
+            *next = bound.info.delivered.consumer_sequence + 1;
+        }
+        state.stream_created = Some(bound.stream.created);
+        if std::mem::replace(&mut self.stream_created, bound.stream.created) != bound.stream.created {
             self.link.note(format!("the stream `{}` is a new one; it is read from its beginning", self.wanted.stream));
-            state.ledger.forget_sequences();
+            state.ledger.forget_sequences(0);
+        } else if bound.stream.last_sequence < state.ledger.arrived_up_to() {
+            let last = bound.stream.last_sequence;
+            self.link.note(format!("the stream `{}` has lost what it had behind {last}", self.wanted.stream));
+            state.ledger.forget_sequences(last);
         }
         state.ledger.set_behind(bound.info.num_pending);
         let elsewhere = bound.info.num_ack_pending > state.ledger.held();
@@ -361,4 +390,14 @@ impl Puller {
         let _ = self.client.flush().await;
         Ok(())
     }
+}
+
+/// An inbox of its own.
+async fn subscribe(client: &Client) -> Result<(Subject, Subscriber), ConnectorError> {
+    let name = Subject::from(client.new_inbox());
+    let inbox = client
+        .subscribe(name.clone())
+        .await
+        .map_err(|error| ConnectorError::transient(format!("cannot subscribe to an inbox: {error}")))?;
+    Ok((name, inbox))
 }

@@ -10,8 +10,9 @@ use tokio::task::JoinHandle;
 use crate::connectors::{ConnectorError, Position, Pull, Source, SourceOpen};
 
 use super::connect::{Access, Link, is_connected};
-use super::consumer::Wanted;
+use super::consumer::{Bound, Wanted};
 use super::frame::Framer;
+use super::place::{Begin, Standing, gap};
 use super::pull::{Puller, Shared};
 
 /// How long an orderly end may take.
@@ -24,13 +25,16 @@ pub(super) struct StreamSource {
     shared: Arc<Shared>,
     task: JoinHandle<()>,
     open: SourceOpen,
+    stream: String,
 }
 
 impl StreamSource {
     /// Connects, finds or makes the consumer, and begins to read.
     pub async fn open(access: Access, wanted: Wanted, open: SourceOpen) -> Result<StreamSource, ConnectorError> {
         let (client, link) = access.connect().await?;
-        let bound = link.unless_refused(wanted.bind(&client, None)).await?;
+        let in_order = open.has_checkpoints;
+        let begin = begin(&wanted, &open, &link)?;
+        let bound = link.unless_refused(wanted.bind(&client, &begin, in_order)).await?;
         let (server, own) = (bound.info.config.max_ack_pending, wanted.max_pending);
         if !bound.made && server > 0 && server < own {
             link.note(format!(
@@ -41,9 +45,49 @@ impl StreamSource {
             ));
         }
         let shared = Arc::new(Shared::default());
-        let puller = Puller::new(client.clone(), link.clone(), wanted, bound, shared.clone()).await?;
+        if in_order {
+            shared.lock().ledger.begin_in_order(behind(&wanted.stream, &begin, &bound, &link));
+        }
+        let stream = wanted.stream.clone();
+        let puller = Puller::new(client.clone(), link.clone(), wanted, bound, shared.clone(), in_order).await?;
         let task = tokio::spawn(puller.run());
-        Ok(StreamSource { client, link, shared, task, open })
+        Ok(StreamSource { client, link, shared, task, open, stream })
+    }
+}
+
+/// Where the run wants to begin.
+fn begin(wanted: &Wanted, open: &SourceOpen, link: &Link) -> Result<Begin, ConnectorError> {
+    let position = match &open.resume {
+        Some(position) if !position.is_null() => position,
+        _ if open.fresh => return Ok(Begin::Start),
+        _ => return Ok(Begin::Remembered),
+    };
+    let Some(standing) = Standing::parse(position) else {
+        return Err(ConnectorError::fatal(format!(
+            "the checkpoint has no position in a stream, but {position}; `--fresh` begins where `start` says"
+        )));
+    };
+    if standing.stream != wanted.stream {
+        link.note(format!("the checkpoint is of the stream `{}`: `{}` is read anew", standing.stream, wanted.stream));
+        return Ok(Begin::Remembered);
+    }
+    Ok(Begin::Behind { created: standing.created, sequence: standing.sequence })
+}
+
+/// The message behind which a consumer that was just found or made gives all, and only, what is to be read.
+fn behind(stream: &str, begin: &Begin, bound: &Bound, link: &Link) -> u64 {
+    match begin {
+        Begin::Behind { created, sequence } if *created == bound.stream.created => {
+            if let Some(note) = gap(stream, *sequence, bound.stream.first_sequence, bound.stream.last_sequence) {
+                link.note(note);
+            }
+            (*sequence).min(bound.stream.last_sequence)
+        }
+        Begin::Behind { .. } => {
+            link.note(format!("the stream `{stream}` is not the one of the checkpoint: it is read from its beginning"));
+            bound.info.delivered.stream_sequence
+        }
+        Begin::Remembered | Begin::Start => bound.info.delivered.stream_sequence,
     }
 }
 
@@ -77,8 +121,12 @@ impl Source for StreamSource {
     }
 
     fn barrier(&mut self, id: u64) -> Position {
-        self.shared.lock().ledger.barrier(id);
-        Position::Null
+        let mut state = self.shared.lock();
+        state.ledger.barrier(id);
+        match (state.ledger.read_up_to(), state.stream_created) {
+            (Some(sequence), Some(created)) => Standing { stream: self.stream.clone(), created, sequence }.position(),
+            _ => Position::Null,
+        }
     }
 
     fn commit(&mut self, id: u64) -> BoxFuture<'_, Result<(), ConnectorError>> {
