@@ -117,11 +117,13 @@ impl Plan {
                 (Replay::None, true) => "what was read is gone: it cannot be given again",
                 (_, true) if self.is_bounded() => "a new run reads all of it again and replaces its outputs",
                 (_, true) => "a new run reads all of it again",
-                (Replay::Ack, false) if state => {
+                (Replay::Position | Replay::Ack, false) if source.plan.needs_acks() && state => {
                     "what no sink had yet is delivered again; open windows and other state begin anew"
                 }
-                (Replay::Ack, false) => "what no sink had yet is delivered again: at least once",
-                (Replay::Position, false) => "a new run begins where `start` says",
+                (Replay::Position | Replay::Ack, false) if source.plan.needs_acks() => {
+                    "what no sink had yet is delivered again: at least once"
+                }
+                (Replay::Position | Replay::Ack, false) => "a new run begins where `start` says",
                 (Replay::None, false) => "what was in flight is lost: it cannot be given again",
             };
             let _ = writeln!(out, "  {}: {holds}", node.id);
