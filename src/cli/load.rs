@@ -37,6 +37,14 @@ pub(super) fn load_in_place_of(other: &Path, path: &Path, settings: &SettingsArg
     Loaded { plan, diagnostics }
 }
 
+/// The name of a topology whose file can be read, whatever else is wrong with it.
+pub(super) fn name(path: &Path) -> Result<String, Diagnostics> {
+    let mut diagnostics = Diagnostics::new();
+    let env = |name: &str| std::env::var(name).ok();
+    let spec = spec::read_file(path, &plan::CATALOG, Settings { set: &[], env: &env }, &mut diagnostics);
+    spec.map(|spec| spec.name).ok_or(diagnostics)
+}
+
 /// Prints problems to stderr, in colour on a terminal.
 pub(super) fn report(diagnostics: &Diagnostics) {
     let style = if std::io::stderr().is_terminal() { Style::Coloured } else { Style::Plain };

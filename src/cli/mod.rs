@@ -7,6 +7,7 @@ mod load;
 mod new;
 mod run;
 mod show;
+mod state;
 mod status;
 mod summary;
 
@@ -72,6 +73,8 @@ enum Command {
     Graph(show::GraphArgs),
     /// Show what a reload would change: the fate of every node and of its state, without running anything.
     Diff(diff::DiffArgs),
+    /// Look at the checkpoint that a topology goes on from, or remove it.
+    State(state::StateArgs),
     /// Print the JSON Schema of the language, for editors.
     Schema,
     /// Write the reference of the language, of its functions and of its errors.
@@ -135,6 +138,7 @@ pub fn main() -> ExitCode {
         Some(Command::Explain(args)) => show::explain(&args),
         Some(Command::Graph(args)) => show::graph(&args),
         Some(Command::Diff(args)) => diff::diff(&args),
+        Some(Command::State(args)) => state::state(&args),
         Some(Command::Schema) => print(&docs::schema()),
         Some(Command::Docs(args)) => docs::docs(&args),
         Some(Command::New(args)) => new::new(&args),

@@ -61,6 +61,55 @@ pub fn cells(key: &[u8], floats: u32, builder: &mut BatchBuilder, out: &mut Vec<
     }
 }
 
+/// Appends the values of a key as a JSON array: for people, who may have stored it somewhere else. False, and nothing is appended, where it is no key.
+pub fn write_json(key: &[u8], out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    let mut rest = key;
+    out.push(b'[');
+    while !rest.is_empty() {
+        if out.len() > start + 1 {
+            out.push(b',');
+        }
+        let Some(after) = write_json_value(rest, out) else {
+            out.truncate(start);
+            return false;
+        };
+        rest = after;
+    }
+    out.push(b']');
+    true
+}
+
+/// Appends the first value, and gives what comes after it.
+fn write_json_value<'a>(key: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
+    let (&tag, after) = key.split_first()?;
+    match tag {
+        0 => out.extend_from_slice(b"null"),
+        1 | 2 => out.extend_from_slice(if tag == 2 { b"true" } else { b"false" }),
+        3 | 4 => {
+            let (bytes, after) = after.split_first_chunk()?;
+            if tag == 3 {
+                json::write_i64(out, i64::from_be_bytes(*bytes));
+            } else if !json::write_f64(out, f64::from_bits(u64::from_be_bytes(*bytes))) {
+                out.extend_from_slice(b"null");
+            }
+            return Some(after);
+        }
+        5..=7 => {
+            let (len, after) = after.split_first_chunk()?;
+            let (bytes, after) = after.split_at_checked(u32::from_be_bytes(*len) as usize)?;
+            std::str::from_utf8(bytes).ok()?;
+            match tag {
+                6 => json::write_string(out, bytes),
+                _ => out.extend_from_slice(bytes),
+            }
+            return Some(after);
+        }
+        _ => return None,
+    }
+    Some(after)
+}
+
 /// Whether `append` wrote a value that was a float as the int that it is equal to.
 pub fn is_whole_float(cell: Cell, appended: &[u8]) -> bool {
     matches!(cell, Cell::Float(_) | Cell::Number(_)) && appended.first() == Some(&3)
@@ -272,6 +321,9 @@ mod tests {
         let mut got = Vec::new();
         cells(&key, floats, &mut builder, &mut got);
         assert_eq!(got, written);
+        let mut text = Vec::new();
+        assert!(write_json(&key, &mut text) && !write_json(&key[..key.len() - 1], &mut text));
+        assert_eq!(String::from_utf8_lossy(&text), r#"[null,true,7,7,0.5,"ab",-1]"#);
     }
 
     #[test]

@@ -33,12 +33,10 @@ use lock::Lock;
 use manifest::{Manifest, Tally};
 use segment::Writer;
 
-/// The folder of a topology's state: beside its file, by its name.
-pub fn folder(file: &Path, topology: &str) -> PathBuf {
-    // A name may have what a path gives another meaning.
-    let name: String = topology.chars().map(|c| if matches!(c, '/' | '\\' | '\0') { '_' } else { c }).collect();
-    let name = if name.is_empty() || name.starts_with('.') { format!("_{name}") } else { name };
-    file.parent().unwrap_or(Path::new("")).join(".runner").join(name)
+/// The folder of a topology's state, by the topology's name: in the folder that was named for states, else beside its file.
+pub fn folder(file: &Path, topology: &str, states: Option<&Path>) -> PathBuf {
+    let beside = || file.parent().unwrap_or(Path::new("")).join(".runner");
+    states.map_or_else(beside, Path::to_path_buf).join(topology)
 }
 
 /// An open folder, locked as long as it lives.

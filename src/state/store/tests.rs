@@ -305,13 +305,9 @@ fn a_node_may_be_forgotten() {
 }
 
 #[test]
-fn the_folder_lies_beside_the_file() {
-    for (file, name, folder) in [
-        ("a/fraud.yaml", "fraud", "a/.runner/fraud"),
-        ("fraud.yaml", "fraud", ".runner/fraud"),
-        ("fraud.yaml", "../x", ".runner/_.._x"),
-        ("fraud.yaml", "..", ".runner/_.."),
-    ] {
-        assert_eq!(super::folder(Path::new(file), name), Path::new(folder));
-    }
+fn the_folder_lies_beside_the_file_or_where_states_are() {
+    let folder = |file: &str, states: Option<&str>| super::folder(Path::new(file), "fraud", states.map(Path::new));
+    assert_eq!(folder("a/f.yaml", None), Path::new("a/.runner/fraud"));
+    assert_eq!(folder("f.yaml", None), Path::new(".runner/fraud"));
+    assert_eq!(folder("a/f.yaml", Some("/var/states")), Path::new("/var/states/fraud"));
 }
