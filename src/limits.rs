@@ -119,6 +119,8 @@ pub const FILE_BUFFER_BYTES_MAX: usize = 1 << 20;
 pub const FILE_BUFFERS_BYTES_MAX: usize = 8 << 20;
 /// Different files that one sink may write in a run: it remembers each, so that none is replaced twice.
 pub const SINK_FILES_MAX: usize = 1 << 20;
+/// Closed files of a sink whose content may not be on the disk yet; of further ones each waits for the disk.
+pub const UNSYNCED_FILES_MAX: usize = 256;
 /// Files that a sink names in its summary.
 pub const WRITTEN_FILES_MAX: usize = 1000;
 /// Bytes of a value that stands in the name of a file.

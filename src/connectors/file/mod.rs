@@ -5,6 +5,7 @@ mod claims;
 mod compression;
 mod follow;
 mod input;
+mod ledger;
 mod output;
 mod position;
 mod rotate;

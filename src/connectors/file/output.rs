@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -28,6 +29,9 @@ pub struct Output {
     sent: usize,
     /// When the first line was taken.
     since: Option<Instant>,
+    inode: u64,
+    /// Whether it was made or written since `take_changed`.
+    is_changed: bool,
 }
 
 impl Output {
@@ -47,7 +51,9 @@ impl Output {
             OpenOptions::new().read(!replace).write(true).create(true).truncate(replace).open(path)
         }
         .map_err(|why| failed("open", path, &why))?;
-        let mut output = Output { is_stream, ..Output::new(file, path, compression) };
+        let inode = file.metadata().map_or(0, |found| found.ino());
+        let is_changed = !is_stream && (replace || found.is_none());
+        let mut output = Output { is_stream, inode, is_changed, ..Output::new(file, path, compression) };
         if !is_stream && !replace {
             output.seek_end().map_err(|why| failed("read", path, &why))?;
         }
@@ -70,6 +76,8 @@ impl Output {
             block: Vec::new(),
             sent: 0,
             since: None,
+            inode: 0,
+            is_changed: false,
         }
     }
 
@@ -95,6 +103,31 @@ impl Output {
     /// Bytes written so far; for a file that was added to, its length.
     pub fn written(&self) -> u64 {
         self.len
+    }
+
+    /// The file's number; 0 of a pipe without a name.
+    pub fn inode(&self) -> u64 {
+        self.inode
+    }
+
+    /// Whether it has no length that it could be cut back to.
+    pub fn is_stream(&self) -> bool {
+        self.is_stream
+    }
+
+    /// Whether the file was made or written since the last call.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.is_changed) && !self.is_stream
+    }
+
+    /// Another handle of the file, to wait for the disk with.
+    pub fn handle(&self) -> Result<File, ConnectorError> {
+        self.file.try_clone().map_err(|why| failed("write to the disk", &self.path, &why))
+    }
+
+    /// The file alone; what is held in memory is gone.
+    pub fn into_file(self) -> File {
+        self.file
     }
 
     /// The file's length when everything taken is written (of what is not yet compressed, its own length).
@@ -158,6 +191,7 @@ impl Output {
 
     fn write_block(&mut self) -> io::Result<()> {
         while let Some(rest) = self.block.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            self.is_changed = true;
             let why = match self.file.write(rest) {
                 Ok(0) => io::ErrorKind::WriteZero.into(),
                 Ok(n) => {

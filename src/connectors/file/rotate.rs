@@ -71,9 +71,10 @@ pub fn last_number(path: &Path) -> Option<u32> {
     numbers(path).into_iter().max()
 }
 
-/// Removes the files of an earlier run, or its last ones would be taken for this one's.
-pub fn remove_all(path: &Path) -> Result<(), ConnectorError> {
-    for number in numbers(path) {
+/// Removes the files behind this one: with 0 all of an earlier run, or its last ones would be taken for this one's; else those that
+/// came after a checkpoint.
+pub fn remove_after(path: &Path, last: u32) -> Result<(), ConnectorError> {
+    for number in numbers(path).into_iter().filter(|number| *number > last) {
         let path = numbered(path, number);
         std::fs::remove_file(&path).map_err(|why| failed("replace", &path, &why))?;
     }
@@ -101,7 +102,7 @@ mod tests {
         }
         let path = folder.path().join("a.jsonl");
         assert_eq!(last_number(&path), Some(12));
-        remove_all(&path).unwrap();
+        remove_after(&path, 0).unwrap();
         assert_eq!(last_number(&path), None);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);
     }

@@ -1,6 +1,6 @@
 //! Writes lines to files: one, or one for each value of the path's expressions, in a bounded number of open ones.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,10 +10,11 @@ use indexmap::IndexMap;
 
 use super::claims::Claimant;
 use super::compression::Choice;
+use super::ledger::{Kept, Ledger, hash};
 use super::output::{Output, is_device, make_folder};
 use super::rotate::{self, Rotate};
 use crate::connectors::blocking::blocking;
-use crate::connectors::{ConnectorError, Encoded, ErrorKind, Sink, Written};
+use crate::connectors::{ConnectorError, Encoded, ErrorKind, Position, Sink, SinkState, Written};
 use crate::event::codes::BAD_PATH;
 use crate::limits::{FILE_BUFFER_BYTES_MAX, FILE_BUFFERS_BYTES_MAX, SINK_FILES_MAX, WRITTEN_FILES_MAX};
 
@@ -39,8 +40,10 @@ pub struct FileSink {
     settings: Settings,
     /// The open files, by what `Encoded::targets` calls them.
     open: IndexMap<Arc<str>, Target>,
-    /// Hashes of all targets of this run: the first opening replaces, later ones add.
-    seen: HashSet<u64>,
+    /// All targets: the first opening replaces, later ones add.
+    ledger: Ledger,
+    /// Whether checkpoints are written, for which files have to be on the disk.
+    has_checkpoints: bool,
     written: IndexMap<PathBuf, u64>,
     /// Counts the uses of targets, so that the one longest unused can be told.
     uses: u64,
@@ -49,17 +52,30 @@ pub struct FileSink {
 /// What one target's lines go to.
 struct Target {
     output: Output,
-    /// Of rotated files, which one it is.
+    /// Of rotated files, which one it is; else 0.
     number: u32,
     used: u64,
+    /// The ledger's number of when it was last written.
+    epoch: u64,
 }
 
 impl FileSink {
-    /// Opens the file, if its path reads no event.
-    pub fn open(settings: Settings) -> Result<FileSink, ConnectorError> {
+    /// Opens the file, if its path reads no event. `resume`: goes on behind what a checkpoint has; `None`: afresh.
+    pub fn open(
+        settings: Settings,
+        resume: Option<&Position>,
+        has_checkpoints: bool,
+    ) -> Result<FileSink, ConnectorError> {
         let path = settings.path.clone();
-        let mut sink =
-            FileSink { settings, open: IndexMap::new(), seen: HashSet::new(), written: IndexMap::new(), uses: 0 };
+        let (ledger, names) = match resume.filter(|state| !state.is_null()) {
+            Some(state) => Ledger::of(state)?,
+            None => (Ledger::new(), Vec::new()),
+        };
+        let (open, written) = (IndexMap::new(), IndexMap::new());
+        let mut sink = FileSink { settings, open, ledger, has_checkpoints, written, uses: 0 };
+        for name in names {
+            sink.ledger.cut(hash(&name), &sink.settings.folder.join(&name))?;
+        }
         if let Some(path) = path {
             // There is no event yet that could be at fault.
             sink.target(&path).map_err(|why| match why.kind {
@@ -80,36 +96,37 @@ impl FileSink {
         if self.open.len() >= self.settings.open_max {
             self.close_longest_unused()?;
         }
-        let hash = rapidhash::v3::rapidhash_v3(name.as_bytes());
-        let is_new = !self.seen.contains(&hash);
-        if is_new && self.seen.len() >= SINK_FILES_MAX {
+        let is_new = self.ledger.get(hash(name)).is_none();
+        if is_new && self.ledger.len() >= SINK_FILES_MAX {
             return Err(ConnectorError::fatal(format!(
                 "the sink has written {SINK_FILES_MAX} different files and would make another one, `{name}`; write fewer, with a \
                  path whose expressions have fewer values"
             )));
         }
-        let (output, number) = blocking(|| self.open_output(name, is_new))?;
-        self.seen.insert(hash);
-        let (index, _) = self.open.insert_full(name.clone(), Target { output, number, used: self.uses });
-        Ok(index)
+        let target = blocking(|| self.open_target(name))?;
+        self.enter(name, &target);
+        Ok(self.open.insert_full(name.clone(), target).0)
     }
 
-    fn open_output(&self, name: &str, is_new: bool) -> Result<(Output, u32), ConnectorError> {
-        let path = self.settings.folder.join(name);
-        let replace = self.settings.replace && is_new;
-        if is_new {
-            self.claim(&path)?;
-        }
-        if self.settings.rotate.is_none() {
-            return Ok((self.open_path(&path, replace)?, 0));
-        }
-        let number = if replace {
-            rotate::remove_all(&path)?;
-            1
-        } else {
-            rotate::last_number(&path).unwrap_or(1)
+    fn open_target(&mut self, name: &str) -> Result<Target, ConnectorError> {
+        let target = self.settings.folder.join(name);
+        self.ledger.cut(hash(name), &target)?;
+        // Files of another way of rotation are none that could be gone on with.
+        let is_rotated = self.settings.rotate.is_some();
+        let kept = self.ledger.get(hash(name)).filter(|kept| (kept.number > 0) == is_rotated);
+        self.claim(&target)?;
+        let replace = self.settings.replace && kept.is_none();
+        let number = match kept {
+            Some(kept) => kept.number,
+            None if !is_rotated => 0,
+            None if replace => {
+                rotate::remove_after(&target, 0)?;
+                1
+            }
+            None => rotate::last_number(&target).unwrap_or(1),
         };
-        Ok((self.open_path(&rotate::numbered(&path, number), replace)?, number))
+        let path = Kept::new(0, 0, number).path(&target);
+        Ok(Target { output: self.open_path(&path, replace)?, number, used: self.uses, epoch: 0 })
     }
 
     /// Makes sure that no other sink writes the file.
@@ -130,15 +147,38 @@ impl FileSink {
         Err(ConnectorError::event(BAD_PATH.id, message))
     }
 
-    fn open_path(&self, path: &Path, replace: bool) -> Result<Output, ConnectorError> {
-        Output::open(path, self.settings.compression.of(path), replace)
+    fn open_path(&mut self, path: &Path, replace: bool) -> Result<Output, ConnectorError> {
+        let above = if self.has_checkpoints && !path.exists() { folders_to_sync(path) } else { Vec::new() };
+        let output = Output::open(path, self.settings.compression.of(path), replace)?;
+        self.ledger.leave_folders(above)?;
+        Ok(output)
+    }
+
+    /// Notes how far a target was written.
+    fn enter(&mut self, name: &str, target: &Target) {
+        let output = &target.output;
+        let (bytes, inode) = if output.is_stream() { (0, 0) } else { (output.written(), output.inode()) };
+        self.ledger.put(hash(name), Kept::new(bytes, inode, target.number));
+    }
+
+    /// Takes leave of a file that will not be written for now.
+    fn leave(&mut self, mut target: Target) -> Result<(), ConnectorError> {
+        let is_changed = target.output.take_changed() || self.ledger.is_unsynced(target.epoch);
+        if self.has_checkpoints && is_changed && !target.output.is_stream() {
+            let path = target.output.path().to_path_buf();
+            self.ledger.leave(target.output.into_file(), &path)?;
+        }
+        Ok(())
     }
 
     fn close_longest_unused(&mut self) -> Result<(), ConnectorError> {
         let longest = self.open.values().enumerate().min_by_key(|(_, target)| target.used).map(|(index, _)| index);
         if let Some(index) = longest {
             self.write_out(index)?;
-            self.open.swap_remove_index(index);
+            if let Some((name, target)) = self.open.swap_remove_index(index) {
+                self.enter(&name, &target);
+                self.leave(target)?;
+            }
         }
         Ok(())
     }
@@ -191,10 +231,10 @@ impl FileSink {
         let number = target.number + 1;
         let path = rotate::numbered(&self.settings.folder.join(&**name), number);
         let output = blocking(|| self.open_path(&path, true))?;
-        if let Some((_, target)) = self.open.get_index_mut(index) {
-            *target = Target { output, number, used: target.used };
-        }
-        Ok(())
+        let Some((_, target)) = self.open.get_index_mut(index) else { return Ok(()) };
+        let next = Target { output, number, used: target.used, epoch: 0 };
+        let full = std::mem::replace(target, next);
+        self.leave(full)
     }
 
     /// Writes out the fullest files until all of them hold less than is allowed.
@@ -227,6 +267,28 @@ impl FileSink {
         Ok(())
     }
 
+    /// The state behind all that was taken.
+    fn state(&mut self, id: u64) -> Result<SinkState, ConnectorError> {
+        self.each(Output::write_out)?;
+        let mut sync = Vec::new();
+        let mut open = BTreeMap::new();
+        for (name, target) in self.open.iter_mut().filter(|(_, target)| !target.output.is_stream()) {
+            let output = &mut target.output;
+            if output.take_changed() {
+                target.epoch = self.ledger.epoch();
+                self.ledger.put(hash(name), Kept::new(output.written(), output.inode(), target.number));
+            }
+            // What a checkpoint that was never published has waited for is waited for again.
+            if self.ledger.is_unsynced(target.epoch) {
+                sync.push(output.handle()?);
+            }
+            open.insert(hash(name), &**name);
+        }
+        let (state, closed) = self.ledger.checkpoint(id, &open)?;
+        sync.extend(closed);
+        Ok(SinkState { state, pending: Vec::new(), sync })
+    }
+
     /// Does this with all files, and tells the first error after all had their turn.
     fn each(&mut self, work: fn(&mut Output) -> Result<(), ConnectorError>) -> Result<(), ConnectorError> {
         let mut result = Ok(());
@@ -249,6 +311,19 @@ impl Sink for FileSink {
         Box::pin(async move { self.each(Output::write_out) })
     }
 
+    fn checkpoint(&mut self, id: u64) -> BoxFuture<'_, Result<SinkState, ConnectorError>> {
+        Box::pin(async move { self.state(id) })
+    }
+
+    fn commit(&mut self, id: u64) -> BoxFuture<'_, Result<(), ConnectorError>> {
+        self.ledger.commit(id);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn wants_checkpoint(&self) -> bool {
+        self.has_checkpoints && self.ledger.is_full()
+    }
+
     fn close(&mut self) -> BoxFuture<'_, Result<(), ConnectorError>> {
         Box::pin(async move { self.each(Output::finish) })
     }
@@ -266,153 +341,27 @@ fn remember(written: &mut IndexMap<PathBuf, u64>, output: &Output) {
     }
 }
 
+/// The folders in which a new file's name, and those of folders that are made for it, will stand.
+fn folders_to_sync(path: &Path) -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    for folder in path.ancestors().skip(1) {
+        folders.push(folder.to_path_buf());
+        if folder.as_os_str().is_empty() || folder.exists() {
+            break;
+        }
+    }
+    folders
+}
+
 /// The first event from `from` on that has another target.
 fn end_of_run(targets: &[Arc<str>], from: usize) -> usize {
     targets.iter().skip(from).position(|target| *target != targets[from]).map_or(targets.len(), |n| from + n)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
+#[path = "sink_tests.rs"]
+mod tests;
 
-    use super::super::compression::Compression;
-    use super::*;
-
-    fn settings(folder: &Path) -> Settings {
-        Settings {
-            folder: folder.to_path_buf(),
-            path: None,
-            replace: true,
-            compression: Choice::Auto,
-            rotate: None,
-            claims: std::sync::Arc::new(super::super::claims::Claims::default()).claimant(),
-            open_max: 2,
-        }
-    }
-
-    fn encoded(lines: &[(&str, &str)]) -> Encoded {
-        let mut events = Encoded::default();
-        for (target, line) in lines {
-            events.bytes.extend_from_slice(line.as_bytes());
-            events.bytes.push(b'\n');
-            events.ends.push(events.bytes.len() as u32);
-            if !target.is_empty() {
-                events.targets.push(Arc::from(*target));
-            }
-        }
-        events
-    }
-
-    async fn write(settings: Settings, events: &Encoded) -> Result<Vec<Written>, ConnectorError> {
-        let mut sink = FileSink::open(settings)?;
-        let mut done = 0;
-        sink.write(events, &mut done).await?;
-        assert_eq!(done, events.len());
-        sink.close().await?;
-        Ok(sink.written())
-    }
-
-    fn read(folder: &Path, name: &str) -> String {
-        std::fs::read_to_string(folder.join(name)).unwrap_or_else(|why| format!("{name}: {why}"))
-    }
-
-    #[tokio::test]
-    async fn more_targets_than_may_be_open_and_each_replaced_once() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("b.csv"), "old\n").unwrap();
-        let mut events = encoded(&[
-            ("a.csv", "1"),
-            ("b.csv", "2"),
-            ("d/c.csv", "3"),
-            ("a.csv", "4"),
-            ("a.csv", "5"),
-            ("b.csv", "6"),
-        ]);
-        events.head = b"n\n".to_vec();
-        let written = write(settings(folder.path()), &events).await.unwrap();
-        assert_eq!(read(folder.path(), "a.csv"), "n\n1\n4\n5\n");
-        assert_eq!(read(folder.path(), "b.csv"), "n\n2\n6\n");
-        assert_eq!(read(folder.path(), "d/c.csv"), "n\n3\n");
-        assert_eq!(written.iter().map(|file| file.bytes).collect::<Vec<_>>(), [8, 6, 4]);
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn rotation_by_size_never_cuts_a_line() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("a-000009.jsonl"), "old\n").unwrap();
-        let settings = Settings {
-            path: Some("a.jsonl".into()),
-            rotate: Some(Rotate { size: Some(10), every: None }),
-            ..settings(folder.path())
-        };
-        let events = encoded(&[("", "1234"), ("", "1234"), ("", "1"), ("", "longer than all of it"), ("", "2")]);
-        let written = write(settings.clone(), &events).await.unwrap();
-        assert_eq!(read(folder.path(), "a-000001.jsonl"), "1234\n1234\n");
-        assert_eq!(read(folder.path(), "a-000002.jsonl"), "1\n");
-        assert_eq!(read(folder.path(), "a-000003.jsonl"), "longer than all of it\n");
-        assert_eq!(read(folder.path(), "a-000004.jsonl"), "2\n");
-        assert_eq!(written.len(), 4);
-        assert!(!folder.path().join("a-000009.jsonl").exists());
-        write(Settings { replace: false, ..settings }, &encoded(&[("", "3")])).await.unwrap();
-        assert_eq!(read(folder.path(), "a-000004.jsonl"), "2\n3\n");
-    }
-
-    #[tokio::test]
-    async fn rotation_by_time_and_compression() {
-        let folder = tempfile::tempdir().unwrap();
-        let every = Some(Duration::ZERO);
-        let settings = Settings {
-            path: Some("a.jsonl.gz".into()),
-            rotate: Some(Rotate { size: None, every }),
-            ..settings(folder.path())
-        };
-        write(settings.clone(), &encoded(&[("", "1"), ("", "2")])).await.unwrap();
-        let unpacked = |name: &str| {
-            let packed = std::fs::File::open(folder.path().join(name)).unwrap();
-            std::io::read_to_string(Compression::Gzip.reader(packed).unwrap())
-        };
-        assert_eq!(unpacked("a-000002.jsonl.gz").unwrap(), "2\n");
-        let empty = Settings { path: Some("b.jsonl.gz".into()), rotate: None, ..settings };
-        write(empty, &Encoded::default()).await.unwrap();
-        assert_eq!(unpacked("b.jsonl.gz").unwrap(), "");
-        assert!(
-            std::fs::metadata(folder.path().join("b.jsonl.gz")).unwrap().len() > 0,
-            "nothing at all is no gzip data"
-        );
-    }
-
-    #[tokio::test]
-    async fn an_empty_result_is_an_empty_file_and_a_full_disk_keeps_its_events() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("a.jsonl"), "old\n").unwrap();
-        let one = Settings { path: Some("a.jsonl".into()), ..settings(folder.path()) };
-        write(one.clone(), &Encoded::default()).await.unwrap();
-        assert_eq!(read(folder.path(), "a.jsonl"), "");
-
-        let mut sink = FileSink::open(Settings { path: Some("/dev/full".into()), ..one }).unwrap();
-        let mut done = 0;
-        sink.write(&encoded(&[("", "1")]), &mut done).await.unwrap();
-        assert!(sink.flush().await.unwrap_err().is_transient());
-        assert!(sink.flush().await.unwrap_err().is_transient(), "the event is still there");
-    }
-
-    #[tokio::test]
-    async fn an_impossible_name_is_that_events_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut sink = FileSink::open(settings(folder.path())).unwrap();
-        let long = "x".repeat(300);
-        let events = encoded(&[("a", "1"), (&long, "2"), ("a/b", "2"), ("a", "3")]);
-        let mut done = 0;
-        let why = sink.write(&events, &mut done).await.unwrap_err();
-        assert_eq!((why.kind, done), (ErrorKind::Event(crate::event::codes::BAD_PATH.id), 1));
-        done += 1;
-        let why = sink.write(&events, &mut done).await.unwrap_err();
-        assert!(matches!(why.kind, ErrorKind::Event(_)) && why.message.contains("one of its folders"), "{why}");
-        done += 1;
-        sink.write(&events, &mut done).await.unwrap();
-        sink.close().await.unwrap();
-        assert_eq!(read(folder.path(), "a"), "1\n3\n");
-        let fixed = Settings { path: Some("a/b".into()), ..settings(folder.path()) };
-        assert_eq!(FileSink::open(fixed).err().unwrap().kind, ErrorKind::Fatal);
-    }
-}
+#[cfg(test)]
+#[path = "crash_tests.rs"]
+mod crash_tests;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use futures_util::future::BoxFuture;
 
 use super::compression::Choice;
-use super::output::reason;
+use super::output::{is_device, reason};
 use super::rotate::Rotate;
 use super::sink::{FileSink, Settings};
 use crate::connectors::blocking::blocking;
@@ -104,9 +104,11 @@ impl FileSinkPlan {
 }
 
 impl SinkPlan for FileSinkPlan {
-    /// Of a bounded input: the run that follows replaces the file.
+    /// What goes beyond a checkpoint is cut off again; from a pipe nothing can be taken back.
     fn is_exactly_once(&self) -> bool {
-        true
+        !self.path().is_some_and(|path| {
+            is_device(&path) || std::fs::metadata(&path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+        })
     }
 
     fn is_terminal(&self) -> bool {
@@ -144,9 +146,23 @@ impl SinkPlan for FileSinkPlan {
         words.join(" ")
     }
 
-    fn open(&self, _open: SinkOpen) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>> {
+    fn prepare(&self) -> BoxFuture<'static, Result<(), ConnectorError>> {
+        let path = self.path();
+        Box::pin(async move {
+            match path.and_then(|path| blocking(|| obstacle(&path))) {
+                Some((why, help)) => Err(ConnectorError::fatal(format!("{why}; {help}"))),
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn open(&self, open: SinkOpen) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>> {
         let settings = self.settings.clone();
-        Box::pin(async move { Ok(Box::new(blocking(|| FileSink::open(settings))?) as Box<dyn Sink>) })
+        Box::pin(async move {
+            let state = open.resume.map(|resume| resume.state);
+            let sink = blocking(|| FileSink::open(settings, state.as_ref(), open.has_checkpoints))?;
+            Ok(Box::new(sink) as Box<dyn Sink>)
+        })
     }
 }
 

@@ -1,0 +1,233 @@
+//! Sinks that go on behind a checkpoint: whatever a run wrote after it, and however it ended, is as if it had never been.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::super::compression::Compression;
+use super::super::rotate::Rotate;
+use super::tests::{encoded, settings};
+use super::*;
+
+fn start(settings: &Settings, resume: Option<&SinkState>) -> FileSink {
+    FileSink::open(settings.clone(), resume.map(|state| &state.state), true).unwrap()
+}
+
+async fn write(sink: &mut FileSink, lines: &[(&str, &str)]) {
+    let mut events = encoded(lines);
+    events.head = b"head\n".to_vec();
+    let mut done = 0;
+    sink.write(&events, &mut done).await.unwrap();
+}
+
+async fn checkpoint(sink: &mut FileSink, id: u64) -> SinkState {
+    sink.flush().await.unwrap();
+    let state = sink.checkpoint(id).await.unwrap();
+    state.sync.iter().for_each(|file| file.sync_data().unwrap());
+    // As it comes back from the disk.
+    SinkState { state: serde_json::from_str(&state.state.to_string()).unwrap(), ..state }
+}
+
+/// Every file of a folder and what is in it, unpacked.
+fn files(folder: &Path) -> Vec<(String, String)> {
+    let mut found: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let kind = Choice::Auto.of(&path);
+            let text = std::io::read_to_string(kind.reader(fs::File::open(&path).unwrap()).unwrap()).unwrap();
+            (path.file_name().unwrap().to_string_lossy().into_owned(), text)
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[tokio::test]
+async fn a_file_is_cut_back_to_the_checkpoint_and_nothing_else_of_it_is_touched() {
+    for (name, replace) in [("a.jsonl", true), ("a.jsonl", false), ("a.jsonl.gz", true), ("a.jsonl.zst", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let one = Settings { path: Some(name.into()), replace, ..settings(folder.path()) };
+        let mut sink = start(&one, None);
+        write(&mut sink, &[("", "1"), ("", "2")]).await;
+        let state = checkpoint(&mut sink, 1).await;
+        assert_eq!(state.sync.len(), 2, "the file and its folder");
+        write(&mut sink, &[("", "3")]).await;
+        sink.flush().await.unwrap();
+        drop(sink);
+        // A write that was torn by the crash.
+        fs::File::options().append(true).open(folder.path().join(name)).unwrap().write_all(b"{\"to").unwrap();
+        let mut sink = start(&one, Some(&state));
+        write(&mut sink, &[("", "4")]).await;
+        sink.close().await.unwrap();
+        assert_eq!(files(folder.path()), [(name.to_string(), "head\n1\n2\n4\n".to_string())]);
+    }
+}
+
+#[tokio::test]
+async fn rotated_files_that_came_after_the_checkpoint_are_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let rotate = Some(Rotate { size: Some(10), every: None });
+    let one = Settings { path: Some("a.txt".into()), rotate, ..settings(folder.path()) };
+    let mut sink = start(&one, None);
+    write(&mut sink, &[("", "11"), ("", "12"), ("", "21")]).await;
+    let state = checkpoint(&mut sink, 1).await;
+    sink.commit(1).await.unwrap();
+    write(&mut sink, &[("", "x22"), ("", "x3"), ("", "x4"), ("", "x5")]).await;
+    sink.close().await.unwrap();
+    assert_eq!(files(folder.path()).len(), 7);
+    let mut sink = start(&one, Some(&state));
+    assert_eq!(files(folder.path()).len(), 3);
+    write(&mut sink, &[("", "22"), ("", "31")]).await;
+    sink.close().await.unwrap();
+    let found = files(folder.path());
+    let texts: Vec<&str> = found.iter().map(|(_, text)| &**text).collect();
+    assert_eq!(texts, ["head\n11\n", "head\n12\n", "head\n21\n", "head\n22\n", "head\n31\n"]);
+}
+
+#[tokio::test]
+async fn files_of_values_go_on_also_when_they_were_closed_or_made_after_the_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    // Two may be open at once.
+    let many = settings(folder.path());
+    let mut sink = start(&many, None);
+    write(&mut sink, &[("a", "1"), ("b", "1"), ("c", "1"), ("d", "1")]).await;
+    let state = checkpoint(&mut sink, 1).await;
+    assert_eq!(state.state["files"].as_array().unwrap().len(), 2);
+    assert_eq!(state.sync.len(), 5, "four files, two of them closed, and the folder");
+    sink.commit(1).await.unwrap();
+    assert_eq!(checkpoint(&mut sink, 2).await.sync.len(), 0, "nothing is new");
+    write(&mut sink, &[("a", "x"), ("e", "x"), ("d", "x")]).await;
+    sink.close().await.unwrap();
+    let mut sink = start(&many, Some(&state));
+    write(&mut sink, &[("e", "2"), ("a", "2"), ("d", "2")]).await;
+    let state = checkpoint(&mut sink, 3).await;
+    write(&mut start(&many, Some(&state)), &[]).await;
+    let texts: Vec<String> = files(folder.path()).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts, ["head\n1\n2\n", "head\n1\n", "head\n1\n", "head\n1\n2\n", "head\n2\n"]);
+}
+
+#[tokio::test]
+async fn what_was_lost_is_an_error_and_never_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    let one = Settings { path: Some("a".into()), ..settings(folder.path()) };
+    let mut sink = start(&one, None);
+    write(&mut sink, &[("", "1")]).await;
+    let state = checkpoint(&mut sink, 1).await;
+    let error = || FileSink::open(one.clone(), Some(&state.state), true).err().unwrap();
+    fs::write(&path, "head\n").unwrap();
+    assert!(error().message.contains("has only 5 bytes, and the checkpoint has 7 bytes of it"), "{}", error());
+    fs::rename(&path, folder.path().join("moved")).unwrap();
+    assert!(error().message.contains("cannot be found"), "{}", error());
+    fs::write(&path, "something else that is longer\n").unwrap();
+    assert!(error().message.contains("is another file"), "{}", error());
+    assert_eq!(error().kind, ErrorKind::Fatal);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "something else that is longer\n");
+    let why = FileSink::open(one.clone(), Some(&serde_json::json!({ "bytes": 1 })), true).err().unwrap();
+    assert!(why.message.contains("`--fresh` starts over"), "{why}");
+}
+
+#[tokio::test]
+async fn what_an_abandoned_checkpoint_waited_for_is_waited_for_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sink = start(&settings(folder.path()), None);
+    write(&mut sink, &[("a", "1"), ("b", "1"), ("c", "1")]).await;
+    assert_eq!(checkpoint(&mut sink, 1).await.sync.len(), 4);
+    assert_eq!(checkpoint(&mut sink, 2).await.sync.len(), 4);
+    sink.commit(2).await.unwrap();
+    assert_eq!(checkpoint(&mut sink, 3).await.sync.len(), 0);
+}
+
+/// What happens to a sink: lines for one of a few files, a checkpoint that is published or not, a crash.
+#[derive(Clone, Debug)]
+enum Act {
+    Lines(Vec<u8>),
+    Checkpoint,
+    Crash,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn every_line_is_there_once_after_any_crashes(
+        acts in prop::collection::vec(
+            prop_oneof![
+                4 => prop::collection::vec(0u8..6, 1..8).prop_map(Act::Lines),
+                2 => Just(Act::Checkpoint),
+                1 => Just(Act::Crash),
+            ],
+            1..30,
+        ),
+        kind in 0usize..3,
+        is_rotated: bool,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let compression = Choice::Always([Compression::None, Compression::Gzip, Compression::Zstd][kind]);
+        let rotate = is_rotated.then_some(Rotate { size: Some(40), every: None });
+        let settings = Settings { compression, rotate, ..settings(folder.path()) };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            // The lines that a source would give, and how many a published checkpoint stands behind.
+            let (mut given, mut published, mut saved) = (Vec::<(String, String)>::new(), 0, None);
+            let mut sink = start(&settings, None);
+            for (id, act) in acts.iter().chain([&Act::Crash, &Act::Checkpoint]).enumerate() {
+                match act {
+                    Act::Lines(targets) => {
+                        let from = given.len();
+                        let line = |(i, target): (usize, &u8)| (format!("{target}.txt"), format!("{}", from + i));
+                        given.extend(targets.iter().enumerate().map(line));
+                        let lines: Vec<_> = given[from..].iter().map(|(target, line)| (&**target, &**line)).collect();
+                        write(&mut sink, &lines).await;
+                    }
+                    Act::Checkpoint => {
+                        saved = Some(checkpoint(&mut sink, id as u64).await);
+                        sink.commit(id as u64).await.unwrap();
+                        published = given.len();
+                    }
+                    Act::Crash => {
+                        // What the process wrote is there, what it held is not; the source gives the rest again.
+                        if id % 2 == 0 {
+                            sink.flush().await.unwrap();
+                        }
+                        drop(sink);
+                        sink = start(&settings, saved.as_ref());
+                        let lines: Vec<_> = given[published..].iter().map(|(t, line)| (&**t, &**line)).collect();
+                        write(&mut sink, &lines).await;
+                    }
+                }
+            }
+            sink.close().await.unwrap();
+            for target in 0u8..6 {
+                let name = format!("{target}");
+                let mut text = String::new();
+                for entry in fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<std::collections::BTreeSet<_>>() {
+                    if entry.file_name().unwrap().to_string_lossy().starts_with(&name) {
+                        let Choice::Always(kind) = compression else { unreachable!() };
+                        text += &std::io::read_to_string(kind.reader(fs::File::open(entry).unwrap()).unwrap()).unwrap();
+                    }
+                }
+                let lines: Vec<&str> = text.lines().filter(|line| *line != "head").collect();
+                let target = format!("{target}.txt");
+                let expected: Vec<&str> =
+                    given.iter().filter(|(to, _)| *to == target).map(|(_, line)| &**line).collect();
+                assert_eq!(lines, expected, "{target}");
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_sink_without_checkpoints_keeps_no_handles() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sink = FileSink::open(settings(folder.path()), None, false).unwrap();
+    let names: Vec<Arc<str>> = (0..50).map(|i| Arc::from(format!("{i}"))).collect();
+    for name in &names {
+        write(&mut sink, &[(name, "1")]).await;
+    }
+    assert!(!sink.wants_checkpoint());
+    assert_eq!(checkpoint(&mut sink, 1).await.sync.len(), 2);
+}
