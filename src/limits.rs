@@ -148,6 +148,12 @@ const _: () = assert!(PATH_VALUE_BYTES_MAX < 255);
 pub const DIAGNOSTICS_KEPT_MAX: usize = 10_000;
 /// Characters of a name for which a near one is looked for.
 pub const SUGGESTION_CHARS_MAX: usize = 64;
+/// Bytes of a file that a topology is made of, by which a change of it is seen.
+pub const WATCHED_BYTES_MAX: usize = 16 << 20;
+/// Topologies that one process runs.
+pub const TOPOLOGIES_MAX: usize = 256;
+/// Links that are followed to a file.
+pub const WATCHED_LINKS_MAX: usize = 40;
 /// Bytes of a topology's file.
 pub const SPEC_BYTES_MAX: usize = 4 << 20;
 /// Values of a topology's file, aliases counted as what they stand for.

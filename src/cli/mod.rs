@@ -1,8 +1,10 @@
 //! The command line, a file a command. Only this room prints and decides exit codes.
 
 mod check;
+mod claims;
 mod diff;
 mod docs;
+mod fleet;
 mod load;
 mod new;
 mod run;
@@ -10,6 +12,8 @@ mod show;
 mod state;
 mod status;
 mod summary;
+mod supervise;
+mod watch;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -47,7 +51,7 @@ Exit codes:
   130  a second Ctrl-C ended the run at once
 
 Examples:
-  runner topologies/fraud.yaml          run a topology
+  runner topologies/fraud.yaml          run a topology, and take up changes of its file
   runner check topologies               report every problem of every file
   cat in.jsonl | runner my.yaml | jq .  stdin to stdout; logs go to stderr";
 
@@ -63,7 +67,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run a topology (the same as `runner FILE`).
+    /// Run topologies (the same as `runner FILE`).
     Run(RunArgs),
     /// Report every problem of topologies, and run nothing.
     Check(check::CheckArgs),
@@ -91,14 +95,26 @@ enum Command {
 /// What `run` takes.
 #[derive(Debug, Args)]
 struct RunArgs {
-    /// The topology's YAML file.
-    #[arg(required = true)]
-    file: Option<PathBuf>,
+    /// Topologies, or folders of them (every `.yaml` and `.yml` directly in it, also those that come later).
+    #[arg(required = true, value_name = "FILE|DIR")]
+    paths: Vec<PathBuf>,
     #[command(flatten)]
     settings: SettingsArgs,
     /// Print a line of status every few seconds instead of the live table.
     #[arg(long)]
     plain: bool,
+    /// What happens when the file of a topology, or one that it names, changes while it runs.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = supervise::Reload::On)]
+    reload: supervise::Reload,
+    /// Go on from the checkpoint that an interrupted run left, also if all input ends by itself.
+    #[arg(long, conflicts_with = "fresh")]
+    resume: bool,
+    /// Start over, also if some input has no end: what was kept is removed.
+    #[arg(long)]
+    fresh: bool,
+    /// The folder that state is kept in, by the topology's name [default: `.runner` beside its file].
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     /// Threads that run tasks [default: one for each core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
@@ -132,8 +148,8 @@ fn name_value(text: &str) -> Result<(String, String), String> {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let exit = match cli.command {
-        None => run::run(&cli.run),
-        Some(Command::Run(args)) => run::run(&args),
+        None => run::run(cli.run),
+        Some(Command::Run(args)) => run::run(args),
         Some(Command::Check(args)) => check::check(&args),
         Some(Command::Explain(args)) => show::explain(&args),
         Some(Command::Graph(args)) => show::graph(&args),

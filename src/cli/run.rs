@@ -1,25 +1,33 @@
-//! `runner FILE`: runs a topology until its input ends or it is told to stop.
+//! `runner FILE ...`: runs topologies until their input ends or they are told to stop.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::plan::Plan;
-use crate::run::{self, RunOptions};
+use crate::run::Recovery;
 
-use super::status::{LogWriter, Status};
-use super::{Exit, RunArgs, load, summary};
+use super::claims::Claims;
+use super::fleet::{self, Fleet, Named};
+use super::status::LogWriter;
+use super::supervise::{Shared, supervise};
+use super::{Exit, RunArgs, load};
 
-/// Runs what the file says.
-pub(super) fn run(args: &RunArgs) -> Exit {
-    let Some(file) = &args.file else { return Exit::Usage };
-    let loaded = load::load(file, &args.settings);
-    load::report(&loaded.diagnostics);
-    let Some(plan) = loaded.plan else { return Exit::Invalid };
-    let live = !args.plain && std::io::stderr().is_terminal();
+/// Runs what the files say.
+pub(super) fn run(args: RunArgs) -> Exit {
+    let named = match fleet::named(&args.paths) {
+        Ok(named) => named,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            return Exit::Usage;
+        }
+    };
+    let several = fleet::only(&named).is_none();
+    // One table on the screen, for one topology.
+    let live = !args.plain && !several && std::io::stderr().is_terminal();
     start_log(live);
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = args.threads {
@@ -32,42 +40,40 @@ pub(super) fn run(args: &RunArgs) -> Exit {
             return Exit::Failed;
         }
     };
-    let options = RunOptions { batch_events: args.batch_events, edge_batches: args.edge_batches };
-    let exit = runtime.block_on(drive(plan, options, live));
+    let shared = Shared {
+        settings: args.settings,
+        reload: args.reload,
+        recovery: match (args.resume, args.fresh) {
+            (true, _) => Recovery::Resume,
+            (_, true) => Recovery::Fresh,
+            (false, false) => Recovery::Auto,
+        },
+        state: args.state,
+        batch_events: args.batch_events,
+        edge_batches: args.edge_batches,
+        live,
+        several,
+        claims: Claims::default(),
+    };
+    let exit = runtime.block_on(drive(named, Arc::new(shared)));
     // A blocking read of a terminal's stdin cannot be interrupted: leave it behind.
     runtime.shutdown_timeout(Duration::from_millis(100));
     exit
 }
 
-async fn drive(plan: Plan, options: RunOptions, live: bool) -> Exit {
-    let name = plan.name.clone();
-    let dead_letters = plan.dead_letters();
-    let bounded = plan.is_bounded();
+async fn drive(named: Named, shared: Arc<Shared>) -> Exit {
     let stop = CancellationToken::new();
     if let Err(error) = stop_on_signal(stop.clone()) {
         tracing::warn!("Ctrl-C will not stop the run in order: {error}");
     }
-    // Nothing runs yet: a stop while a connection is being made has nothing to wait for.
-    let started = tokio::select! {
-        started = run::start(plan, options, stop.clone()) => started,
-        () = stop.cancelled() => return Exit::Success,
-    };
-    let running = match started {
-        Ok(running) => running,
-        Err(failure) => {
-            summary::failure(&failure);
-            return Exit::Failed;
+    match fleet::only(&named) {
+        None => Fleet::new(named, shared, stop).run().await,
+        Some(file) => {
+            let loaded = shared.load(file).await;
+            load::report(&loaded.diagnostics);
+            supervise(file, loaded, &shared, stop).await
         }
-    };
-    let until = if bounded { "until its input ends" } else { "until Ctrl-C" };
-    tracing::info!("running {name} {until}");
-    let counters = running.counters.clone();
-    let clock = running.clock;
-    let status = Status::start(counters.clone(), clock, live);
-    let outcome = running.wait().await;
-    status.finish().await;
-    summary::print(&name, &counters, clock.now(), &outcome, dead_letters.as_deref());
-    if outcome.failure.is_some() { Exit::Failed } else { Exit::Success }
+    }
 }
 
 /// The first Ctrl-C or SIGTERM stops in order, a second one at once.

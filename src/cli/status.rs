@@ -27,10 +27,11 @@ pub(super) struct Status {
 }
 
 impl Status {
-    /// Begins to tell about these nodes.
-    pub fn start(counters: Vec<Arc<NodeCounters>>, clock: Clock, live: bool) -> Status {
+    /// Begins to tell about these nodes; the label stands before a plain line.
+    pub fn start(counters: Vec<Arc<NodeCounters>>, clock: Clock, live: bool, label: Option<Arc<str>>) -> Status {
         let done = CancellationToken::new();
         let until = done.clone();
+        let label = label.map_or(String::new(), |name| format!("{name}: "));
         let task = tokio::spawn(async move {
             let every = if live { DRAW_EVERY } else { LOG_EVERY };
             let mut before: Vec<Counters> = counters.iter().map(|node| node.read()).collect();
@@ -46,7 +47,7 @@ impl Status {
                 if live {
                     draw(&table(&counters, &before, &now, seconds, clock.wall_ms(), screen()));
                 } else {
-                    log_line(&counters, &before, &now, seconds);
+                    log_line(&label, &counters, &before, &now, seconds);
                 }
                 before = now;
             }
@@ -130,7 +131,7 @@ fn draw(lines: &[String]) {
 }
 
 /// Takes the table off the screen, so that a line can be written where it stood.
-fn erase(out: &mut impl Write) {
+pub(super) fn erase(out: &mut impl Write) {
     let Ok(mut drawn) = DRAWN.lock() else { return };
     if *drawn > 0 {
         // A terminal that takes nothing has nothing to erase.
@@ -139,7 +140,7 @@ fn erase(out: &mut impl Write) {
     }
 }
 
-fn log_line(nodes: &[Arc<NodeCounters>], before: &[Counters], now: &[Counters], seconds: f64) {
+fn log_line(label: &str, nodes: &[Arc<NodeCounters>], before: &[Counters], now: &[Counters], seconds: f64) {
     let sum = |role: Role, of: fn(&Counters) -> u64| -> (u64, u64) {
         let mut totals = (0, 0);
         for ((node, before), now) in nodes.iter().zip(before).zip(now) {
@@ -154,7 +155,7 @@ fn log_line(nodes: &[Arc<NodeCounters>], before: &[Counters], now: &[Counters], 
     let (written, written_now) = sum(Role::Sink, |counters| counters.events_out);
     let errors: u64 = now.iter().map(|counters| counters.errors).sum();
     tracing::info!(
-        "read {read} ({}/s), written {written} ({}/s), errors {errors}",
+        "{label}read {read} ({}/s), written {written} ({}/s), errors {errors}",
         short(read_now as f64 / seconds),
         short(written_now as f64 / seconds),
     );

@@ -31,9 +31,11 @@ pub(super) fn failure(failure: &Failure) {
     }
 }
 
-/// Writes to stderr. If its reader has gone, the run was no worse for it, and the exit code still tells how it went.
+/// Writes to stderr, above the live table. If its reader has gone, the run was no worse for it, and the exit code still tells how it went.
 pub(super) fn tell(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let mut out = io::stderr().lock();
+    super::status::erase(&mut out);
+    let _ = out.write_all(text.as_bytes());
 }
 
 fn text(

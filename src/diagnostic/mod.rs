@@ -4,6 +4,7 @@
 //! all of a file's problems are told in one go.
 
 pub mod codes;
+mod reads;
 mod reference;
 mod render;
 mod sources;
@@ -11,6 +12,7 @@ mod sources;
 use std::collections::HashSet;
 
 pub use codes::Code;
+pub use reads::{Content, FileRead};
 pub use reference::reference;
 pub use render::Style;
 pub(crate) use sources::floor;
@@ -50,6 +52,7 @@ pub struct Diagnostics {
     warnings: usize,
     /// The last of those that are counted and not kept.
     beyond: Option<Box<Diagnostic>>,
+    reads: Vec<FileRead>,
 }
 
 /// A problem just reported, to which labels and help can be added.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connectors::{self, ConnectContext, Framing, SinkPlan, SourcePlan};
-use crate::diagnostic::{Diagnostics, Span, codes};
+use crate::diagnostic::{Content, Diagnostics, Span, codes};
 use crate::event::{decode, encode};
 use crate::expr::{Context, FunctionFile, Want};
 use crate::observe::Role;
@@ -191,7 +191,10 @@ fn expr_context(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Co
     let mut files = Vec::new();
     let mut ids = Vec::new();
     for function in &spec.functions {
-        match std::fs::read_to_string(&function.path) {
+        let read = std::fs::read_to_string(&function.path);
+        let content = read.as_ref().map_or_else(|_| Content::at(&function.path), |text| Content::of(text.as_bytes()));
+        diagnostics.was_read(&function.path, content);
+        match read {
             Ok(text) => {
                 let name = function.path.display().to_string();
                 ids.push(diagnostics.add_file(name.clone(), text.as_str()));

@@ -1,6 +1,6 @@
 //! The schemas of sources: read where they are named, compiled once it is known what is read of events.
 
-use crate::diagnostic::{Diagnostics, codes};
+use crate::diagnostic::{Content, Diagnostics, codes};
 use crate::schema::{EventType, SchemaError};
 use crate::spec::{SourceSpec, TopologySpec};
 
@@ -21,7 +21,10 @@ pub(super) fn of_source(
         return None;
     };
     let path = file.path.display();
-    match EventType::read(&file.path) {
+    let read = EventType::read(&file.path);
+    let content = read.as_ref().map_or_else(|_| Content::at(&file.path), |event_type| event_type.content);
+    diagnostics.was_read(&file.path, content);
+    match read {
         Ok(event_type) => {
             let full = spec.common.choice_opt("validate") == Some("full");
             Some(Some(SourceSchema { event_type, full, checker: None }))

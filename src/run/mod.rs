@@ -6,6 +6,7 @@ mod clock;
 mod coordinator;
 mod drift;
 mod edge;
+mod file_watch;
 mod ingest;
 mod intake;
 mod outgo;
@@ -16,7 +17,8 @@ mod start;
 mod watch;
 
 pub use clock::Clock;
-pub use start::{Outcome, RunOptions, Running, start};
+pub use file_watch::FileWatch;
+pub use start::{Outcome, Recovery, RunOptions, Running, start};
 
 /// Why a run failed: the node, and what happened to it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Starts a plan, and waits for it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -26,8 +27,12 @@ use super::watch::Watch;
 use super::{Clock, Failure, stage};
 
 /// What a run is told beside its plan.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct RunOptions {
+    /// Whether it goes on from a checkpoint.
+    pub recovery: Recovery,
+    /// The topology's own folder of checkpoints; `None`: nothing is kept.
+    pub state: Option<PathBuf>,
     /// Events of a batch, `BATCH_EVENTS_MAX` at most. Results do not depend on it.
     pub batch_events: usize,
     /// Batches of an edge. Results do not depend on it.
@@ -36,8 +41,24 @@ pub struct RunOptions {
 
 impl Default for RunOptions {
     fn default() -> RunOptions {
-        RunOptions { batch_events: BATCH_EVENTS_MAX, edge_batches: EDGE_BATCHES_MAX }
+        RunOptions {
+            recovery: Recovery::Auto,
+            state: None,
+            batch_events: BATCH_EVENTS_MAX,
+            edge_batches: EDGE_BATCHES_MAX,
+        }
     }
+}
+
+/// Whether a run goes on from the checkpoint that an earlier one left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recovery {
+    /// If some input has no end; what ends by itself starts afresh.
+    Auto,
+    /// Also if all input ends.
+    Resume,
+    /// Never: what was kept is removed.
+    Fresh,
 }
 
 /// A topology that runs.
@@ -61,7 +82,7 @@ pub struct Outcome {
 }
 
 /// Opens sources and then sinks, so that nothing is truncated when a source cannot be opened, and starts all tasks.
-pub async fn start(plan: Plan, options: RunOptions, stop: CancellationToken) -> Result<Running, Failure> {
+pub async fn start(plan: Arc<Plan>, options: RunOptions, stop: CancellationToken) -> Result<Running, Failure> {
     let mut opened = Vec::with_capacity(plan.nodes.len());
     for node in &plan.nodes {
         opened.push(open_source(node, &plan, &options).await?);
@@ -107,7 +128,7 @@ async fn open_source(node: &Node, plan: &Plan, options: &RunOptions) -> Result<O
 
 /// The parts of a run while it is put together.
 struct Starter {
-    plan: Plan,
+    plan: Arc<Plan>,
     bounds: Bounds,
     stop: CancellationToken,
     clock: Clock,
@@ -119,7 +140,7 @@ struct Starter {
 }
 
 impl Starter {
-    fn new(plan: Plan, options: RunOptions, stop: CancellationToken) -> Starter {
+    fn new(plan: Arc<Plan>, options: RunOptions, stop: CancellationToken) -> Starter {
         let batches = options.edge_batches.min(plan.limits.edge_events.div_ceil(BATCH_EVENTS_MAX));
         let counters = plan.nodes.iter().map(|node| Arc::new(NodeCounters::new(node.id.clone(), node.role))).collect();
         let receivers = plan.nodes.iter().map(|node| node.inputs.iter().map(|_| None).collect()).collect();

@@ -8,12 +8,15 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::diagnostic::Content;
 use crate::limits::SCHEMA_BYTES_MAX;
 
 /// An event type, read from its file.
 #[derive(Clone, Debug)]
 pub struct EventType {
     document: Value,
+    /// Of the file.
+    pub content: Content,
 }
 
 /// Why an event type cannot be used.
@@ -39,7 +42,7 @@ impl EventType {
         }
         let text = std::fs::read(path).map_err(|error| broken(&error))?;
         let document: Value = serde_json::from_slice(&text).map_err(|error| broken(&error))?;
-        let event_type = EventType { document };
+        let event_type = EventType { document, content: Content::of(&text) };
         event_type.checker(None).map(|_| event_type).map_err(SchemaError::Broken)
     }
 
@@ -140,7 +143,7 @@ mod tests {
             "additionalProperties": false,
             "$defs": { "amount": { "type": "number", "minimum": 0 } }
         });
-        EventType { document }
+        EventType { document, content: Content::of(b"") }
     }
 
     #[test]

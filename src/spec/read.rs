@@ -11,7 +11,7 @@ use super::table::Table;
 use super::tree::{Kind, Node, Pair};
 use super::value::{Item, PortRef, Section, Value};
 use super::{graph, scalars, tables, tree};
-use crate::diagnostic::{Diagnostics, FileId, Span, codes};
+use crate::diagnostic::{Content, Diagnostics, FileId, Span, codes};
 use crate::limits::{NODES_MAX, SPEC_BYTES_MAX};
 
 /// Reads and checks a topology's file. None if there is nothing to go on with; with errors, what could be read.
@@ -22,7 +22,9 @@ pub fn read_file(
     diagnostics: &mut Diagnostics,
 ) -> Option<TopologySpec> {
     let name = path.display().to_string();
-    match load(path) {
+    let loaded = load(path);
+    diagnostics.was_read(path, loaded.as_ref().map_or_else(|_| Content::at(path), |bytes| Content::of(bytes)));
+    match loaded {
         Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => read(path, &text, catalog, outside, diagnostics),
             Err(error) => {

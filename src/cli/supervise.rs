@@ -1,0 +1,173 @@
+//! One topology while it runs: started, changed when its files change, told about when it has ended.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use tokio_util::sync::CancellationToken;
+
+use crate::plan::{self, Plan};
+use crate::run::{self, Recovery, RunOptions, Running};
+
+use super::claims::Claims;
+use super::load::{self, Loaded};
+use super::status::Status;
+use super::watch::{Changed, Files};
+use super::{Exit, SettingsArgs, summary};
+
+/// What becomes of a change of the topology's files while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Reload {
+    /// It is taken up.
+    On,
+    /// It is taken up if no state is lost by it.
+    Careful,
+    /// Nothing is watched.
+    Off,
+}
+
+/// What all topologies of a process share.
+pub(super) struct Shared {
+    pub settings: SettingsArgs,
+    pub reload: Reload,
+    pub recovery: Recovery,
+    /// `--state`: the folder of all topologies' folders.
+    pub state: Option<PathBuf>,
+    pub batch_events: usize,
+    pub edge_batches: usize,
+    /// The table is drawn: there is one topology, and a terminal.
+    pub live: bool,
+    /// There are several topologies, so that lines must tell of which they are.
+    pub several: bool,
+    pub claims: Claims,
+}
+
+impl Shared {
+    /// Reads a topology, off the threads that run tasks, and reports its problems.
+    pub async fn load(self: &Arc<Shared>, file: &Path) -> Loaded {
+        let (shared, path) = (self.clone(), file.to_path_buf());
+        let loaded = tokio::task::spawn_blocking(move || load::load(&path, &shared.settings)).await;
+        loaded.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    }
+
+    fn options(&self, file: &Path, plan: &Plan) -> RunOptions {
+        let beside = || file.parent().unwrap_or(Path::new("")).join(".runner");
+        RunOptions {
+            recovery: self.recovery,
+            state: Some(self.state.clone().unwrap_or_else(beside).join(&*plan.name)),
+            batch_events: self.batch_events,
+            edge_batches: self.edge_batches,
+        }
+    }
+}
+
+/// Runs a topology that was loaded, until it ends or is told to stop.
+pub(super) async fn supervise(file: &Path, loaded: Loaded, shared: &Arc<Shared>, stop: CancellationToken) -> Exit {
+    let Loaded { plan: Some(plan), diagnostics } = loaded else { return Exit::Invalid };
+    let plan = Arc::new(plan);
+    let claim = match shared.claims.claim(file, &plan) {
+        Ok(claim) => claim,
+        Err(problem) => {
+            summary::tell(&format!("error: {}: {problem}\n", file.display()));
+            return Exit::Invalid;
+        }
+    };
+    let files = match shared.reload {
+        Reload::Off => None,
+        Reload::On | Reload::Careful => Files::new(diagnostics.reads())
+            .inspect_err(|problem| tracing::warn!("changes of {} will not be seen: {problem}", file.display()))
+            .ok(),
+    };
+    // Nothing runs yet: a stop while a connection is being made has nothing to wait for.
+    let started = tokio::select! {
+        started = run::start(plan.clone(), shared.options(file, &plan), stop.clone()) => started,
+        () = stop.cancelled() => return Exit::Success,
+    };
+    let running = match started {
+        Ok(running) => running,
+        Err(failure) => {
+            summary::failure(&failure);
+            return Exit::Failed;
+        }
+    };
+    let until = if plan.is_bounded() { "until its input ends" } else { "until Ctrl-C" };
+    tracing::info!("running {} {until}", plan.name);
+    let supervisor = Supervisor { file, plan, shared, _claim: claim };
+    supervisor.run(running, files).await
+}
+
+struct Supervisor<'a> {
+    file: &'a Path,
+    /// What runs.
+    plan: Arc<Plan>,
+    shared: &'a Arc<Shared>,
+    /// Its name and its files are taken for as long as it runs.
+    _claim: super::claims::Claim<'a>,
+}
+
+impl Supervisor<'_> {
+    async fn run(mut self, running: Running, mut files: Option<Files>) -> Exit {
+        let label = self.shared.several.then(|| self.plan.name.clone());
+        let (counters, clock) = (running.counters.clone(), running.clock);
+        let status = Status::start(counters.clone(), clock, self.shared.live, label);
+        let mut ended = std::pin::pin!(running.wait());
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut ended => break outcome,
+                changed = changed(&mut files) => self.changed(changed, files.as_mut()).await,
+            }
+        };
+        status.finish().await;
+        let dead_letters = self.plan.dead_letters();
+        summary::print(&self.plan.name, &counters, clock.now(), &outcome, dead_letters.as_deref());
+        if outcome.failure.is_some() { Exit::Failed } else { Exit::Success }
+    }
+
+    /// Takes up a change, or tells why not; what runs goes on in any case.
+    async fn changed(&mut self, changed: Changed, files: Option<&mut Files>) {
+        let (file, Some(files)) = (self.file.display(), files) else { return };
+        if let Changed::Missing(missing) = changed {
+            return tracing::warn!("{} is missing; what runs goes on", missing.display());
+        }
+        let loaded = self.shared.load(self.file).await;
+        if !files.took(loaded.diagnostics.reads(), loaded.plan.is_some()).await {
+            return;
+        }
+        load::report(&loaded.diagnostics);
+        match loaded.plan {
+            None => tracing::warn!("{file} has changed and cannot be used; what runs goes on"),
+            Some(plan) => self.take_up(Arc::new(plan)),
+        }
+    }
+
+    fn take_up(&mut self, plan: Arc<Plan>) {
+        let file = self.file.display();
+        if plan.name != self.plan.name {
+            let (old, new) = (&self.plan.name, &plan.name);
+            return tracing::warn!(
+                "{file} now has the name {new}, under which it has no state; {old} goes on as it is: stop and start it to rename it"
+            );
+        }
+        let diff = plan::diff(&self.plan, &plan);
+        if diff.is_empty() {
+            return tracing::info!("{file} has changed, and nothing of what it does");
+        }
+        tracing::info!("{file} has changed:");
+        summary::tell(&diff.text());
+        if self.shared.reload == Reload::Careful && diff.loses_state() {
+            let nodes: Vec<&str> = diff.losses().map(|change| &*change.id).collect();
+            let nodes = nodes.join(", ");
+            return tracing::warn!("not taken up, as state of {nodes} cannot go on; `--reload on` takes it up");
+        }
+        // The one place where a reload begins.
+        tracing::warn!("would reload {file}");
+    }
+}
+
+/// Waits for a change; for ever where nothing is watched.
+async fn changed(files: &mut Option<Files>) -> Changed {
+    match files {
+        Some(files) => files.changed().await,
+        None => std::future::pending().await,
+    }
+}
