@@ -53,7 +53,7 @@ impl Kept {
     }
 
     /// Cuts the file back to what the checkpoint has of it, and removes the files that came after it.
-    fn cut(&self, target: &Path) -> Result<(), ConnectorError> {
+    pub fn cut(&self, target: &Path) -> Result<(), ConnectorError> {
         if self.number > 0 {
             rotate::remove_after(target, self.number)?;
         }

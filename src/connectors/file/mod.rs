@@ -14,6 +14,7 @@ mod sink_plan;
 mod source;
 
 pub use claims::Claims;
+pub use ledger::Kept;
 pub use output::{Output, failed};
 
 use super::{SinkKind, SourceKind};

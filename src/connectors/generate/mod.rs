@@ -160,6 +160,6 @@ impl SourcePlan for GeneratePlan {
 
     fn open(&self, open: SourceOpen) -> BoxFuture<'static, Result<Box<dyn Source>, ConnectorError>> {
         let source = GenerateSource::new(self, open);
-        Box::pin(async move { Ok(Box::new(source) as Box<dyn Source>) })
+        Box::pin(async move { Ok(Box::new(source?) as Box<dyn Source>) })
     }
 }

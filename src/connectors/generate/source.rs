@@ -6,7 +6,9 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use super::GeneratePlan;
-use crate::connectors::{ConnectorError, Pull, Source, SourceOpen};
+use serde_json::json;
+
+use crate::connectors::{ConnectorError, Position, Pull, Source, SourceOpen};
 use crate::event::{BadFrame, Chunk, Timestamp, codes};
 use crate::expr::{EvalError, Generator};
 use crate::limits::{BATCH_BYTES_MAX, RAW_BYTES_KEPT_MAX};
@@ -35,18 +37,28 @@ pub struct GenerateSource {
 }
 
 impl GenerateSource {
-    pub fn new(plan: &GeneratePlan, open: SourceOpen) -> GenerateSource {
-        GenerateSource {
+    /// Begins with the first event, or goes on where a checkpoint says. An event depends on its number alone, so that is all there
+    /// is to a position.
+    pub fn new(plan: &GeneratePlan, open: SourceOpen) -> Result<GenerateSource, ConnectorError> {
+        let next = match open.resume.filter(|position| !position.is_null()) {
+            None => 0,
+            Some(position) => position.get("events").and_then(Position::as_u64).ok_or_else(|| {
+                ConnectorError::fatal(format!(
+                    "the checkpoint's position is not one of made-up events: {position}; `--fresh` starts over"
+                ))
+            })?,
+        };
+        Ok(GenerateSource {
             generator: plan.event.start(plan.seed),
             place: plan.place.clone(),
             pace: plan.rate.map(Pace::new),
             count: plan.count.unwrap_or(i64::MAX as u64),
-            next: 0,
+            next,
             start_ms: plan.start_ms,
             step: plan.rate.unwrap_or(Rate { events: 1, per: Duration::from_millis(1) }),
             events_max: open.chunk_events_max,
             bytes_max: open.event_bytes_max,
-        }
+        })
     }
 
     /// The time of event `i`.
@@ -58,7 +70,7 @@ impl GenerateSource {
     /// Makes up to `wanted` events; fewer if they are large, or take long to make.
     fn make(&mut self, wanted: u64) -> Chunk {
         let begun = Instant::now();
-        let wanted = wanted.min(self.events_max as u64).min(self.count - self.next);
+        let wanted = wanted.min(self.events_max as u64).min(self.count.saturating_sub(self.next));
         let mut chunk = Chunk::default();
         let mut text = String::new();
         for made in 0..wanted as usize {
@@ -132,6 +144,10 @@ impl Source for GenerateSource {
         })
     }
 
+    fn barrier(&mut self, _id: u64) -> Position {
+        json!({ "events": self.next })
+    }
+
     fn is_caught_up(&self) -> bool {
         // What is due is made at once; between two events there is silence.
         self.pace.is_some()
@@ -197,7 +213,7 @@ mod tests {
     }
 
     async fn all(plan: &GeneratePlan) -> (String, Vec<i64>, Vec<(i64, &'static str)>) {
-        let mut source = GenerateSource::new(plan, OPEN);
+        let mut source = GenerateSource::new(plan, OPEN).unwrap();
         let (mut text, mut times, mut bad) = (String::new(), Vec::new(), Vec::new());
         while let Ok(Pull::Chunk(chunk)) = source.next().await {
             chunk.assert_sound();
@@ -215,6 +231,25 @@ mod tests {
         assert_eq!(all(&plan).await.0, text);
         assert!(text.contains(r#""t":1999}"#));
         assert_eq!((times.len(), times.first(), times.last(), bad.len()), (1000, Some(&1000), Some(&1999), 0));
+    }
+
+    #[tokio::test]
+    async fn it_goes_on_from_a_position_to_the_same_end() {
+        let plan = plan("#{ i: i, n: rand_int(0, 1000000), t: time }", None, Some(1000));
+        let whole = all(&plan).await.0;
+        let mut source = GenerateSource::new(&plan, OPEN).unwrap();
+        let mut first = String::new();
+        for _ in 0..3 {
+            let Ok(Pull::Chunk(chunk)) = source.next().await else { panic!("a chunk") };
+            first += std::str::from_utf8(&chunk.text).unwrap();
+        }
+        let mut rest = GenerateSource::new(&plan, SourceOpen { resume: Some(source.barrier(1)), ..OPEN }).unwrap();
+        while let Ok(Pull::Chunk(chunk)) = rest.next().await {
+            first += std::str::from_utf8(&chunk.text).unwrap();
+        }
+        assert_eq!(first, whole);
+        assert_eq!(rest.barrier(2), json!({ "events": 1000 }));
+        assert!(GenerateSource::new(&plan, SourceOpen { resume: Some(json!(7)), ..OPEN }).is_err());
     }
 
     #[tokio::test]
