@@ -76,7 +76,7 @@ pub struct Stats {
     pub bytes_on_disk: u64,
     /// Whether the log was merged.
     pub merged: bool,
-    /// What is on the disk was found damaged: the next draft should be whole, each node's records beginning anew.
+    /// What is on the disk was found damaged. The next draft should be whole: each node's records begin anew, and the bundle is there.
     pub damaged: bool,
     /// What went wrong without harm to the checkpoint.
     pub warnings: Vec<String>,

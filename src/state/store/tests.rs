@@ -140,6 +140,13 @@ fn newest_manifest(dir: &Path) -> PathBuf {
     manifest::path(dir, names::manifests(dir).unwrap()[0])
 }
 
+/// Tombstones that the newest checkpoint has.
+fn tombstones(dir: &Path) -> usize {
+    let loaded = Store::peek(dir).unwrap().unwrap();
+    let records = loaded.nodes.values().flat_map(|node| node.saved.iter()).flat_map(|saved| saved.records());
+    records.filter(|record| matches!(record, Ok(Record::Remove { .. }))).count()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -164,6 +171,9 @@ proptest! {
             prop_assert!(stats.warnings.is_empty(), "{:?}", stats.warnings);
             now = next;
             next += 1;
+            if stats.merged {
+                prop_assert_eq!(tombstones(dir), 0);
+            }
             models.insert(now, model);
             if matches!(then, Then::Reopen | Then::Lose) {
                 drop(store);
@@ -249,6 +259,43 @@ fn after_damage_the_one_before_is_used_and_written_on() {
     store.write(&draft(9, &[], None, &mut model)).unwrap();
     assert_eq!(Model::of(&store.load().unwrap().unwrap()), model);
     assert_eq!(names::manifests(dir).unwrap().len(), 2, "the damaged one is gone");
+}
+
+#[test]
+fn what_no_manifest_names_is_removed_and_what_is_not_ours_stays() {
+    let dir = folder();
+    let dir = dir.path();
+    some_checkpoints(dir);
+    let left = [segment::path(dir, 900), names::unpublished(dir)];
+    let others = [dir.join("notes.txt"), dir.join("segment-x")];
+    for path in left.iter().chain(&others) {
+        fs::write(path, "x").unwrap();
+    }
+    assert_eq!(open(dir).load().unwrap().unwrap().id, 6);
+    assert!(left.iter().all(|path| !path.exists()) && others.iter().all(|path| path.exists()));
+}
+
+#[test]
+fn damage_under_a_run_is_told_and_a_whole_draft_mends_it() {
+    let dir = folder();
+    let mut store = open(dir.path());
+    let mut model = Model::default();
+    let change = |whole| Change { node: 0, whole, records: vec![(1, Some(60))], pending: 0, position: 0 };
+    store.write(&draft(1, &[change(true)], Some(1), &mut model)).unwrap();
+    let log = store.log.as_ref().unwrap().segment().number;
+    let path = segment::path(dir.path(), log);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[30] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let mut writes = 2..;
+    let told = writes
+        .by_ref()
+        .take(100)
+        .find(|id| store.write(&draft(*id, &[change(false)], None, &mut model)).unwrap().damaged);
+    assert!(told.is_some());
+    assert!(matches!(Store::peek(dir.path()), Err(StoreError::Damaged { .. })));
+    store.write(&draft(200, &[change(true)], Some(1), &mut model)).unwrap();
+    assert_eq!(Model::of(&Store::peek(dir.path()).unwrap().unwrap()), model);
 }
 
 #[test]
