@@ -110,6 +110,32 @@ fn write_json_value<'a>(key: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
     Some(after)
 }
 
+/// Whether these bytes are a key of so many values, as `append` writes it.
+pub fn is_sound(key: &[u8], values: usize) -> bool {
+    let mut rest = key;
+    for _ in 0..values {
+        let Some((&tag, after)) = rest.split_first() else { return false };
+        let len = match tag {
+            0..3 => 0,
+            3 | 4 => 8,
+            5..8 => match after.split_first_chunk() {
+                Some((len, text)) => {
+                    let len = u32::from_be_bytes(*len) as usize;
+                    if !text.get(..len).is_some_and(|text| std::str::from_utf8(text).is_ok()) {
+                        return false;
+                    }
+                    4 + len
+                }
+                None => return false,
+            },
+            _ => return false,
+        };
+        let Some(next) = after.get(len..) else { return false };
+        rest = next;
+    }
+    rest.is_empty()
+}
+
 /// Whether `append` wrote a value that was a float as the int that it is equal to.
 pub fn is_whole_float(cell: Cell, appended: &[u8]) -> bool {
     matches!(cell, Cell::Float(_) | Cell::Number(_)) && appended.first() == Some(&3)
@@ -324,6 +350,9 @@ mod tests {
         let mut text = Vec::new();
         assert!(write_json(&key, &mut text) && !write_json(&key[..key.len() - 1], &mut text));
         assert_eq!(String::from_utf8_lossy(&text), r#"[null,true,7,7,0.5,"ab",-1]"#);
+        assert!(is_sound(&key, 7) && is_sound(b"", 0));
+        assert!(!is_sound(&key, 6) && !is_sound(&key, 8) && !is_sound(b"\x06\0\0\0\x01\xff", 1));
+        assert!((0..key.len()).all(|end| !is_sound(&key[..end], 7)));
     }
 
     #[test]

@@ -166,13 +166,19 @@ impl<T: Default> Keyed<T> {
 
     /// The same, to change it or what belongs to it elsewhere.
     pub fn get_mut(&mut self, id: KeyId) -> &mut T {
-        if self.entries[id as usize].mark == Mark::Written {
-            self.note(id);
-        }
+        self.touch(id);
         &mut self.entries[id as usize].value
     }
 
-    /// Notes that a key of a snapshot changes.
+    /// Notes that what belongs to the key changes.
+    pub fn touch(&mut self, id: KeyId) {
+        if self.entries[id as usize].mark == Mark::Written {
+            self.note(id);
+        }
+    }
+
+    /// Notes that a key changes that is in a snapshot.
+    #[cold]
     fn note(&mut self, id: KeyId) {
         if self.notes {
             self.entries[id as usize].mark = Mark::Changed;
@@ -193,13 +199,13 @@ impl<T: Default> Keyed<T> {
 
     /// Writes what has changed since the last time, or everything; `write` appends what is kept of a key. Each record has the
     /// key, after the byte [`KEY`]. Before any `put` of the caller: a table that does not know its changes resets the snapshot.
-    pub fn snapshot(&mut self, into: &mut Snapshot, mut write: impl FnMut(&T, &mut Vec<u8>)) {
+    pub fn snapshot(&mut self, into: &mut Snapshot, mut write: impl FnMut(KeyId, &T, &mut Vec<u8>)) {
         let mut name = vec![KEY];
-        let mut named = |key: &[u8], into: &mut Snapshot, value: Option<&T>| {
+        let mut named = |key: &[u8], into: &mut Snapshot, value: Option<(KeyId, &T)>| {
             name.truncate(1);
             name.extend_from_slice(key);
             match value {
-                Some(value) => into.put(&name, |out| write(value, out)),
+                Some((id, value)) => into.put(&name, |out| write(id, value, out)),
                 None => into.remove(&name),
             }
         };
@@ -207,9 +213,10 @@ impl<T: Default> Keyed<T> {
             into.reset();
         }
         if into.is_whole() {
-            for entry in self.entries.iter_mut().filter(|entry| entry.mark != Mark::Free) {
+            let live = self.entries.iter_mut().enumerate().filter(|(_, entry)| entry.mark != Mark::Free);
+            for (id, entry) in live {
                 entry.mark = Mark::Written;
-                named(&entry.key, into, Some(&entry.value));
+                named(&entry.key, into, Some((id as KeyId, &entry.value)));
             }
         } else {
             // First what went: a key may have gone and come again.
@@ -218,7 +225,7 @@ impl<T: Default> Keyed<T> {
                 let Some(entry) = self.entries.get_mut(*id as usize) else { continue };
                 if matches!(entry.mark, Mark::New | Mark::Changed) {
                     entry.mark = Mark::Written;
-                    named(&entry.key, into, Some(&entry.value));
+                    named(&entry.key, into, Some((*id, &entry.value)));
                 }
             }
         }
@@ -237,6 +244,12 @@ impl<T: Default> Keyed<T> {
     pub fn iter(&self) -> impl Iterator<Item = (KeyId, &T)> {
         let live = self.entries.iter().enumerate().filter(|(_, entry)| entry.mark != Mark::Free);
         live.map(|(id, entry)| (id as KeyId, &entry.value))
+    }
+
+    /// The state of every key, to change all of it: the next snapshot is whole.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.forget_notes();
+        self.entries.iter_mut().filter(|entry| entry.mark != Mark::Free).map(|entry| &mut entry.value)
     }
 
     /// The key itself.
@@ -346,7 +359,7 @@ mod tests {
 
     fn save(table: &mut Keyed<i32>, whole: bool, into: &mut BTreeMap<Vec<u8>, i32>) -> usize {
         let mut snapshot = Snapshot::new(whole);
-        table.snapshot(&mut snapshot, |value, out| out.extend_from_slice(&value.to_le_bytes()));
+        table.snapshot(&mut snapshot, |_, value, out| out.extend_from_slice(&value.to_le_bytes()));
         apply(snapshot, into)
     }
 

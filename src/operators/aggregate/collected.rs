@@ -6,7 +6,8 @@ use crate::event::{BatchBuilder, Cell, codes};
 use crate::expr::codes::NOT_FINITE;
 use crate::expr::value::Fail;
 use crate::limits::AGGREGATE_BYTES_MAX;
-use crate::state::Value;
+use crate::state::codec::{Reader, put_value, put_varint};
+use crate::state::{Corrupt, Value};
 
 const COLLECT_WAY_OUT: &str = "give it a larger one: `collect(x, 5000)`";
 const DISTINCT_WAY_OUT: &str = "raise `limits.distinct`, or use `approx_distinct`";
@@ -38,6 +39,24 @@ impl List {
         self.bytes += other.bytes;
         self.items.extend_from_slice(&other.items);
         self.items.sort_by_key(|(seq, _)| *seq);
+    }
+
+    /// Appends it.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.items.len() as u64);
+        for (seq, value) in &self.items {
+            put_varint(out, *seq);
+            put_value(out, value);
+        }
+    }
+
+    /// Reads what `write` wrote.
+    pub fn read(from: &mut Reader<'_>) -> Result<List, Corrupt> {
+        let mut list = List::default();
+        for _ in 0..from.size()? {
+            list.push(from.varint()?, from.value()?);
+        }
+        Ok(list)
     }
 
     /// The array. Merging may have gone over the bounds.
@@ -87,6 +106,29 @@ impl Counts {
     /// Adds another's counts.
     pub fn merge(&mut self, other: &Counts) {
         other.counts.iter().for_each(|(value, count)| self.add(value.clone(), *count));
+    }
+
+    /// Appends it, in no order.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.counts.len() as u64);
+        for (value, count) in &self.counts {
+            put_value(out, value);
+            put_varint(out, *count);
+        }
+    }
+
+    /// Reads what `write` wrote.
+    pub fn read(from: &mut Reader<'_>) -> Result<Counts, Corrupt> {
+        let mut counts = Counts::default();
+        for _ in 0..from.size()? {
+            let value = from.value()?;
+            let count = from.varint()?;
+            if counts.counts.contains_key(&value) {
+                return Err(Corrupt("a value is counted twice".into()));
+            }
+            counts.add(value, count);
+        }
+        Ok(counts)
     }
 
     /// How many different values. Merging may have gone over the bounds.

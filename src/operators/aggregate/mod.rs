@@ -7,6 +7,7 @@ mod collected;
 mod kll;
 mod numbers;
 mod reference;
+mod saved;
 
 use datasketches::hll::{HllSketch, HllType, HllUnion};
 
@@ -75,6 +76,8 @@ pub enum Accumulator {
     Kll(Box<Kll>),
     /// `None` before the first event.
     Fold(Option<Value>),
+    /// Nothing is known of the events so far, as the aggregate is newer than they are. It stays so, and its result is missing.
+    Absent,
 }
 
 const _: () = assert!(size_of::<Accumulator>() <= 40);
@@ -240,13 +243,14 @@ impl Aggregate {
                 }
             }
             // A fold's expression is run by the operator, which has the event.
-            Accumulator::Fold(_) | Accumulator::Incomparable => {}
+            Accumulator::Fold(_) | Accumulator::Incomparable | Accumulator::Absent => {}
         }
     }
 
     /// Adds all that another has seen of other events.
     pub fn merge(&self, held: &mut Accumulator, other: &Accumulator) {
         match (&mut *held, other) {
+            (Accumulator::Absent, _) | (_, Accumulator::Absent) => *held = Accumulator::Absent,
             (Accumulator::Count(count), Accumulator::Count(more)) => *count += more,
             (Accumulator::Sum(sum), Accumulator::Sum(more)) => sum.merge(more),
             (Accumulator::Mean(sum, count), Accumulator::Mean(more, more_count)) => {
@@ -284,6 +288,7 @@ impl Aggregate {
         };
         let float = |float: Option<f64>| float.map_or(Cell::Null, Cell::Float);
         Ok(match (self, held) {
+            (_, Accumulator::Absent) => Cell::Missing,
             (_, Accumulator::Count(count)) => Cell::Int(i64::try_from(*count).unwrap_or(i64::MAX)),
             (_, Accumulator::Sum(sum)) => number(sum.finish()?),
             (_, Accumulator::Mean(sum, count)) => float((*count > 0).then(|| sum.float() / *count as f64)),

@@ -2,6 +2,8 @@
 
 use crate::expr::codes;
 use crate::expr::value::Fail;
+use crate::state::Corrupt;
+use crate::state::codec::{Reader, put_f64, put_i64, put_i128, put_varint};
 
 /// A number out of a cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -88,6 +90,36 @@ impl Sum {
         self.int() as f64 + self.float
     }
 
+    /// Appends it: what it has seen, the int (as a short one where it is one), and the float where there is one.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let short = i64::try_from(self.int());
+        out.push(self.seen as u8 | if short.is_ok() { 0 } else { WIDE });
+        match short {
+            Ok(int) => put_i64(out, int),
+            Err(_) => put_i128(out, self.int()),
+        }
+        if self.seen == Seen::Floats {
+            put_f64(out, self.float);
+        }
+    }
+
+    /// Reads what `write` wrote.
+    pub fn read(from: &mut Reader<'_>) -> Result<Sum, Corrupt> {
+        let head = from.byte()?;
+        let mut sum = Sum::default();
+        sum.seen = match head & !WIDE {
+            0 => Seen::Nothing,
+            1 => Seen::Ints,
+            2 => Seen::Floats,
+            _ => return Err(Corrupt("a sum is of no kind of numbers".into())),
+        };
+        sum.set_int(if head & WIDE == 0 { i128::from(from.i64()?) } else { from.i128()? });
+        if sum.seen == Seen::Floats {
+            sum.float = from.f64()?;
+        }
+        Ok(sum)
+    }
+
     fn int(&self) -> i128 {
         i128::from(self.high) << 64 | i128::from(self.low)
     }
@@ -97,6 +129,9 @@ impl Sum {
         self.low = int as u64;
     }
 }
+
+/// Beside what a sum has seen: its int is written in 16 bytes.
+const WIDE: u8 = 4;
 
 /// Mean and squared distance from it, by Welford's recurrence; merged as Chan, Golub and LeVeque do ("Updating formulae and
 /// a pairwise algorithm for computing sample variances", 1979).
@@ -130,6 +165,18 @@ impl Moments {
         self.count += other.count;
         self.mean += apart * theirs / (ours + theirs);
         self.squares += other.squares + apart * apart * ours * theirs / (ours + theirs);
+    }
+
+    /// Appends it.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.count);
+        put_f64(out, self.mean);
+        put_f64(out, self.squares);
+    }
+
+    /// Reads what `write` wrote.
+    pub fn read(from: &mut Reader<'_>) -> Result<Moments, Corrupt> {
+        Ok(Moments { count: from.varint()?, mean: from.f64()?, squares: from.f64()? })
     }
 
     /// The standard deviation of a sample; none below two.

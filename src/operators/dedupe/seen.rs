@@ -96,7 +96,7 @@ impl Seen {
 
     /// Writes the keys that have changed: the firsts of each.
     pub fn save(&mut self, into: &mut Snapshot) {
-        self.keys.snapshot(into, |firsts, out| {
+        self.keys.snapshot(into, |_, firsts, out| {
             put_varint(out, firsts.len() as u64);
             firsts.iter().for_each(|first| put_i64(out, *first));
         });

@@ -1,19 +1,22 @@
 //! Tumbling and sliding windows: each key has its units (panes, or whole windows) in order of time, and each unit of time its
 //! keys in order of their first event. A window fires by walking the keys of its units.
 
+mod fire;
+mod saved;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use crate::flow::Held;
-use crate::limits::EXPIRE_STEP_MAX;
 use crate::state::{KeyId, Keyed};
 
 use super::assign::Spans;
-use super::open::{Arrival, Emit, Full, Into, Marks, NEW, OpenWindows, Placed, Timing, next_tick, result_mark};
-use super::results::{Result as WindowResult, Results};
+use super::open::{Arrival, Emit, Full, Into, Marks, NEW, OpenWindows, Placed, Timing, next_tick};
+use super::results::Results;
 use super::slots::{Slot, Slots};
+use fire::Job;
 
 /// The events of a key in one unit of time that count in the unit's windows from `from` on: an event that is late for some of its
 /// windows, and not for others, is kept apart. `i64::MIN`: in all of them.
@@ -22,6 +25,8 @@ struct Unit {
     start: i64,
     from: i64,
     slot: Slot,
+    /// The place of the key among those of the unit.
+    order: u32,
     /// The number of the last event that was added.
     changed: u64,
 }
@@ -39,19 +44,6 @@ struct Series {
 struct Revised {
     times: u32,
     seen: u64,
-}
-
-/// Work that was begun, and how far it is.
-#[derive(Clone, Copy, Debug)]
-enum Job {
-    /// Results of one window leave: the next is of the unit that starts at `unit`, key `index`.
-    Emit { window: i64, unit: i64, index: usize },
-    /// Results of all open windows that have changed leave.
-    Tick { window: i64, unit: i64, index: usize },
-    /// A window is forgotten; `unit` and `index` as above.
-    Forget { window: i64, unit: i64, index: usize },
-    /// Units that no later window has are freed, from the last key on.
-    Free { window: i64 },
 }
 
 /// Open windows of one size at even distances.
@@ -112,10 +104,12 @@ impl Aligned {
 
     /// From which of the unit's windows on an event counts; `None` if all of them are closed to it.
     fn open_from(&self, unit: i64, mark: i64) -> Option<i64> {
-        if self.closes_at(self.spans.first_window(unit)) > mark {
+        let first = self.spans.first_window(unit);
+        if self.closes_at(first) > mark && first >= self.closed {
             return Some(i64::MIN);
         }
-        let open = self.spans.first_open(mark.saturating_sub(self.timing.lateness));
+        // With a `lateness` that was made longer, what had closed before stays closed.
+        let open = self.spans.first_open(mark.saturating_sub(self.timing.lateness)).max(self.closed);
         (open <= self.spans.last_window(unit)).then_some(open)
     }
 
@@ -147,17 +141,19 @@ impl Aligned {
             }
             Err(at) => at,
         };
-        let has_start = |at: Option<&Unit>| at.is_some_and(|unit| unit.start == start);
+        let sibling = |at: Option<&Unit>| at.filter(|unit| unit.start == start).map(|unit| unit.order);
         let before = at.checked_sub(1).and_then(|before| series.units.get(before));
-        let is_new_to_unit = !has_start(before) && !has_start(series.units.get(at));
         let slot = slots.open();
-        series.units.insert(at, Unit { start, from, slot, changed: self.placed });
-        if is_new_to_unit {
-            let is_new_unit = !self.units.contains_key(&start);
-            self.units.entry(start).or_default().push(id);
-            if is_new_unit {
-                self.schedule();
-            }
+        let known = sibling(before).or_else(|| sibling(series.units.get(at)));
+        let ids_before = known.is_none().then(|| {
+            let ids = self.units.entry(start).or_default();
+            ids.push(id);
+            ids.len() as u32 - 1
+        });
+        let order = known.or(ids_before).unwrap_or_default();
+        series.units.insert(at, Unit { start, from, slot, order, changed: self.placed });
+        if ids_before == Some(0) {
+            self.schedule();
         }
         slot
     }
@@ -235,187 +231,6 @@ impl Aligned {
         self.emit_due = due(self.next_window(self.emitted), at_end);
         self.close_due = due(self.next_window(self.closed), self.timing.lateness);
     }
-
-    fn emit_mark(&self) -> i64 {
-        if self.timing.emit == Emit::Updates { self.marks.emit } else { self.marks.close }
-    }
-
-    /// The next job that is due, in the order of the marks at which they became so.
-    fn next_job(&mut self) -> Option<Job> {
-        let tick = self.tick.filter(|tick| *tick <= self.marks.emit).unwrap_or(i64::MAX);
-        let emit = if self.emit_due <= self.emit_mark() { self.emit_due } else { i64::MAX };
-        let close = if self.close_due <= self.marks.close { self.close_due } else { i64::MAX };
-        let first = emit.min(close).min(tick);
-        // At the end of the input everything is due, also what i64 cannot tell from "never".
-        let (emit_is_due, close_is_due) = (self.emit_due <= self.emit_mark(), self.close_due <= self.marks.close);
-        if emit_is_due
-            && emit == first
-            && let Some(window) = self.next_window(self.emitted)
-        {
-            self.emitted = self.spans.next(window);
-            return Some(Job::Emit { window, unit: window, index: 0 });
-        }
-        if close_is_due
-            && close == first
-            && let Some(window) = self.next_window(self.closed)
-        {
-            self.closed = self.spans.next(window);
-            let forgets = self.timing.emit != Emit::Final;
-            return Some(if forgets { Job::Forget { window, unit: window, index: 0 } } else { Job::Free { window } });
-        }
-        if tick < i64::MAX {
-            self.tick = None;
-            let window = self.next_window(self.closed)?;
-            return Some(Job::Tick { window, unit: window, index: 0 });
-        }
-        None
-    }
-
-    /// Goes on with a job; gives it back if it is not done.
-    fn work(&mut self, job: Job, slots: &mut Slots, results: &mut Results) -> Option<Job> {
-        match job {
-            Job::Emit { window, unit, index } => {
-                self.emit(window, unit, index, slots, results).map(|(unit, index)| Job::Emit { window, unit, index })
-            }
-            Job::Tick { window, unit, index } => match self.emit(window, unit, index, slots, results) {
-                Some((unit, index)) => Some(Job::Tick { window, unit, index }),
-                None => {
-                    let window = self.next_window(self.spans.next(window))?;
-                    Some(Job::Tick { window, unit: window, index: 0 })
-                }
-            },
-            Job::Forget { window, unit, index } => Some(match self.forget(window, unit, index) {
-                Some((unit, index)) => Job::Forget { window, unit, index },
-                None => Job::Free { window },
-            }),
-            Job::Free { window } => self.free(window, slots).then_some(job),
-        }
-    }
-
-    /// Sends a window's results from a unit and key on; where to go on, if the results are full.
-    fn emit(
-        &mut self,
-        window: i64,
-        unit: i64,
-        index: usize,
-        slots: &Slots,
-        results: &mut Results,
-    ) -> Option<(i64, usize)> {
-        let mut skip = index;
-        let mut at = unit;
-        while let Some((start, index, id)) = self.key_from(window, at, skip) {
-            if results.is_full() {
-                return Some((start, index));
-            }
-            // The key comes in the first of its units only.
-            let first = units_of_window(self.spans, self.keys.get(id), window).next();
-            if first.is_some_and(|unit| unit.start == start) && self.leaves(id, window) {
-                self.result(id, window, slots, results);
-            }
-            (at, skip) = (start, index + 1);
-        }
-        None
-    }
-
-    /// The key with this index in this unit of the window, or the first in the units after it.
-    fn key_from(&self, window: i64, unit: i64, index: usize) -> Option<(i64, usize, KeyId)> {
-        let mut skip = index;
-        for (start, ids) in self.units.range(unit..self.spans.units_end(window)) {
-            if *start != unit {
-                skip = 0;
-            }
-            if let Some(id) = ids.get(skip) {
-                return Some((*start, skip, *id));
-            }
-        }
-        None
-    }
-
-    /// Whether there is something new to say of a window.
-    fn leaves(&self, id: KeyId, window: i64) -> bool {
-        match self.timing.emit {
-            Emit::Final | Emit::Updates => true,
-            Emit::Every(_) => {
-                let seen = self.revised.get(&(id, window)).map_or(0, |revised| revised.seen);
-                units_of_window(self.spans, self.keys.get(id), window).any(|unit| unit.changed > seen)
-            }
-        }
-    }
-
-    fn result(&mut self, id: KeyId, window: i64, slots: &Slots, results: &mut Results) {
-        let revision = (self.timing.emit != Emit::Final).then(|| {
-            let revised = self.revised.entry((id, window)).or_default();
-            revised.seen = self.placed;
-            revised.times += 1;
-            revised.times
-        });
-        let series = self.keys.get(id);
-        let end = self.spans.end(window);
-        let mark = result_mark(end, self.marks.emit, self.timing.lateness);
-        let result = WindowResult { key: self.keys.key(id), floats: series.floats, start: window, end, revision, mark };
-        let mut units = units_of_window(self.spans, series, window);
-        match (units.next(), units.next()) {
-            (Some(only), None) => results.push(result, slots.of(only.slot)),
-            (Some(first), Some(second)) => {
-                let mut sum = slots.of(first.slot).to_vec();
-                for unit in std::iter::once(second).chain(units) {
-                    slots.merge_into(&mut sum, unit.slot);
-                }
-                results.push(result, &sum);
-            }
-            (None, _) => {}
-        }
-    }
-
-    /// Drops what is remembered of a closed window's revisions, some keys at a time.
-    fn forget(&mut self, window: i64, unit: i64, index: usize) -> Option<(i64, usize)> {
-        let (mut at, mut skip) = (unit, index);
-        for _ in 0..EXPIRE_STEP_MAX {
-            let (start, index, id) = self.key_from(window, at, skip)?;
-            self.revised.remove(&(id, window));
-            (at, skip) = (start, index + 1);
-        }
-        Some((at, skip))
-    }
-
-    /// Frees the units whose last window this is, some keys at a time; whether there are more.
-    fn free(&mut self, window: i64, slots: &mut Slots) -> bool {
-        let mut steps = EXPIRE_STEP_MAX;
-        while let Some(mut entry) = self.units.first_entry() {
-            let start = *entry.key();
-            if self.spans.last_window(start) > window {
-                break;
-            }
-            let keep = entry.get().len().saturating_sub(steps);
-            steps -= entry.get().len() - keep;
-            for id in entry.get_mut().drain(keep..) {
-                let series = self.keys.get_mut(id);
-                series.units.retain(|unit| {
-                    let stays = unit.start != start;
-                    if !stays {
-                        slots.close(unit.slot);
-                    }
-                    stays
-                });
-                if series.units.is_empty() {
-                    self.keys.remove(id);
-                }
-            }
-            if keep > 0 {
-                return true;
-            }
-            entry.remove();
-        }
-        false
-    }
-}
-
-/// The units of a key that a window is the sum of.
-fn units_of_window(spans: Spans, series: &Series, window: i64) -> impl Iterator<Item = &Unit> {
-    let units_end = spans.units_end(window);
-    let first = series.units.partition_point(|unit| unit.start < window);
-    let units = series.units.get(first..).unwrap_or_default();
-    units.iter().take_while(move |unit| unit.start < units_end).filter(move |unit| unit.from <= window)
 }
 
 impl OpenWindows for Aligned {

@@ -89,6 +89,14 @@ impl Spans {
     }
 }
 
+impl std::fmt::Display for Spans {
+    /// All that decides which events a window has, and of what it is made up.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Spans { size, every, offset, unit, step } = self;
+        write!(f, "spans {size} each {every} at {offset} of {unit} each {step}")
+    }
+}
+
 /// The last point of the grid at or before a time; the times near the ends of i64 stay what they are.
 fn align(time: i64, step: i64, offset: i64) -> i64 {
     match time.checked_sub(offset) {

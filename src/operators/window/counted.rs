@@ -1,5 +1,7 @@
 //! Windows of so many events: one open window a key. It leaves when it is full, or as it is when the input ends.
 
+mod saved;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::flow::Held;
@@ -26,6 +28,7 @@ struct Filling {
 #[derive(Debug)]
 pub struct Counted {
     size: u64,
+    keys_max: usize,
     keys: Keyed<Filling>,
     /// In order of their first event.
     open: BTreeMap<u64, KeyId>,
@@ -39,7 +42,7 @@ impl Counted {
     /// No window open.
     pub fn new(size: u64, keys_max: usize) -> Counted {
         let (open, ready) = (BTreeMap::new(), VecDeque::new());
-        Counted { size, keys: Keyed::new(keys_max), open, opened: 0, ready, mark: i64::MIN }
+        Counted { size, keys_max, keys: Keyed::new(keys_max), open, opened: 0, ready, mark: i64::MIN }
     }
 
     fn result(&mut self, id: KeyId, slots: &mut Slots, results: &mut Results) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::event::{Batch, Column, Layout, Meta};
+use crate::event::{Batch, Cell, Column, Layout, Meta, Tag};
 use crate::expr::{Arena, EvalError, Program};
 use crate::flow::{Output, Reject};
 use crate::operators::expression::{Place, StageExpr};
@@ -100,20 +100,44 @@ impl Finish {
         let mut columns: Vec<Column> = raw.columns[..self.leading].to_vec();
         self.arena.begin(&texts);
         for field in &mut self.fields {
-            match &mut field.outer {
-                None => columns.push(calls[field.calls.start].clone()),
+            let locals = &calls[field.calls.clone()];
+            let absent = absent(locals, rows);
+            let mut column = match &mut field.outer {
+                None => calls[field.calls.start].clone(),
                 Some((program, place)) => {
                     let mut errors = Vec::new();
-                    let locals = &calls[field.calls.clone()];
-                    columns.push(program.eval(&raw, rows, locals, &mut self.arena, &mut errors));
+                    let known: Vec<u32>;
+                    let known = if absent.is_empty() {
+                        &*rows
+                    } else {
+                        known = rows.iter().copied().filter(|row| absent.binary_search(row).is_err()).collect();
+                        &known
+                    };
+                    let column = program.eval(&raw, known, locals, &mut self.arena, &mut errors);
                     take_errors(&mut errors, rows, place, rejected);
+                    column
                 }
+            };
+            if !absent.is_empty() {
+                let mut cells = column.cells().to_vec();
+                absent.iter().for_each(|row| cells[*row as usize] = Cell::Null);
+                column = Column::from(cells);
             }
+            columns.push(column);
         }
         self.arena.finish(&mut texts);
         columns.extend_from_slice(&raw.columns[self.leading + self.calls..]);
         Batch { layout: self.layout.clone(), columns, texts, ..raw }
     }
+}
+
+/// The results for which one of these calls has no value, as it is newer than their windows: what is made of it is null.
+fn absent(calls: &[Column], rows: &[u32]) -> Vec<u32> {
+    if !calls.iter().any(|call| call.tags().has(Tag::Missing)) {
+        return Vec::new();
+    }
+    let is_missing = |call: &Column, row: u32| matches!(call.cells().get(row as usize), Some(Cell::Missing));
+    rows.iter().copied().filter(|row| calls.iter().any(|call| is_missing(call, *row))).collect()
 }
 
 fn take_errors(errors: &mut Vec<EvalError>, rows: &mut Vec<u32>, place: &Place, rejected: &mut Vec<(u32, Reject)>) {

@@ -75,6 +75,7 @@ impl Folds {
             for fold in &mut self.folds {
                 let before = if slot == NEW { None } else { slots.of(slot).get(fold.call) };
                 let before = match before {
+                    Some(Accumulator::Absent) => continue,
                     Some(Accumulator::Fold(Some(value))) => value.clone(),
                     _ => {
                         let cell = args.0.get(fold.start).and_then(|column| column.cells().get(row as usize));
@@ -92,6 +93,9 @@ impl Folds {
     pub fn set(&mut self, slots: &mut Slots, placed: &[Slot]) {
         for fold in &self.folds {
             for &slot in placed {
+                if matches!(slots.one(slot, fold.call), Accumulator::Absent) {
+                    continue;
+                }
                 let of = |wanted: Slot| self.next.iter().find(|(at, call, _)| *at == wanted && *call == fold.call);
                 if let Some((.., value)) = of(slot).or_else(|| of(NEW)) {
                     *slots.one(slot, fold.call) = Accumulator::Fold(Some(value.clone()));

@@ -10,7 +10,9 @@ mod open;
 mod operator;
 mod plan;
 mod results;
+mod saved;
 mod sessions;
+mod shape;
 mod slots;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! The window stage at work: events are evaluated a batch at a time, placed one by one, and added to aggregates in runs.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use crate::event::{Batch, Cell, Column, Layout, Tag, Tags, Texts, Timestamp};
@@ -8,12 +9,13 @@ use crate::limits::{KEY_BYTES_MAX, WINDOWS_OPEN_MAX};
 use crate::operators::aggregate::Aggregate;
 use crate::operators::eval::{Evaluated, Evaluator, KeyTooLong, keys_full, no_time, without};
 use crate::operators::key;
-use crate::state::Value;
+use crate::state::{Corrupt, Saved, Snapshot, Value};
 
 use super::finish::Finish;
 use super::folds::Folds;
 use super::open::{Arrival, Emit, Full, Into, Marks, NEW, OpenWindows, Placed, windows_full};
 use super::results::Results;
+use super::saved::Keep;
 use super::slots::{Slot, Slots};
 
 /// The port of events that came too late.
@@ -34,6 +36,8 @@ pub struct Call {
 pub struct Settings {
     pub key_fields: usize,
     pub calls: Vec<Call>,
+    /// The name of each call in a [`crate::state::Shape`].
+    pub parts: Vec<String>,
     pub emit: Emit,
     pub lateness: i64,
     pub keys_max: usize,
@@ -45,31 +49,31 @@ pub struct Settings {
 
 /// A window stage of one kind of windows.
 pub struct Window<W> {
-    settings: Settings,
+    pub(super) settings: Settings,
     /// The key's fields, then the arguments.
     eval: Evaluator,
     folds: Folds,
-    windows: W,
-    slots: Slots,
+    pub(super) windows: W,
+    pub(super) slots: Slots,
     results: Results,
     finish: Finish,
     /// The watermark.
-    mark: i64,
+    pub(super) mark: i64,
     /// The watermark before the next event, if all events so far came from one partition.
-    row_mark: i64,
-    origin: Origin,
+    pub(super) row_mark: i64,
+    pub(super) origin: Origin,
     /// A batch that is not done.
     pending: Option<Pending>,
     /// Events in batches before.
-    arrived: u64,
+    pub(super) arrived: u64,
     /// The kinds of values that each call has been given, for those that compare.
-    kinds: Vec<Tags>,
+    pub(super) kinds: Vec<Tags>,
     run: Run,
 }
 
 /// Where events have come from so far.
 #[derive(Debug, PartialEq)]
-enum Origin {
+pub(super) enum Origin {
     Nowhere,
     One(Arc<str>, Option<i64>),
     Several,
@@ -134,7 +138,7 @@ impl<W: OpenWindows> Window<W> {
         }
     }
 
-    fn marks(&self) -> Marks {
+    pub(super) fn marks(&self) -> Marks {
         Marks { close: self.mark, emit: self.mark.max(self.row_mark) }
     }
 
@@ -348,7 +352,7 @@ impl Run {
     }
 }
 
-impl<W: OpenWindows> Operator for Window<W> {
+impl<W: Keep> Operator for Window<W> {
     fn on_batch(&mut self, batch: Batch, out: &mut Output) -> Result<Progress, Fatal> {
         debug_assert!(self.pending.is_none(), "the batch before is not done");
         self.note_origin(&batch);
@@ -368,6 +372,23 @@ impl<W: OpenWindows> Operator for Window<W> {
 
     fn output_mark(&self, mark: Timestamp) -> Timestamp {
         mark.minus(self.settings.lateness)
+    }
+
+    fn snapshot(&mut self, into: &mut Snapshot) {
+        debug_assert!(self.pending.is_none(), "the batch before is not done");
+        self.save(into);
+    }
+
+    fn restore(&mut self, saved: &Saved) -> Result<(), Corrupt> {
+        self.load(saved)
+    }
+
+    fn give(&mut self) -> Option<Box<dyn Any + Send>> {
+        Some(self.move_out())
+    }
+
+    fn adopt(&mut self, state: Box<dyn Any + Send>) -> bool {
+        self.move_in(state)
     }
 
     fn held(&self) -> Held {

@@ -10,8 +10,9 @@ use crate::flow::Operator;
 use crate::limits::KEY_FIELDS_MAX;
 use crate::operators::eval::Evaluator;
 use crate::operators::expression::{StageExpr, reads};
-use crate::operators::stage::{Stage, StageContext};
+use crate::operators::stage::{Carry, Stage, StageContext};
 use crate::spec::{OneOrNamed, Section, StageSpec, Value};
+use crate::state::Shape;
 
 use super::aligned::Aligned;
 use super::assign::{Gaps, Spans};
@@ -19,8 +20,9 @@ use super::calls::Aggregates;
 use super::counted::Counted;
 use super::finish::Finish;
 use super::folds::Folds;
-use super::open::{Emit, OpenWindows, Timing};
+use super::open::{Emit, Timing};
 use super::operator::{Settings, Window};
+use super::saved::Keep;
 use super::sessions::OpenSessions;
 
 /// Which windows.
@@ -167,6 +169,7 @@ impl WindowStage {
         Settings {
             key_fields: self.key.len(),
             calls: self.aggregates.calls.clone(),
+            parts: self.parts(),
             emit: self.timing.emit,
             lateness: if matches!(self.kind, Kind::Counted(_)) { 0 } else { self.timing.lateness },
             keys_max: self.timing.keys_max,
@@ -189,12 +192,7 @@ impl WindowStage {
         Layout::fields(self.leading().chain(fields).chain(self.revision()))
     }
 
-    fn at_work<W: OpenWindows + 'static>(
-        &self,
-        windows: W,
-        inputs: &[Arc<Layout>],
-        layout: Arc<Layout>,
-    ) -> Box<dyn Operator> {
+    fn at_work<W: Keep>(&self, windows: W, inputs: &[Arc<Layout>], layout: Arc<Layout>) -> Box<dyn Operator> {
         let aggregates = &self.aggregates;
         let calls: Vec<String> = (0..aggregates.calls.len()).map(|call| format!("call {call}")).collect();
         let raw = Layout::fields(self.leading().chain(calls.iter().map(String::as_str)).chain(self.revision()));
@@ -239,6 +237,14 @@ impl Stage for WindowStage {
 
     fn is_stateful(&self) -> bool {
         true
+    }
+
+    fn shape(&self) -> Option<Shape> {
+        Some(self.state_shape())
+    }
+
+    fn carry(&self, from: &Shape) -> Carry {
+        self.carry_from(from)
     }
 
     fn operator(&self, inputs: &[Arc<Layout>], outputs: &[Vec<Arc<Layout>>]) -> Box<dyn Operator> {

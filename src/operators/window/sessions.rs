@@ -1,6 +1,8 @@
 //! Session windows: each key has its open sessions, and a heap has the marks at which they are due. A session that grew is found
 //! not to be due yet when its turn comes, and is put back.
 
+mod saved;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -53,6 +55,8 @@ pub struct OpenSessions {
     /// Sessions that are to leave now.
     ready: VecDeque<(KeyId, u64)>,
     opened: u64,
+    /// What ends up to here is closed, whatever the lateness is by now.
+    closed: i64,
     marks: Marks,
 }
 
@@ -69,12 +73,15 @@ impl OpenSessions {
             tick: None,
             ready: VecDeque::new(),
             opened: 0,
+            closed: i64::MIN,
             marks: Marks { close: i64::MIN, emit: i64::MIN },
         }
     }
 
-    fn closes_at(&self, session: Activity) -> i64 {
-        self.gaps.end(session).saturating_add(self.timing.lateness)
+    /// Whether a session takes no events any more when event time is at `mark`.
+    fn is_closed(&self, session: Activity, mark: i64) -> bool {
+        let end = self.gaps.end(session);
+        end.saturating_add(self.timing.lateness) <= mark || end <= self.closed
     }
 
     /// What a session becomes with the event and those open sessions of the key that it joins, and which they are. Sessions
@@ -85,8 +92,7 @@ impl OpenSessions {
         let Some(id) = id else { return (whole, joins) };
         let alone = whole;
         for (at, session) in self.keys.get(id).open.iter().enumerate() {
-            let is_open = self.closes_at(session.activity) > event.mark;
-            if is_open
+            if !self.is_closed(session.activity, event.mark)
                 && self.gaps.is_near(alone, session.activity)
                 && let Some(joined) = self.gaps.join(whole, session.activity)
             {
@@ -248,7 +254,7 @@ impl OpenWindows for OpenSessions {
     fn candidates(&self, event: &Arrival<'_>, into: &mut Into) {
         let id = self.keys.find(event.key);
         let (whole, joins) = self.joined(id, event);
-        let is_late = self.closes_at(whole) <= event.mark;
+        let is_late = self.is_closed(whole, event.mark);
         match id {
             Some(id) if !joins.is_empty() => into.extend(joins.iter().map(|at| self.keys.get(id).open[*at].slot)),
             _ if !is_late => into.push(NEW),
@@ -259,7 +265,7 @@ impl OpenWindows for OpenSessions {
     fn place(&mut self, event: &Arrival<'_>, slots: &mut Slots, into: &mut Into) -> Result<Placed, Full> {
         self.marks = event.marks;
         let (whole, joins) = self.joined(self.keys.find(event.key), event);
-        if self.closes_at(whole) <= event.mark {
+        if self.is_closed(whole, event.mark) {
             return Ok(Placed::Late);
         }
         if slots.is_full() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::event::{Cell, Texts};
 use crate::expr::value::Fail;
 use crate::operators::aggregate::{Accumulator, Aggregate};
+use crate::state::Corrupt;
 
 /// A row of accumulators.
 pub type Slot = u32;
@@ -59,6 +60,40 @@ impl Slots {
                 slot as Slot
             }
         }
+    }
+
+    /// Appends what a slot holds.
+    pub fn write(&self, slot: Slot, out: &mut Vec<u8>) {
+        self.of(slot).iter().for_each(|held| held.write(out));
+    }
+
+    /// A slot that holds these, which are taken. None was closed so far.
+    pub fn restore(&mut self, row: &mut Vec<Accumulator>) -> Result<Slot, Corrupt> {
+        debug_assert!(self.free.is_empty());
+        let is_sound = self.aggregates.iter().zip(&*row).all(|(aggregate, held)| aggregate.keeps(held));
+        if !is_sound || row.len() != self.aggregates.len() {
+            return Err(Corrupt("what is kept of a window is not of its aggregates".into()));
+        }
+        self.open += 1;
+        let slot = self.accumulators.len() / row.len().max(1);
+        self.accumulators.append(row);
+        Ok(slot as Slot)
+    }
+
+    /// All slots, and none is left.
+    pub fn take(&mut self) -> Slots {
+        let empty = Slots::new(self.aggregates.clone(), self.open_max);
+        std::mem::replace(self, empty)
+    }
+
+    /// Goes on with the slots of another, whose aggregates keep the same; false if they do not.
+    pub fn adopt(&mut self, other: Slots) -> bool {
+        let kind = |aggregate: &Aggregate| (std::mem::discriminant(aggregate), aggregate.name());
+        if !self.aggregates.iter().map(kind).eq(other.aggregates.iter().map(kind)) {
+            return false;
+        }
+        *self = Slots { aggregates: self.aggregates.clone(), open_max: self.open_max, ..other };
+        true
     }
 
     /// Frees what a slot holds.
