@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostics, codes};
 use crate::event::{Demand, Path};
 use crate::operators::StageExpr;
 
-use super::{Node, Plan, SinkNode, SourceNode, TargetPart, TimeRule, Work};
+use super::{Node, Plan, Role, SinkNode, SourceNode, TargetPart, TimeRule, Work};
 
 impl Plan {
     /// The plan in words, for `runner explain`.
@@ -98,35 +98,47 @@ impl Plan {
     /// `id`, `id.port` of everything that a node reads.
     fn from(&self, node: &Node) -> String {
         let names: Vec<String> = node.inputs.iter().map(|input| self.nodes[input.node].port_name(input.port)).collect();
-        match names.len() {
-            0..8 => names.join(", "),
-            n => format!("{} and {} more", names[..6].join(", "), n - 6),
-        }
+        listed(&names)
     }
 
-    /// What holds for the events of each source at each sink, after a failure of the runner.
+    /// What holds for the events of each source at each sink, after a failure of the runner: it follows from what the source can give
+    /// again, and from what the sink can take back.
     fn guarantees(&self, out: &mut String) {
-        let _ = writeln!(out, "\nafter a crash of the runner (this version keeps no state on disk), by source:");
+        let every = self.checkpoint_every;
+        let _ = match self.is_bounded() {
+            true => writeln!(
+                out,
+                "\nafter a crash of the runner a new run starts afresh; with `--resume` it goes on from the last checkpoint (one each \
+                 {every:?}), by source:"
+            ),
+            false => writeln!(
+                out,
+                "\nafter a crash of the runner it goes on from the last checkpoint (one each {every:?}), by source:"
+            ),
+        };
         for (place, node) in self.nodes.iter().enumerate() {
             let Work::Source(source) = &node.work else { continue };
-            let below = self.below(place);
-            let state = below
-                .iter()
-                .any(|&place| matches!(&self.nodes[place].work, Work::Stage(stage) if stage.stage.is_stateful()));
-            let holds = match (source.plan.replay(), source.plan.is_bounded()) {
-                (Replay::None, true) => "what was read is gone: it cannot be given again",
-                (_, true) if self.is_bounded() => "a new run reads all of it again and replaces its outputs",
-                (_, true) => "a new run reads all of it again",
-                (Replay::Position | Replay::Ack, false) if source.plan.needs_acks() && state => {
-                    "what no sink had yet is delivered again; open windows and other state begin anew"
+            if source.plan.replay() == Replay::None {
+                let _ =
+                    writeln!(out, "  {}: what came after the checkpoint is lost, as it cannot be given again", node.id);
+                continue;
+            }
+            let (mut once, mut often) = (Vec::new(), Vec::new());
+            for sink in self.below(place).into_iter().map(|place| &self.nodes[place]) {
+                match &sink.work {
+                    // The dead letters are not the user's.
+                    Work::Sink(_) if sink.role == Role::DeadLetters => {}
+                    Work::Sink(work) if source.plan.replay() == Replay::Position && work.plan.is_exactly_once() => {
+                        once.push(sink.id.to_string());
+                    }
+                    Work::Sink(_) => often.push(sink.id.to_string()),
+                    Work::Source(_) | Work::Stage(_) => {}
                 }
-                (Replay::Position | Replay::Ack, false) if source.plan.needs_acks() => {
-                    "what no sink had yet is delivered again: at least once"
-                }
-                (Replay::Position | Replay::Ack, false) => "a new run begins where `start` says",
-                (Replay::None, false) => "what was in flight is lost: it cannot be given again",
-            };
-            let _ = writeln!(out, "  {}: {holds}", node.id);
+            }
+            let ways = [("exactly once", once), ("at least once", often)];
+            let ways = ways.iter().filter(|(_, sinks)| !sinks.is_empty());
+            let ways: Vec<String> = ways.map(|(how, sinks)| format!("{how} in {}", listed(sinks))).collect();
+            let _ = writeln!(out, "  {}: {}", node.id, ways.join("; "));
         }
     }
 
@@ -169,6 +181,14 @@ impl SinkNode {
             TargetPart::Expr(expr) => Some(expr),
         });
         target.chain(&self.key).chain(self.headers.iter().map(|(_, expr)| expr))
+    }
+}
+
+/// Names, as far as they are few.
+fn listed(names: &[String]) -> String {
+    match names.len() {
+        0..8 => names.join(", "),
+        n => format!("{} and {} more", names[..6].join(", "), n - 6),
     }
 }
 
