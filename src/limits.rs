@@ -94,6 +94,8 @@ pub const NATS_UNREAD_MAX: usize = 8 * BATCH_EVENTS_MAX;
 pub const NATS_BARRIERS_MAX: usize = 1024;
 /// Acknowledged messages of a stream that are remembered, so that one the server gives again is not read again.
 pub const NATS_REMEMBERED_MAX: usize = 1 << 16;
+/// Bytes of messages that a JetStream sink holds back for a checkpoint; past half of it, one is asked for before its time.
+pub const NATS_HELD_BYTES_MAX: usize = 64 << 20;
 /// Notes of a NATS connection that wait for the log.
 pub const NATS_NOTES_MAX: usize = 16;
 

@@ -84,6 +84,11 @@ impl<'a> Reader<'a> {
         Reader { rest: bytes }
     }
 
+    /// How many bytes are left.
+    pub fn len(&self) -> usize {
+        self.rest.len()
+    }
+
     /// Whether all was read.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()

@@ -1,5 +1,6 @@
 //! NATS, against a real server: nothing is lost, whatever crashes.
 
+mod held;
 mod position;
 mod secure;
 mod server;

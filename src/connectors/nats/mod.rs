@@ -3,9 +3,11 @@
 mod connect;
 mod consumer;
 mod frame;
+mod held;
 mod ledger;
 mod plan;
 mod place;
+mod publish;
 mod pull;
 mod sink;
 mod stream;

@@ -9,13 +9,15 @@ use futures_util::future::BoxFuture;
 use crate::connectors::{
     ConnectContext, ConnectorError, Replay, Sink, SinkOpen, SinkPlan, Source, SourceOpen, SourcePlan,
 };
-use crate::diagnostic::codes::{BAD_VALUE, NOT_TOGETHER};
+use crate::diagnostic::codes::{BAD_VALUE, DELIVERY, NOT_TOGETHER};
 use crate::event::Timestamp;
 use crate::spec::{Section, SinkSpec, SourceSpec, TemplatePart, Value};
 
 use super::connect::{Access, Login, Tls};
 use super::consumer::Wanted;
-use super::sink::{NatsSink, Target, check_subject};
+use super::held::ID_HEADER;
+use super::publish::{Target, check_subject};
+use super::sink::NatsSink;
 use super::stream::StreamSource;
 use super::subject::SubjectSource;
 
@@ -33,6 +35,7 @@ enum Reads {
 struct NatsSinkPlan {
     access: Access,
     target: Target,
+    exactly_once: bool,
     /// The subject as it was written.
     shown: String,
 }
@@ -108,7 +111,30 @@ pub fn sink(spec: &SinkSpec, context: &mut ConnectContext<'_>) -> Option<Box<dyn
         stream: config.text_opt("stream").map(String::from),
         max_pending: usize::try_from(config.int("max_pending")).unwrap_or(1).max(1),
     };
-    Some(Box::new(NatsSinkPlan { access, target, shown: template.parts.iter().map(part).collect() }))
+    let exactly_once = spec.common.choice_opt("delivery") == Some("exactly_once");
+    if exactly_once && !can_be_exactly_once(spec, &target, context) {
+        return None;
+    }
+    Some(Box::new(NatsSinkPlan { access, target, exactly_once, shown: template.parts.iter().map(part).collect() }))
+}
+
+/// Reports what a message needs to be in its stream exactly once.
+fn can_be_exactly_once(spec: &SinkSpec, target: &Target, context: &mut ConnectContext<'_>) -> bool {
+    if target.stream.is_none() {
+        let message = "a plain subject of NATS is delivered at least once: only a stream knows which messages it has";
+        let report = context.diagnostics.error(&DELIVERY, spec.common.span_of("delivery"), message);
+        report.help("name the JetStream stream that takes the subject: `stream: ALERTS`");
+        return false;
+    }
+    let headers = spec.common.exprs_opt("headers").unwrap_or_default();
+    if headers.iter().any(|named| named.name.eq_ignore_ascii_case(ID_HEADER)) {
+        let message =
+            format!("`{ID_HEADER}` is how the stream knows an event again: with `exactly_once` the sink sets it");
+        let report = context.diagnostics.error(&NOT_TOGETHER, spec.common.key_span_of("headers"), message);
+        report.help("remove the header, or `delivery`");
+        return false;
+    }
+    true
 }
 
 /// Where a new consumer begins.
@@ -277,13 +303,31 @@ impl SinkPlan for NatsSinkPlan {
         let servers = self.access.shown();
         match &self.target.stream {
             None => format!("NATS subject {} at {servers}", self.shown),
+            Some(stream) if self.exactly_once => format!(
+                "NATS subject {} at {servers}, in the stream {stream} exactly once: sent when the checkpoint that has it is on disk",
+                self.shown
+            ),
             Some(stream) => format!("NATS subject {} at {servers}, confirmed by the stream {stream}", self.shown),
         }
     }
 
-    fn open(&self, _open: SinkOpen) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>> {
+    fn is_exactly_once(&self) -> bool {
+        self.exactly_once
+    }
+
+    fn prepare(&self) -> BoxFuture<'static, Result<(), ConnectorError>> {
         let (access, target) = (self.access.clone(), self.target.clone());
-        Box::pin(async move { Ok(Box::new(NatsSink::open(access, target).await?) as Box<dyn Sink>) })
+        Box::pin(async move {
+            let (client, link) = access.connect().await?;
+            target.look(&client, &link).await.map(drop)
+        })
+    }
+
+    fn open(&self, open: SinkOpen) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>> {
+        let (access, target, exactly_once) = (self.access.clone(), self.target.clone(), self.exactly_once);
+        Box::pin(
+            async move { Ok(Box::new(NatsSink::open(access, target, exactly_once, open).await?) as Box<dyn Sink>) },
+        )
     }
 }
 
