@@ -24,16 +24,20 @@ use crate::spec::{Key, Rule, Table, Type};
 pub static SOURCE: Table = Table::new(
     "nats",
     "Reads a subject of NATS, or with `stream` a JetStream stream by a consumer of its own: then events are acknowledged once every \
-     sink has them, and a failure loses none. Without `stream` the server keeps nothing, and what is sent while the runner is down is lost. \
+     sink has them, or a checkpoint, and a failure loses none. A checkpoint has the position in the stream, and reading goes on behind it, \
+     each event once and in order, whatever the server remembers: a consumer that stands elsewhere is made anew there. So a topology with \
+     checkpoints needs a consumer that nobody else reads, and leave to remove and make it (`$JS.API.CONSUMER.*`). \
+     Without `stream` the server keeps nothing, and what is sent while the runner is down is lost. \
      `meta.headers` has the message's headers and, as `Nats-Subject`, its subject; `meta.key` is the header `Key`, else the subject.",
     &[
         Key::new("url", Type::ListOf(&Type::Text), "The server, or several of one cluster.").required().example("nats://127.0.0.1:4222"),
         Key::new("subject", Type::Text, "What is read, with the wildcards `*` and `>`.").default_note("with `stream`: all of its subjects").example("payments.>"),
         Key::new("stream", Type::Text, "The JetStream stream; it must exist.").example("PAYMENTS"),
-        Key::new("durable", Type::Text, "The consumer's name, by which the server knows what has been read.")
+        Key::new("durable", Type::Text, "The consumer's name, by which the server knows what has been read. That is where a run without a checkpoint goes on; with `--fresh` \
+             it begins where `start` says.")
             .default_note("`<topology>-<node>`")
             .example("fraud"),
-        Key::new("max_pending", Type::Int { min: 1, max: 1 << 20 }, "Events that are read and not yet acknowledged.").default("10000"),
+        Key::new("max_pending", Type::Int { min: 1, max: 1 << 20 }, "Events that are read and not yet acknowledged: with checkpoints, all that is read between two of them.").default("100000"),
         Key::new("auth", Type::Section(&AUTH), "How to log in.").example("{ token: { env: NATS_TOKEN } }"),
         Key::new("tls", Type::Section(&TLS), "How the connection is encrypted."),
     ],
@@ -45,7 +49,10 @@ pub static SOURCE: Table = Table::new(
 pub static SINK: Table = Table::new(
     "nats",
     "Writes messages to a subject of NATS. The server confirms every one before it counts as written; with \
-     `stream` it does so when the stream has stored it. A `key` is sent as the header `Key`.",
+     `stream` it does so when the stream has stored it. A `key` is sent as the header `Key`. With `stream` and \
+     `delivery: exactly_once` events are held back until the checkpoint that has them is on disk, and sent with a `Nats-Msg-Id`: \
+     sent again after a crash, the stream drops those that it has. It knows them for as long as its duplicate window (`--dupe-window`, \
+     2 minutes unless it is set), which must be longer than the runner is down.",
     &[
         Key::new("url", Type::ListOf(&Type::Text), "The server, or several of one cluster.")
             .required()
