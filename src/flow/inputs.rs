@@ -43,6 +43,11 @@ impl Inputs {
         Inputs { inputs: vec![input; n], mark: Timestamp::NONE, idle_told: None, is_idle: false }
     }
 
+    /// The same, at a node whose event time had come to `mark` before: it does not go back.
+    pub fn from(n: usize, mark: Timestamp) -> Inputs {
+        Inputs { mark, ..Inputs::new(n) }
+    }
+
     /// Whether an input may be polled: it has not ended and is not waiting for the others at a barrier.
     pub fn is_open(&self, input: usize) -> bool {
         let input = &self.inputs[input];
@@ -138,7 +143,7 @@ impl Inputs {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Then;
+    use super::super::{Saves, Then};
     use super::*;
 
     fn at(ms: i64) -> Watermark {
@@ -208,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_barrier_passes_when_every_live_input_has_it() {
-        let barrier = Barrier { id: 7, then: Then::Continue, saves: true };
+        let barrier = Barrier { id: 7, then: Then::Continue, saves: Saves::Changes };
         let mut inputs = Inputs::new(3);
         assert_eq!(inputs.on_barrier(0, barrier), None);
         assert!(!inputs.is_open(0) && inputs.is_open(1));

@@ -27,8 +27,17 @@ pub enum Watermark {
 pub struct Barrier {
     pub id: u64,
     pub then: Then,
-    /// Whether what it passes is written into a checkpoint.
-    pub saves: bool,
+    pub saves: Saves,
+}
+
+/// What of the state that a barrier passes is written into a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saves {
+    Nothing,
+    /// What has changed since the barrier before.
+    Changes,
+    /// All of it: what was written before could not be kept.
+    Everything,
 }
 
 /// What comes after a barrier.

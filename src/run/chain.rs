@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{Batch, Timestamp};
-use crate::flow::{Barrier, ErrorEvents, Message, Operator, Output, Progress, Rejected, Watermark};
+use crate::flow::{Barrier, ErrorEvents, Message, Operator, Output, Progress, Rejected, Saves, Then, Watermark};
 use crate::observe::NodeCounters;
+use crate::state::Snapshot;
 
+use super::coordinator::{NodePart, Report};
 use super::edge::EdgeSender;
+use super::hand_over::HandOver;
+use super::parts::{Part, Parts, StagePart};
 use super::{Clock, Failure};
 
 /// Who reads a port.
@@ -30,6 +35,10 @@ pub(super) struct Link {
     pub errors: Vec<Target>,
     pub error_events: ErrorEvents,
     pub counters: Arc<NodeCounters>,
+    /// What event time has come to at its input.
+    pub mark: Timestamp,
+    /// Whether nothing of its state is in a checkpoint yet.
+    pub is_unsaved: bool,
 }
 
 /// The nodes of a task; the first is the one that the task's input goes to.
@@ -38,6 +47,12 @@ pub(super) struct Chain {
     pub clock: Clock,
     /// Cancelled: the topology stops, and nothing waits for the clock any more.
     pub stop: CancellationToken,
+    pub hand_over: Arc<HandOver>,
+    pub reports: mpsc::Sender<Report>,
+    /// The barrier that has passed last.
+    pub passed: u64,
+    /// Whether checkpoints are written.
+    pub saves: bool,
 }
 
 /// What a node is given.
@@ -70,6 +85,15 @@ impl Chain {
                 Signal::End => operator.on_watermark(Timestamp::END, &mut out),
             };
             self.drain(link, out, progress.map_err(|fatal| self.fatal(link, fatal))?).await?;
+            match signal {
+                Signal::Watermark { mark, .. } => self.links[link].mark = mark,
+                Signal::Barrier(barrier) => {
+                    self.cut(link, barrier).await?;
+                    self.save(link, barrier.id, barrier.saves).await;
+                }
+                // Nothing of it is left; it belongs to whatever checkpoint comes after the barrier before.
+                Signal::End => self.save(link, self.passed + 1, Saves::Changes).await,
+            }
             let operator = self.operator(link);
             let held = operator.held();
             let signal = match signal {
@@ -89,8 +113,46 @@ impl Chain {
         })
     }
 
+    /// At a hand-over, what nobody can carry on leaves: still through this graph.
+    async fn cut(&mut self, link: usize, barrier: Barrier) -> Result<(), Failure> {
+        let id = &self.links[link].counters.id;
+        if barrier.then != Then::HandOver || !self.hand_over.order().is_some_and(|order| order.cut.contains(id)) {
+            return Ok(());
+        }
+        let mut out = Output::new(self.clock.now());
+        let progress = self.operator(link).cut(&mut out);
+        self.drain(link, out, progress.map_err(|fatal| self.fatal(link, fatal))?).await
+    }
+
+    /// Gives a node's part of a checkpoint.
+    async fn save(&mut self, link: usize, barrier: u64, saves: Saves) {
+        if saves == Saves::Nothing || !self.saves {
+            return;
+        }
+        let node = &mut self.links[link];
+        let Some(operator) = &mut node.operator else { return };
+        let mut snapshot = Snapshot::new(node.is_unsaved || saves == Saves::Everything);
+        operator.snapshot(&mut snapshot);
+        node.is_unsaved = false;
+        let part = NodePart { mark: node.mark, records: snapshot.finish(), ..NodePart::default() };
+        // If the coordinator has gone, its failure is told.
+        let _ = self.reports.send(Report::Saved(node.counters.id.clone(), barrier, Box::new(part))).await;
+    }
+
+    /// What its stages leave behind after a hand-over's barrier.
+    pub fn into_parts(self) -> Parts {
+        let stages = self.links.into_iter().filter_map(|link| {
+            let operator = link.operator?;
+            Some((link.counters.id.clone(), Part::Stage(StagePart { operator, mark: link.mark })))
+        });
+        stages.collect()
+    }
+
     /// Sends a signal to every reader of a node.
     pub async fn forward(&mut self, link: usize, signal: Signal) -> Result<(), Failure> {
+        if let (0, Signal::Barrier(barrier)) = (link, signal) {
+            self.passed = barrier.id;
+        }
         for port in 0..=self.links[link].ports.len() {
             for target in 0..self.targets(link, port).len() {
                 match &self.targets(link, port)[target] {
@@ -184,6 +246,7 @@ impl Chain {
                 Progress::Wait(until) => tokio::select! {
                     () = self.clock.sleep_until(until) => {}
                     () = self.stop.cancelled() => hurry = true,
+                    () = self.hand_over.asked() => hurry = true,
                 },
             }
             out = Output::new(self.clock.now());

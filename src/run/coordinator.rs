@@ -1,156 +1,435 @@
-//! The one who sends barriers into the graph, hears when they have passed every sink, tells the sources, and ends the run.
+//! The one who sends barriers into the graph, hears when they have passed, has checkpoints written, tells sources and sinks, and
+//! ends a graph: at its inputs' end, at a stop, or for another graph to take its place.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::connectors::Written;
-use crate::flow::{Barrier, Then};
+use crate::connectors::Written as FileWritten;
+use crate::flow::{Barrier, Saves, Then};
+
+pub(super) use super::saver::NodePart;
+use super::hand_over::{HandOver, Order};
+use super::saver::{Saver, Written};
 
 /// What the coordinator tells a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Control {
     /// Put this barrier behind all that was read.
     Barrier(Barrier),
-    /// Everything before this barrier has passed every sink.
+    /// Everything before this barrier has passed every sink, and is in a checkpoint where there are any.
     Commit(u64),
+}
+
+/// What the coordinator tells a sink, beside the barriers that come with the events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SinkControl {
+    /// Its inputs have ended, so this checkpoint's barrier never comes: give the part of it now.
+    Checkpoint(u64),
+    /// This checkpoint is on disk: send what was held back for it.
+    Commit(u64),
+    /// Its inputs have ended: hand over.
+    HandOver,
+    /// All is done: close.
+    Close,
 }
 
 /// What tasks tell the coordinator.
 #[derive(Debug)]
 pub(super) enum Report {
+    /// A node's part of the checkpoint at this barrier, or of the first one after it.
+    Saved(Arc<str>, u64, Box<NodePart>),
     SourceEnded(usize),
     /// A sink has written everything before this barrier.
     SinkPassed(usize, u64),
-    SinkEnded(usize, Vec<Written>),
+    /// The inputs of a sink have ended, and all is written but what it holds back for a checkpoint, if so.
+    SinkEnded {
+        sink: usize,
+        holds: bool,
+    },
+    /// A sink holds back much, and wants a checkpoint.
+    SinkWaits,
+    /// A sink has handed over to the next graph.
+    SinkLeft(usize),
+    /// A sink has closed: these are its files.
+    SinkDone(usize, Vec<FileWritten>),
     /// A sink has failed: what it was given may be lost, so that nothing more is acknowledged.
-    SinkFailed(usize, Vec<Written>),
+    SinkFailed(usize, Vec<FileWritten>),
     /// A sink's reader has gone away: the run ends quietly.
     SinkClosed,
 }
 
+/// What the run asks of the coordinator.
+pub(super) enum Command {
+    /// Stop this graph at one barrier, so that another takes its place. Answered with false if it is ending anyway.
+    HandOver(Order, oneshot::Sender<bool>),
+}
+
+/// What a coordinator leaves behind.
+pub(super) struct CoordinatorEnd {
+    pub saver: Option<Saver>,
+    /// The number of the next barrier.
+    pub next_id: u64,
+    pub written: Vec<FileWritten>,
+    /// Whether the inputs have ended, and not a stop or a failure the run.
+    pub is_complete: bool,
+    /// Why the last checkpoint of a run that ends could not be written.
+    pub unsaved: Option<String>,
+}
+
+/// How far a graph is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// A stop's barrier is under way, or a last checkpoint after the end of all inputs.
+    Ending(u64),
+    HandingOver,
+    Closing,
+}
+
+/// How far a sink is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SinkPhase {
+    /// Barriers reach it with the events.
+    Live,
+    /// Its inputs have ended, or a stopping barrier has passed.
+    Ended {
+        holds: bool,
+    },
+    Gone,
+}
+
+pub(super) struct SinkSeat {
+    pub control: mpsc::Sender<SinkControl>,
+    phase: SinkPhase,
+}
+
+impl SinkSeat {
+    pub fn new(control: mpsc::Sender<SinkControl>) -> SinkSeat {
+        SinkSeat { control, phase: SinkPhase::Live }
+    }
+}
+
+/// A barrier under way, and the sinks that it has not passed.
+struct Waiting {
+    barrier: Barrier,
+    sinks: BTreeSet<usize>,
+}
+
 pub(super) struct Coordinator {
     /// By number of the source; `None` once it has ended.
-    pub sources: Vec<Option<mpsc::Sender<Control>>>,
-    pub sinks: usize,
+    sources: Vec<Option<mpsc::Sender<Control>>>,
+    sinks: Vec<SinkSeat>,
+    reports: mpsc::Receiver<Report>,
+    commands: mpsc::Receiver<Command>,
+    hand_over: Arc<HandOver>,
+    stop: CancellationToken,
+    /// The time between barriers, where there are any.
+    every: Option<Duration>,
+    saver: Option<Saver>,
+    next_id: u64,
+    phase: Phase,
+    waiting: BTreeMap<u64, Waiting>,
+    /// Checkpoints whose parts are all there.
+    ready: Option<u64>,
+    /// A sink wants a checkpoint.
+    wanted: bool,
+    failed: bool,
+    is_complete: bool,
+    unsaved: Option<String>,
+    written: Vec<FileWritten>,
+}
+
+/// What a coordinator is made of.
+pub(super) struct Seats {
+    pub sources: Vec<mpsc::Sender<Control>>,
+    pub sinks: Vec<SinkSeat>,
     pub reports: mpsc::Receiver<Report>,
-    /// The time between barriers, where a source waits for acknowledgement.
-    pub every: Option<Duration>,
+    pub commands: mpsc::Receiver<Command>,
+    pub hand_over: Arc<HandOver>,
     pub stop: CancellationToken,
+    pub every: Option<Duration>,
+    pub saver: Option<Saver>,
+    pub next_id: u64,
 }
 
 impl Coordinator {
-    /// Runs until every sink has ended. Gives the files they wrote.
-    pub async fn run(mut self) -> Vec<Written> {
-        let mut live: BTreeSet<usize> = (0..self.sinks).collect();
-        let mut waiting: BTreeMap<u64, BTreeSet<usize>> = BTreeMap::new();
-        let mut written = Vec::new();
-        let mut next_id = 1;
-        let mut stopping = false;
-        let mut failed = false;
-        let mut ticks = tokio::time::interval(self.every.unwrap_or(Duration::from_secs(3600)));
+    pub fn new(seats: Seats) -> Coordinator {
+        Coordinator {
+            sources: seats.sources.into_iter().map(Some).collect(),
+            sinks: seats.sinks,
+            reports: seats.reports,
+            commands: seats.commands,
+            hand_over: seats.hand_over,
+            stop: seats.stop,
+            every: seats.every,
+            saver: seats.saver,
+            next_id: seats.next_id,
+            phase: Phase::Running,
+            waiting: BTreeMap::new(),
+            ready: None,
+            wanted: false,
+            failed: false,
+            is_complete: false,
+            unsaved: None,
+            written: Vec::new(),
+        }
+    }
+
+    /// Runs until every sink has closed, failed or handed over.
+    pub async fn run(mut self) -> CoordinatorEnd {
+        let every = self.every.unwrap_or(Duration::from_secs(3600));
+        let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        while !live.is_empty() {
-            let then = tokio::select! {
+        while self.sinks.iter().any(|sink| sink.phase != SinkPhase::Gone) {
+            let is_running = self.phase == Phase::Running;
+            let is_writing = self.saver.as_ref().is_some_and(Saver::is_writing);
+            let may_begin = is_running && self.every.is_some() && self.waiting.is_empty() && !is_writing;
+            tokio::select! {
                 biased;
-                report = self.reports.recv() => {
-                    match report {
-                        None => return written,
-                        Some(Report::SourceEnded(source)) => self.sources[source] = None,
-                        Some(Report::SinkPassed(sink, id)) => {
-                            if let Some(sinks) = waiting.get_mut(&id) {
-                                sinks.remove(&sink);
-                            }
-                        }
-                        Some(Report::SinkEnded(sink, files)) => {
-                            live.remove(&sink);
-                            waiting.values_mut().for_each(|sinks| {
-                                sinks.remove(&sink);
-                            });
-                            written.extend(files);
-                        }
-                        Some(Report::SinkFailed(sink, files)) => {
-                            failed = true;
-                            live.remove(&sink);
-                            written.extend(files);
-                        }
-                        Some(Report::SinkClosed) => self.stop.cancel(),
-                    }
-                    if !failed {
-                        self.commit_passed(&mut waiting).await;
-                    }
-                    continue;
-                }
-                () = self.stop.cancelled(), if !stopping => Then::Stop,
-                _ = ticks.tick(), if self.every.is_some() && !stopping && waiting.is_empty() => Then::Continue,
-            };
-            stopping = then == Then::Stop;
-            waiting.insert(next_id, live.clone());
-            self.tell(Control::Barrier(Barrier { id: next_id, then, saves: false })).await;
-            next_id += 1;
-        }
-        written
-    }
-
-    /// Barriers pass in order: those that no sink holds up any more are done.
-    async fn commit_passed(&mut self, waiting: &mut BTreeMap<u64, BTreeSet<usize>>) {
-        while let Some(entry) = waiting.first_entry() {
-            if !entry.get().is_empty() {
-                return;
+                report = self.reports.recv() => match report {
+                    Some(report) => self.on_report(report).await,
+                    // Every task has gone, and none has said so: they have panicked or were aborted.
+                    None => break,
+                },
+                written = written(&mut self.saver), if is_writing => self.on_written(written).await,
+                Some(command) = self.commands.recv() => self.on_command(command).await,
+                () = self.stop.cancelled(), if is_running => self.stop().await,
+                _ = ticks.tick(), if may_begin => self.begin(Then::Continue).await,
+                () = std::future::ready(()), if may_begin && self.wanted => self.begin(Then::Continue).await,
             }
-            let (id, _) = entry.remove_entry();
-            self.tell(Control::Commit(id)).await;
+        }
+        if self.phase != Phase::HandingOver && self.saver.as_ref().is_some_and(Saver::is_writing) {
+            let written = written(&mut self.saver).await;
+            self.on_written(written).await;
+        }
+        CoordinatorEnd {
+            saver: self.saver,
+            next_id: self.next_id,
+            written: self.written,
+            is_complete: self.is_complete && !self.failed,
+            unsaved: self.unsaved,
         }
     }
 
-    async fn tell(&self, control: Control) {
+    async fn on_report(&mut self, report: Report) {
+        match report {
+            Report::Saved(node, barrier, part) => {
+                if let Some(saver) = &mut self.saver {
+                    saver.take(&node, barrier, *part);
+                }
+            }
+            Report::SourceEnded(source) => self.sources[source] = None,
+            Report::SinkPassed(sink, id) => {
+                if let Some(waiting) = self.waiting.get_mut(&id) {
+                    waiting.sinks.remove(&sink);
+                    if waiting.barrier.then == Then::Stop {
+                        self.sinks[sink].phase = SinkPhase::Ended { holds: false };
+                    }
+                }
+                if self.failed {
+                    return self.close_ended().await;
+                }
+                self.settle().await;
+            }
+            Report::SinkEnded { sink, holds } => self.on_ended(sink, holds).await,
+            Report::SinkWaits => self.wanted = true,
+            Report::SinkLeft(sink) => self.sinks[sink].phase = SinkPhase::Gone,
+            Report::SinkDone(sink, files) => {
+                self.sinks[sink].phase = SinkPhase::Gone;
+                self.written.extend(files);
+            }
+            Report::SinkFailed(sink, files) => {
+                self.failed = true;
+                self.sinks[sink].phase = SinkPhase::Gone;
+                self.written.extend(files);
+                // Nobody waits for those that have ended any more.
+                self.close_ended().await;
+            }
+            Report::SinkClosed => self.stop.cancel(),
+        }
+    }
+
+    /// The inputs of a sink have ended: no barrier comes to it any more.
+    async fn on_ended(&mut self, sink: usize, holds: bool) {
+        self.sinks[sink].phase = SinkPhase::Ended { holds };
+        if self.phase == Phase::HandingOver {
+            return self.tell_sink(sink, SinkControl::HandOver).await;
+        }
+        if self.failed || self.phase == Phase::Closing {
+            return self.tell_sink(sink, SinkControl::Close).await;
+        }
+        let mut ask = Vec::new();
+        for (id, waiting) in &mut self.waiting {
+            if waiting.barrier.saves == Saves::Nothing {
+                waiting.sinks.remove(&sink);
+            } else if waiting.sinks.contains(&sink) {
+                ask.push(*id);
+            }
+        }
+        for id in ask {
+            self.tell_sink(sink, SinkControl::Checkpoint(id)).await;
+        }
+        self.settle().await;
+        if self.phase == Phase::Running && self.all_ended() {
+            self.finish().await;
+        }
+    }
+
+    fn all_ended(&self) -> bool {
+        self.sinks.iter().all(|sink| sink.phase != SinkPhase::Live)
+    }
+
+    /// All inputs have ended. What sinks hold back needs one more checkpoint before it is sent.
+    async fn finish(&mut self) {
+        self.is_complete = true;
+        let holds = self.sinks.iter().any(|sink| sink.phase == SinkPhase::Ended { holds: true });
+        if holds && self.saver.is_some() && !self.failed {
+            self.begin(Then::Stop).await;
+        } else {
+            self.close().await;
+        }
+    }
+
+    async fn stop(&mut self) {
+        self.begin(Then::Stop).await;
+    }
+
+    /// Sends a barrier.
+    async fn begin(&mut self, then: Then) {
+        self.wanted = false;
+        let id = self.next_id;
+        self.next_id += 1;
+        let saves = match &mut self.saver {
+            Some(saver) if then != Then::HandOver => saver.saves(),
+            _ => Saves::Nothing,
+        };
+        self.phase = match then {
+            Then::Continue => self.phase,
+            Then::Stop => Phase::Ending(id),
+            Then::HandOver => Phase::HandingOver,
+        };
+        let barrier = Barrier { id, then, saves };
+        let there = |phase: SinkPhase| match phase {
+            SinkPhase::Live => true,
+            SinkPhase::Ended { .. } => saves != Saves::Nothing,
+            SinkPhase::Gone => false,
+        };
+        let sinks = self.sinks.iter().enumerate().filter(|(_, sink)| there(sink.phase)).map(|(sink, _)| sink);
+        self.waiting.insert(id, Waiting { barrier, sinks: sinks.collect() });
+        self.tell_sources(Control::Barrier(barrier)).await;
+        for sink in 0..self.sinks.len() {
+            match self.sinks[sink].phase {
+                SinkPhase::Ended { .. } if then == Then::HandOver => self.tell_sink(sink, SinkControl::HandOver).await,
+                SinkPhase::Ended { .. } if saves != Saves::Nothing => {
+                    self.tell_sink(sink, SinkControl::Checkpoint(id)).await;
+                }
+                _ => {}
+            }
+        }
+        self.settle().await;
+    }
+
+    async fn on_command(&mut self, command: Command) {
+        let Command::HandOver(order, reply) = command;
+        let can = self.phase == Phase::Running && !self.failed && !self.all_ended();
+        let can = can && self.sources.iter().any(Option::is_some);
+        if can {
+            self.hand_over.ask(order);
+            // A sink that is stuck does not pass the barriers under way: their parts go into the next checkpoint.
+            self.waiting.clear();
+            self.begin(Then::HandOver).await;
+        }
+        // Whoever asked waits for it, or has gone.
+        let _ = reply.send(can);
+    }
+
+    /// Barriers pass in order: those that no sink holds up any more have passed.
+    async fn settle(&mut self) {
+        while let Some(entry) = self.waiting.first_entry() {
+            if !entry.get().sinks.is_empty() || self.failed {
+                break;
+            }
+            let (id, Waiting { barrier, .. }) = entry.remove_entry();
+            if barrier.saves == Saves::Nothing {
+                self.passed(id).await;
+            } else {
+                // A later one holds all that an earlier one would.
+                self.ready = Some(id);
+            }
+        }
+        if let (Some(id), Some(saver)) = (self.ready, &mut self.saver)
+            && !saver.is_writing()
+        {
+            self.ready = None;
+            saver.write(id);
+        }
+    }
+
+    async fn on_written(&mut self, written: Written) {
+        match written.result {
+            Ok(()) => self.passed(written.id).await,
+            Err(why) => {
+                tracing::warn!("checkpoint {} cannot be written: {why}", written.id);
+                if self.phase == Phase::Ending(written.id) {
+                    self.unsaved = Some(why);
+                    self.close().await;
+                }
+            }
+        }
+        self.settle().await;
+    }
+
+    /// Everything before this barrier is where it belongs.
+    async fn passed(&mut self, id: u64) {
+        if self.failed {
+            return;
+        }
+        self.tell_sources(Control::Commit(id)).await;
+        for sink in 0..self.sinks.len() {
+            self.tell_sink(sink, SinkControl::Commit(id)).await;
+        }
+        if self.phase == Phase::Ending(id) {
+            self.close().await;
+        }
+    }
+
+    /// Every sink that is there closes, and sources that wait for a commit go.
+    async fn close(&mut self) {
+        self.phase = Phase::Closing;
+        self.sources.iter_mut().for_each(|source| *source = None);
+        self.close_ended().await;
+    }
+
+    async fn close_ended(&mut self) {
+        for sink in 0..self.sinks.len() {
+            if matches!(self.sinks[sink].phase, SinkPhase::Ended { .. }) {
+                self.tell_sink(sink, SinkControl::Close).await;
+            }
+        }
+    }
+
+    async fn tell_sources(&self, control: Control) {
         for source in self.sources.iter().flatten() {
             // A source that has just ended does not listen; its report is on the way.
             let _ = source.send(control).await;
         }
     }
+
+    async fn tell_sink(&self, sink: usize, control: SinkControl) {
+        if self.sinks[sink].phase != SinkPhase::Gone {
+            // One that has failed does not listen; its report is on the way.
+            let _ = self.sinks[sink].control.send(control).await;
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::limits::{CONTROL_MAX, REPORTS_MAX};
-
-    /// A coordinator of one source and two sinks, told these reports after its first barrier; what it then tells the source.
-    async fn told_after(reports: Vec<Report>) -> Vec<Control> {
-        let (control, mut told) = mpsc::channel(CONTROL_MAX);
-        let (sender, receiver) = mpsc::channel(REPORTS_MAX);
-        let coordinator = Coordinator {
-            sources: vec![Some(control)],
-            sinks: 2,
-            reports: receiver,
-            every: Some(Duration::from_secs(3600)),
-            stop: CancellationToken::new(),
-        };
-        let running = tokio::spawn(coordinator.run());
-        assert!(matches!(told.recv().await, Some(Control::Barrier(Barrier { id: 1, then: Then::Continue, .. }))));
-        for report in reports {
-            sender.send(report).await.unwrap();
-        }
-        running.await.unwrap();
-        let mut all = Vec::new();
-        while let Some(control) = told.recv().await {
-            all.push(control);
-        }
-        all.retain(|control| matches!(control, Control::Commit(_)));
-        all
-    }
-
-    #[tokio::test]
-    async fn what_a_failed_sink_had_is_never_acknowledged() {
-        let ended = |sink| Report::SinkEnded(sink, Vec::new());
-        let whole = vec![Report::SinkPassed(0, 1), ended(0), ended(1)];
-        assert_eq!(told_after(whole).await, [Control::Commit(1)], "one that has ended has flushed all");
-        let failed = vec![Report::SinkPassed(0, 1), Report::SinkFailed(1, Vec::new()), ended(0)];
-        assert_eq!(told_after(failed).await, []);
-        let late = vec![Report::SinkFailed(1, Vec::new()), Report::SinkPassed(0, 1), ended(0)];
-        assert_eq!(told_after(late).await, []);
+async fn written(saver: &mut Option<Saver>) -> Written {
+    match saver {
+        Some(saver) => saver.written().await,
+        None => std::future::pending().await,
     }
 }

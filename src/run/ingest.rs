@@ -84,7 +84,8 @@ pub(super) struct Ingest {
 }
 
 impl Ingest {
-    pub fn new(node: &SourceNode, decoder: Decoder) -> Ingest {
+    /// Goes on at a watermark.
+    pub fn new(node: &SourceNode, decoder: Decoder, mark: Timestamp) -> Ingest {
         let layout = decoder.layout().clone();
         let ms = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Ingest {
@@ -95,7 +96,7 @@ impl Ingest {
             max_future_ms: ms(node.max_future),
             checker: node.schema.as_ref().and_then(|schema| schema.checker.clone()),
             place: node.place.clone(),
-            mark: Timestamp::NONE,
+            mark,
             decoder,
         }
     }

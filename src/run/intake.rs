@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
+use crate::event::Timestamp;
 use crate::flow::{Inputs, Message};
 
 use super::Failure;
@@ -17,8 +18,9 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    pub fn new(receivers: Vec<EdgeReceiver>) -> Intake {
-        Intake { inputs: Inputs::new(receivers.len()), receivers, turn: 0 }
+    /// The inputs of a node whose event time had come to `mark`.
+    pub fn new(receivers: Vec<EdgeReceiver>, mark: Timestamp) -> Intake {
+        Intake { inputs: Inputs::from(receivers.len(), mark), receivers, turn: 0 }
     }
 
     /// The next message and the input it came by. Cancel-safe. Must not be called when all inputs have ended.

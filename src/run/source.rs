@@ -6,16 +6,17 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::connectors::{ConnectorError, Pull, Source};
+use crate::connectors::{ConnectorError, Position, Pull, Source};
 use crate::event::Timestamp;
 use crate::event::decode::Undecodable;
-use crate::flow::{Barrier, Reject, Then, Watermark};
+use crate::flow::{Barrier, Reject, Saves, Then, Watermark};
 
 use super::Failure;
 use super::chain::{Chain, Signal};
-use super::coordinator::{Control, Report};
+use super::coordinator::{Control, NodePart, Report};
 use super::drift::Drift;
 use super::ingest::Ingest;
+use super::parts::{EndedSource, Part, Parts, SourcePart};
 
 /// How often a source that is too far ahead looks again.
 const DRIFT_LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -44,9 +45,19 @@ pub(super) struct SourceTask {
     pub idle: Duration,
     pub drift: Option<DriftMember>,
     pub control: mpsc::Receiver<Control>,
-    pub reports: mpsc::Sender<Report>,
-    /// Whether those behind were told to leave this source out of their event time.
-    pub is_idle: bool,
+    /// For how long it had been idle where it goes on after a hand-over, and until its first event where it is new to the graph:
+    /// those behind are told to leave it out of their event time.
+    pub idle_for: Option<Duration>,
+}
+
+/// Why a source does not go on.
+enum Leaves {
+    /// Its input has ended.
+    Ended,
+    /// The topology stops.
+    Stopped,
+    /// To another graph.
+    HandsOver,
 }
 
 /// Waits for a moment.
@@ -67,20 +78,48 @@ enum Next {
 
 impl SourceTask {
     /// Runs until the input ends or the run stops. Whatever ends it, what was not acknowledged is given back at once.
-    pub async fn run(mut self) -> Result<(), Failure> {
+    pub async fn run(mut self) -> Result<Parts, Failure> {
         let ended = self.pump().await;
         let closed = match &ended {
-            Ok(()) => self.source.close().await,
+            Ok(Leaves::HandsOver) => Ok(()),
+            Ok(_) => self.source.close().await,
             // The cause has to be told while the run still waits for it.
             Err(_) => tokio::time::timeout(FAILED_CLOSE_MAX, self.source.close()).await.unwrap_or(Ok(())),
         };
         self.tell_notes();
-        ended.and(closed.map_err(|error| Failure::of(&self.id(), error.message)))
+        let id = self.id();
+        closed.map_err(|error| Failure::of(&id, error.message))?;
+        if matches!(ended?, Leaves::Ended) {
+            self.source = Box::new(EndedSource);
+        }
+        let part = SourcePart { source: self.source, mark: self.ingest.mark(), idle_for: self.idle_for };
+        let mut parts = self.chain.into_parts();
+        parts.insert(id, Part::Source(part));
+        Ok(parts)
     }
 
-    async fn pump(&mut self) -> Result<(), Failure> {
+    /// Those behind hear where it stands: after a hand-over or a restart they know nothing of it.
+    async fn announce(&mut self) -> Result<(), Failure> {
+        let mark = self.ingest.mark();
+        if mark.is_some() {
+            self.report_drift(mark);
+            self.chain.forward(0, Signal::Watermark { mark, forward: Watermark::At(mark) }).await?;
+        }
+        if let Some(elapsed) = self.idle_for {
+            self.fall_idle(elapsed).await?;
+        }
+        Ok(())
+    }
+
+    async fn pump(&mut self) -> Result<Leaves, Failure> {
+        self.announce().await?;
         let mut silent_since = Instant::now();
         let mut tell_at = silent_since + self.idle;
+        if let Some(elapsed) = self.idle_for {
+            let before = silent_since.checked_sub(self.idle + elapsed);
+            silent_since = before.unwrap_or(silent_since);
+            tell_at = Instant::now() + IDLE_TELL_EVERY;
+        }
         let mut pause = RETRY_FIRST;
         let mut retry_at = None;
         loop {
@@ -99,9 +138,13 @@ impl SourceTask {
                 Next::Told(Some(Control::Commit(id))) => self.commit(id).await,
                 Next::Told(Some(Control::Barrier(barrier))) => {
                     self.barrier(barrier).await?;
-                    if barrier.then == Then::Stop {
-                        self.stop(barrier.id).await;
-                        return Ok(());
+                    match barrier.then {
+                        Then::Continue => {}
+                        Then::HandOver => return Ok(Leaves::HandsOver),
+                        Then::Stop => {
+                            self.stop(barrier.id).await;
+                            return Ok(Leaves::Stopped);
+                        }
                     }
                 }
                 // The coordinator has failed; its own failure tells why.
@@ -120,7 +163,7 @@ impl SourceTask {
                 Next::Pulled(Ok(pull)) => {
                     pause = RETRY_FIRST;
                     if !self.take(pull).await? {
-                        return self.end().await;
+                        return self.end().await.map(|()| Leaves::Ended);
                     }
                     silent_since = Instant::now();
                     tell_at = silent_since + self.idle;
@@ -170,9 +213,9 @@ impl SourceTask {
                     self.chain.emit(0, 0, batch).await?;
                 }
                 // Who was told to leave an idle source out must hear that it counts again, even if its time stands still.
-                let woken = (self.is_idle && self.ingest.mark().is_some()).then_some(self.ingest.mark());
+                let woken = (self.idle_for.is_some() && self.ingest.mark().is_some()).then_some(self.ingest.mark());
                 if let Some(mark) = ingested.moved_to.or(woken) {
-                    self.is_idle = false;
+                    self.idle_for = None;
                     self.report_drift(mark);
                     self.chain.links[0].counters.reached(mark);
                     self.chain.forward(0, Signal::Watermark { mark, forward: Watermark::At(mark) }).await?;
@@ -197,7 +240,7 @@ impl SourceTask {
         if let Some(drift) = &self.drift {
             drift.group.leave(drift.member);
         }
-        self.is_idle = true;
+        self.idle_for = Some(elapsed);
         let elapsed = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
         let signal = Signal::Watermark { mark: self.ingest.mark(), forward: Watermark::Idle(elapsed) };
         self.chain.forward(0, signal).await
@@ -210,8 +253,17 @@ impl SourceTask {
     }
 
     async fn barrier(&mut self, barrier: Barrier) -> Result<(), Failure> {
-        self.source.barrier(barrier.id);
+        let position = self.source.barrier(barrier.id);
+        if barrier.saves != Saves::Nothing {
+            self.save(barrier.id, position).await;
+        }
         self.chain.forward(0, Signal::Barrier(barrier)).await
+    }
+
+    async fn save(&mut self, barrier: u64, position: Position) {
+        let part = NodePart { mark: self.ingest.mark(), state: position, ..NodePart::default() };
+        // If the coordinator has gone, its failure is told.
+        let _ = self.chain.reports.send(Report::Saved(self.id(), barrier, Box::new(part))).await;
     }
 
     async fn commit(&mut self, id: u64) {
@@ -239,9 +291,15 @@ impl SourceTask {
         if let Some(drift) = &self.drift {
             drift.group.leave(drift.member);
         }
+        if self.chain.saves {
+            // It belongs to whatever checkpoint comes after the barrier before.
+            let next = self.chain.passed + 1;
+            let position = self.source.barrier(next);
+            self.save(next, position).await;
+        }
         self.chain.forward(0, Signal::End).await?;
         // The coordinator counts on it; if it has gone, its failure is told.
-        let _ = self.reports.send(Report::SourceEnded(self.index)).await;
+        let _ = self.chain.reports.send(Report::SourceEnded(self.index)).await;
         Ok(())
     }
 

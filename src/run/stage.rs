@@ -5,9 +5,10 @@ use crate::flow::{Message, Step, Then};
 use super::Failure;
 use super::chain::{Chain, Signal};
 use super::intake::Intake;
+use super::parts::Parts;
 
 /// Runs until the inputs have ended or a stopping barrier has passed.
-pub(super) async fn run(mut chain: Chain, mut intake: Intake) -> Result<(), Failure> {
+pub(super) async fn run(mut chain: Chain, mut intake: Intake) -> Result<Parts, Failure> {
     loop {
         let (queued, max) = intake.fill();
         chain.links[0].counters.queues(queued, max);
@@ -28,13 +29,15 @@ pub(super) async fn run(mut chain: Chain, mut intake: Intake) -> Result<(), Fail
                 Step::Advance { mark, forward } => chain.signal(0, Signal::Watermark { mark, forward }).await?,
                 Step::Barrier(barrier) => {
                     chain.signal(0, Signal::Barrier(barrier)).await?;
-                    if barrier.then == Then::Stop {
-                        return Ok(());
+                    match barrier.then {
+                        Then::Continue => {}
+                        Then::Stop => return Ok(Parts::new()),
+                        Then::HandOver => return Ok(chain.into_parts()),
                     }
                 }
                 Step::End => {
                     chain.signal(0, Signal::End).await?;
-                    return Ok(());
+                    return Ok(Parts::new());
                 }
             }
         }

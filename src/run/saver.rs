@@ -1,0 +1,228 @@
+//! Puts a checkpoint together from the parts of its nodes, and writes it off the data path.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+
+use crate::connectors::Position;
+use crate::event::Timestamp;
+use crate::flow::Saves;
+use crate::limits::UNSAVED_BYTES_MAX;
+use crate::state::{Shape, Snapshot};
+use crate::state::store::{Draft, NodeDraft, Store};
+
+use super::Clock;
+
+/// A node's part of a checkpoint.
+#[derive(Debug)]
+pub(super) struct NodePart {
+    pub mark: Timestamp,
+    /// The position of a source, or what a sink has written.
+    pub state: Position,
+    /// What a sink holds back.
+    pub pending: Vec<u8>,
+    /// Files that must be on disk first.
+    pub sync: Vec<File>,
+    /// What has changed of a stage's state.
+    pub records: Bytes,
+}
+
+impl Default for NodePart {
+    fn default() -> NodePart {
+        let (state, pending, sync) = (Position::Null, Vec::new(), Vec::new());
+        NodePart { mark: Timestamp::NONE, state, pending, sync, records: Bytes::new() }
+    }
+}
+
+/// What does not change of a node while a graph runs.
+#[derive(Clone, Debug)]
+pub(super) struct SavedNode {
+    pub id: Arc<str>,
+    /// What it is, and for a source or sink which system it is connected with: another one is another node.
+    pub kind: String,
+    pub shape: Option<Shape>,
+}
+
+/// The parts of one node that are in no checkpoint yet, with the barrier to which each belongs.
+#[derive(Debug, Default)]
+struct Unsaved {
+    /// In the order of the barriers; the last at or before a checkpoint's barrier holds for it.
+    parts: VecDeque<(u64, NodePart)>,
+    /// What the last checkpoint says, for a node that gives no part any more.
+    last: NodePart,
+}
+
+/// How a checkpoint was written.
+pub(super) struct Written {
+    pub id: u64,
+    pub result: Result<(), String>,
+}
+
+/// What one attempt to write a checkpoint is made of.
+struct Attempt {
+    draft: Draft,
+    sync: Vec<File>,
+}
+
+/// Collects parts, and writes one checkpoint at a time.
+pub(super) struct Saver {
+    /// `None` while it is being written.
+    store: Option<Store>,
+    topology: Arc<str>,
+    pub lineage: u64,
+    clock: Clock,
+    nodes: Vec<SavedNode>,
+    unsaved: HashMap<Arc<str>, Unsaved>,
+    /// Bytes of records that could not be written.
+    left: usize,
+    /// Files that could not be brought to the disk.
+    sync: Vec<File>,
+    /// More was left than may be held: everything has to be written anew.
+    overflowed: bool,
+    writing: Option<JoinHandle<(Store, Attempt, Result<(), String>)>>,
+}
+
+impl Saver {
+    pub fn new(store: Store, topology: Arc<str>, lineage: u64, clock: Clock) -> Saver {
+        Saver {
+            store: Some(store),
+            topology,
+            lineage,
+            clock,
+            nodes: Vec::new(),
+            unsaved: HashMap::new(),
+            left: 0,
+            sync: Vec::new(),
+            overflowed: false,
+            writing: None,
+        }
+    }
+
+    /// The nodes of the graph that runs from now on.
+    pub fn set_nodes(&mut self, nodes: Vec<SavedNode>) {
+        self.unsaved.retain(|id, _| nodes.iter().any(|node| node.id == *id));
+        self.nodes = nodes;
+    }
+
+    /// What the next checkpoint has to ask of the nodes.
+    pub fn saves(&mut self) -> Saves {
+        if std::mem::take(&mut self.overflowed) { Saves::Everything } else { Saves::Changes }
+    }
+
+    /// Takes a node's part of the checkpoint at this barrier, or of whichever comes then.
+    pub fn take(&mut self, id: &Arc<str>, barrier: u64, part: NodePart) {
+        let unsaved = self.unsaved.entry(id.clone()).or_default();
+        unsaved.parts.push_back((barrier, part));
+    }
+
+    /// Whether a checkpoint is being written.
+    pub fn is_writing(&self) -> bool {
+        self.writing.is_some()
+    }
+
+    /// Begins to write the checkpoint of this barrier, all of whose parts are there. Nothing is being written.
+    pub fn write(&mut self, id: u64) {
+        let Some(mut store) = self.store.take() else { return };
+        let mut sync = std::mem::take(&mut self.sync);
+        let nodes = self.nodes.iter().map(|node| {
+            let unsaved = self.unsaved.entry(node.id.clone()).or_default();
+            unsaved.draft(node, id, &mut sync)
+        });
+        let draft = Draft {
+            id,
+            topology: self.topology.to_string(),
+            lineage: self.lineage,
+            written_at_ms: self.clock.wall_ms(),
+            nodes: nodes.collect(),
+            bundle: None,
+        };
+        let attempt = Attempt { draft, sync };
+        self.left = 0;
+        self.writing = Some(tokio::task::spawn_blocking(move || {
+            let result = match attempt.sync.iter().try_for_each(File::sync_data) {
+                Ok(()) => store.write(&attempt.draft).map(|_| ()).map_err(|error| error.to_string()),
+                Err(error) => Err(format!("what sinks have written cannot be brought to the disk: {error}")),
+            };
+            (store, attempt, result)
+        }));
+    }
+
+    /// Waits for the checkpoint that is being written; for ever if there is none. Cancel-safe.
+    pub async fn written(&mut self) -> Written {
+        let Some(writing) = &mut self.writing else { return std::future::pending().await };
+        let ended = writing.await;
+        self.writing = None;
+        match ended {
+            Ok((store, attempt, result)) => {
+                self.store = Some(store);
+                let id = attempt.draft.id;
+                if result.is_err() {
+                    self.keep(attempt);
+                }
+                Written { id, result }
+            }
+            // Without its store there are no more checkpoints, and nothing is acknowledged any more.
+            Err(error) => Written { id: 0, result: Err(format!("writing it has failed, which is a bug: {error}")) },
+        }
+    }
+
+    /// What could not be written goes into the next checkpoint.
+    fn keep(&mut self, attempt: Attempt) {
+        self.sync = attempt.sync;
+        let id = attempt.draft.id;
+        for node in attempt.draft.nodes {
+            let unsaved = self.unsaved.entry(node.id).or_default();
+            for records in node.records.into_iter().rev() {
+                self.left += records.len();
+                unsaved.parts.push_front((id, NodePart { records, ..unsaved.last_copy() }));
+            }
+        }
+        if self.left > UNSAVED_BYTES_MAX {
+            self.overflowed = true;
+            // Each node begins anew: those that still run are asked for everything, the others have nothing any more.
+            for unsaved in self.unsaved.values_mut() {
+                unsaved.parts.iter_mut().for_each(|(_, part)| part.records = Bytes::new());
+                let records = Snapshot::new(true).finish();
+                unsaved.parts.push_front((id, NodePart { records, ..unsaved.last_copy() }));
+            }
+            self.left = 0;
+        }
+    }
+
+    /// The run has ended by itself: there is nothing to go on from.
+    pub fn clear(&mut self) -> Result<(), String> {
+        self.store.as_mut().map_or(Ok(()), |store| store.clear().map_err(|error| error.to_string()))
+    }
+}
+
+impl Unsaved {
+    /// A node's part of the checkpoint at barrier `id`, taken out of what is unsaved.
+    fn draft(&mut self, node: &SavedNode, id: u64, sync: &mut Vec<File>) -> NodeDraft {
+        let mut records = Vec::new();
+        while let Some((_, mut part)) = self.parts.pop_front_if(|(barrier, _)| *barrier <= id) {
+            let own = std::mem::take(&mut part.records);
+            if !own.is_empty() {
+                records.push(own);
+            }
+            sync.append(&mut part.sync);
+            self.last = part;
+        }
+        NodeDraft {
+            id: node.id.clone(),
+            kind: node.kind.clone(),
+            shape: node.shape.clone(),
+            mark: self.last.mark.get(),
+            state: self.last.state.clone(),
+            records,
+            pending: self.last.pending.clone(),
+        }
+    }
+
+    fn last_copy(&self) -> NodePart {
+        let last = &self.last;
+        NodePart { mark: last.mark, state: last.state.clone(), pending: last.pending.clone(), ..NodePart::default() }
+    }
+}
