@@ -207,10 +207,9 @@ pub trait Sink: Send {
         false
     }
 
-    /// The input has ended: nothing more comes, and no checkpoint. What was held back for one is sent. May be called again after a
-    /// failure.
-    fn finish(&mut self) -> BoxFuture<'_, Result<(), ConnectorError>> {
-        Box::pin(async { Ok(()) })
+    /// Whether it holds back anything for a checkpoint: one more is made of it at the end of the input.
+    fn holds_back(&self) -> bool {
+        false
     }
 
     /// Flushes and ends in order. What is held back for a checkpoint is not sent: a run that goes on from the last one makes it again.

@@ -175,6 +175,13 @@ pub struct Retry {
     pub attempts: Option<u64>,
 }
 
+impl Retry {
+    /// The same pauses, until it is taken.
+    pub fn without_end(self) -> Retry {
+        Retry { attempts: None, ..self }
+    }
+}
+
 impl SourceNode {
     /// What the source's own expressions read.
     fn reads(&self) -> Demand {

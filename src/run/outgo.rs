@@ -46,12 +46,12 @@ struct Bound {
 }
 
 impl Outgo {
-    /// Nothing yet, for a sink.
-    pub fn new(node: &SinkNode) -> Outgo {
-        let columns = match node.inputs.as_slice() {
+    /// Nothing yet, for a sink. `columns`: those of the CSV that it goes on with.
+    pub fn new(node: &SinkNode, columns: Option<Vec<Arc<str>>>) -> Outgo {
+        let columns = columns.or_else(|| match node.inputs.as_slice() {
             [layout] => layout.field_names(),
             _ => None,
-        };
+        });
         let beside = node.inputs.iter().map(|layout| Beside::new(node, layout)).collect();
         Outgo {
             encoder: Encoder::new(node.encoding, columns),
@@ -66,6 +66,19 @@ impl Outgo {
             rejected: Vec::new(),
             errors: Vec::new(),
         }
+    }
+
+    /// Takes what another one of the same system has not written.
+    pub fn take_over(&mut self, other: Outgo) {
+        self.encoded = other.encoded;
+        self.origins = other.origins;
+        self.batches = other.batches;
+        self.held = other.held;
+    }
+
+    /// The columns of a CSV output, once they are known.
+    pub fn columns(&self) -> Option<&[Arc<str>]> {
+        self.encoder.columns()
     }
 
     /// Events that wait to be written.

@@ -26,6 +26,10 @@ impl CsvEncoder {
         CsvEncoder { columns, head, bytes: Vec::new(), values: Vec::new() }
     }
 
+    pub(super) fn columns(&self) -> Option<&[Arc<str>]> {
+        self.columns.as_deref()
+    }
+
     pub(super) fn head(&self) -> &[u8] {
         &self.head
     }

@@ -55,6 +55,11 @@ impl Encoder {
         if self.format == Format::Csv { self.csv.head() } else { &[] }
     }
 
+    /// The columns of a CSV output, once they are known.
+    pub fn columns(&self) -> Option<&[Arc<str>]> {
+        if self.format == Format::Csv { self.csv.columns() } else { None }
+    }
+
     /// Writes the selected events one after the other, and where each ends. `line_end`: each ends with LF.
     /// Memory is bounded where the batch holds no more than [`fitting`] events.
     /// What cannot be written leaves no bytes; its row and why go to `errors`, in order.
