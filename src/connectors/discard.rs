@@ -30,6 +30,10 @@ impl SinkPlan for Discard {
         true
     }
 
+    fn needs_checkpoints(&self) -> bool {
+        false
+    }
+
     fn outline(&self) -> String {
         "drops its events and counts them".to_string()
     }

@@ -169,6 +169,11 @@ pub trait SinkPlan: Send + Sync {
         false
     }
 
+    /// Whether that takes checkpoints.
+    fn needs_checkpoints(&self) -> bool {
+        self.is_exactly_once()
+    }
+
     /// Whether a message of the system has a key and headers.
     fn has_headers(&self) -> bool {
         false

@@ -58,19 +58,12 @@ pub fn plan(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Plan> 
     schemas::compile(&mut nodes);
     fields::warn_of_unknown(&nodes, diagnostics);
     graph::fuse(&mut nodes);
-    let has_state = nodes.iter().any(|node| matches!(&node.work, Work::Stage(stage) if stage.stage.is_stateful()));
-    let checkpoint_every = spec.checkpoint.duration("every");
-    let barrier_every = match has_state {
-        true => checkpoint_every,
-        false => Duration::from_millis(crate::limits::ACK_BARRIER_MS),
-    };
     Some(Plan {
         name: spec.name.as_str().into(),
         drift_groups: graph::drift_groups(&nodes),
         nodes,
         limits: run_limits(&spec.limits),
-        barrier_every,
-        checkpoint_every,
+        checkpoint_every: spec.checkpoint.duration("every"),
     })
 }
 

@@ -36,9 +36,7 @@ pub struct Plan {
     /// Groups of sources that meet in a stateful stage, as places in `nodes`.
     pub drift_groups: Vec<Vec<usize>>,
     pub limits: RunLimits,
-    /// The time between barriers.
-    pub barrier_every: Duration,
-    /// The same as the file says it: without state, barriers come more often.
+    /// The time between checkpoints.
     pub checkpoint_every: Duration,
 }
 

@@ -349,7 +349,7 @@ mod tests {
             gather: Gather { events: 100, bytes: 1000, linger: Duration::ZERO },
             retry: Retry { first: Duration::ZERO, max: Duration::ZERO, attempts: None },
             place: "".into(),
-        })
+        }, None)
     }
 
     /// Events of a number, a target that cannot be where it is 0, and a value that cannot be written where it is not finite.

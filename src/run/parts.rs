@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use crate::connectors::{ConnectorError, Pull, Sink, Source};
 use crate::event::Timestamp;
 use crate::flow::Operator;
-use crate::state::Saved;
+use crate::state::Shape;
 
 use super::outgo::Outgo;
 
@@ -20,7 +20,7 @@ pub(super) type Parts = HashMap<Arc<str>, Part>;
 pub(super) enum Part {
     Source(SourcePart),
     Stage(StagePart),
-    Sink(SinkPart),
+    Sink(Box<SinkPart>),
 }
 
 /// A source that can go on in another graph.
@@ -44,6 +44,8 @@ pub(super) struct StagePart {
     pub operator: Box<dyn Operator>,
     /// What event time had come to at its input.
     pub mark: Timestamp,
+    /// Whether nothing of its state is in a checkpoint yet.
+    pub is_unsaved: bool,
 }
 
 /// A sink that can go on in another graph.
@@ -60,12 +62,23 @@ pub(super) struct SinkPart {
     pub uncommitted: Option<u64>,
     /// Whether it was trying in vain.
     pub stuck: bool,
+    /// The columns of its CSV, once they are known.
+    pub columns: Option<Vec<Arc<str>>>,
 }
 
 impl SinkPart {
     /// A sink that begins.
     pub fn new(sink: Box<dyn Sink>) -> SinkPart {
-        SinkPart { sink, outgo: None, done: 0, unsure: 0, unflushed: false, uncommitted: None, stuck: false }
+        SinkPart {
+            sink,
+            outgo: None,
+            done: 0,
+            unsure: 0,
+            unflushed: false,
+            uncommitted: None,
+            stuck: false,
+            columns: None,
+        }
     }
 
     /// Events that it has taken and that are nowhere else.
@@ -77,11 +90,15 @@ impl SinkPart {
 /// What a stage of a new graph begins with.
 pub(super) enum StageState {
     Fresh,
-    /// The operator that it takes the place of, and the shape of its state.
-    After(StagePart),
-    /// What a checkpoint has of it.
-    Saved {
-        saved: Saved,
+    /// The operator that it takes the place of, the shape of its state, and whether the stage has the same name.
+    After {
+        part: StagePart,
+        shape: Option<Shape>,
+        is_renamed: bool,
+    },
+    /// As a checkpoint has it.
+    Restored {
+        operator: Box<dyn Operator>,
         mark: Timestamp,
     },
 }
@@ -90,7 +107,7 @@ pub(super) enum StageState {
 pub(super) enum Supply {
     Source(SourcePart),
     Stage(StageState),
-    Sink(SinkPart),
+    Sink(Box<SinkPart>),
 }
 
 /// A source that has ended, in a graph that goes on without it.

@@ -253,6 +253,7 @@ impl SinkTask {
             }
         };
         let SinkState { state, pending, sync } = saved;
+        let state = sink_position(state, self.outgo.columns());
         let part = NodePart { state, pending, sync, ..NodePart::default() };
         self.report(Report::Saved(self.chain.links[0].counters.id.clone(), id, Box::new(part))).await;
         Ok(())
@@ -321,6 +322,7 @@ impl SinkTask {
         self.report(Report::SinkLeft(self.index)).await;
         let part = SinkPart {
             sink: self.sink,
+            columns: self.outgo.columns().map(<[_]>::to_vec),
             outgo: Some(self.outgo),
             done: self.done,
             unsure: self.unsure,
@@ -329,7 +331,7 @@ impl SinkTask {
             stuck: self.stuck,
         };
         let mut parts = self.chain.into_parts();
-        parts.insert(id, Part::Sink(part));
+        parts.insert(id, Part::Sink(Box::new(part)));
         parts
     }
 
