@@ -78,6 +78,14 @@ pub trait Operator: Send {
         Ok(Progress::Done)
     }
 
+    /// After `cut`: results of windows that began before this event time are parts, of this operator and of the one after it.
+    fn cut_until(&self) -> Option<i64> {
+        None
+    }
+
+    /// Takes the place of an operator whose state was cut.
+    fn begin_partial(&mut self, _until: i64) {}
+
     /// What is held now, for the status and the summary.
     fn held(&self) -> Held {
         Held::default()

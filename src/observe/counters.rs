@@ -1,7 +1,7 @@
 //! Counters that tasks write and the status reads. Relaxed atomics: each is right by itself, and they are read for people.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::event::Timestamp;
 use crate::flow::Held;
@@ -32,6 +32,27 @@ pub struct NodeCounters {
     windows: AtomicU64,
     queued: AtomicU64,
     queue_max: AtomicU64,
+}
+
+/// The counters of all nodes of a topology, which are others after a reload.
+#[derive(Clone, Debug)]
+pub struct Nodes(Arc<Mutex<Vec<Arc<NodeCounters>>>>);
+
+impl Nodes {
+    /// These nodes.
+    pub fn new(nodes: Vec<Arc<NodeCounters>>) -> Nodes {
+        Nodes(Arc::new(Mutex::new(nodes)))
+    }
+
+    /// Those that run now, in the order of the plan.
+    pub fn all(&self) -> Vec<Arc<NodeCounters>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Others run from now on.
+    pub fn set(&self, nodes: Vec<Arc<NodeCounters>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = nodes;
+    }
 }
 
 /// The counters of a node, read at one moment.

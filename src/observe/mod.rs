@@ -2,4 +2,4 @@
 
 mod counters;
 
-pub use counters::{Counters, NodeCounters, Role};
+pub use counters::{Counters, NodeCounters, Nodes, Role};

@@ -143,7 +143,10 @@ impl Chain {
     pub fn into_parts(self) -> Parts {
         let stages = self.links.into_iter().filter_map(|link| {
             let operator = link.operator?;
-            Some((link.counters.id.clone(), Part::Stage(StagePart { operator, mark: link.mark, is_unsaved: link.is_unsaved })))
+            Some((
+                link.counters.id.clone(),
+                Part::Stage(StagePart { operator, mark: link.mark, is_unsaved: link.is_unsaved }),
+            ))
         });
         stages.collect()
     }

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use crate::connectors::Written as FileWritten;
 use crate::flow::{Barrier, Saves, Then};
 
-pub(super) use super::saver::NodePart;
 use super::hand_over::{HandOver, Order};
+pub(super) use super::saver::NodePart;
 use super::saver::{Saver, Written};
 
 /// What the coordinator tells a source.

@@ -55,6 +55,12 @@ pub(super) fn start(
     Starter::new(plan, ground, counters, saver.is_some()).start(supplies, saver, next_id)
 }
 
+/// A graph of which nothing is left but how it ended.
+pub(super) fn over(end: CoordinatorEnd) -> Graph {
+    let (commands, _) = mpsc::channel(1);
+    Graph { tasks: JoinSet::new(), coordinator: tokio::spawn(async { end }), commands }
+}
+
 /// The parts of a graph while it is put together.
 struct Starter<'a> {
     plan: &'a Plan,
@@ -343,6 +349,7 @@ fn sink_task(
         unsure: part.unsure,
         uncommitted: part.uncommitted,
         stuck: false,
+        left_at: None,
         closed: false,
         give_up_at: None,
     }

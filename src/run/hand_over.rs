@@ -34,11 +34,6 @@ impl HandOver {
         self.asked.cancelled().await;
     }
 
-    /// Whether it has been asked for.
-    pub fn is_asked(&self) -> bool {
-        self.asked.is_cancelled()
-    }
-
     /// What is to be done, once it has been asked for.
     pub fn order(&self) -> Option<&Order> {
         self.order.get()

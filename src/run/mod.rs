@@ -1,15 +1,23 @@
 //! Makes a plan run: a task for each chain of fused nodes, edges between them, and one coordinator of barriers and the end.
 //! Names no concrete stage or connector.
 
+mod attempts;
 mod chain;
 mod clock;
 mod coordinator;
+mod deliver;
 mod drift;
 mod edge;
 mod file_watch;
+mod graph;
+mod hand_over;
 mod ingest;
 mod intake;
 mod outgo;
+mod parts;
+mod recovery;
+mod reload;
+mod saver;
 mod sink;
 mod source;
 mod stage;
@@ -18,7 +26,9 @@ mod watch;
 
 pub use clock::Clock;
 pub use file_watch::FileWatch;
-pub use start::{Outcome, Recovery, RunOptions, Running, start};
+pub use recovery::{Begun, Checkpoint, Recovery};
+pub use reload::{NotReloaded, Reloaded};
+pub use start::{Outcome, RunOptions, Running, start};
 
 /// Why a run failed: the node, and what happened to it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -339,17 +339,20 @@ mod tests {
 
     fn outgo(layout: &Arc<Layout>) -> Outgo {
         let [target, key] = exprs(&["1 / event.target", "event.n"]).try_into().unwrap_or_else(|_| unreachable!());
-        Outgo::new(&SinkNode {
-            plan: Arc::new(DeadLetters::new("unused".into(), 0, true)),
-            inputs: vec![layout.clone()],
-            encoding: crate::event::encode::Format::Json,
-            target: Some(vec![TargetPart::Text("to ".into()), TargetPart::Expr(target)]),
-            key: Some(key),
-            headers: Vec::new(),
-            gather: Gather { events: 100, bytes: 1000, linger: Duration::ZERO },
-            retry: Retry { first: Duration::ZERO, max: Duration::ZERO, attempts: None },
-            place: "".into(),
-        }, None)
+        Outgo::new(
+            &SinkNode {
+                plan: Arc::new(DeadLetters::new("unused".into(), 0, true)),
+                inputs: vec![layout.clone()],
+                encoding: crate::event::encode::Format::Json,
+                target: Some(vec![TargetPart::Text("to ".into()), TargetPart::Expr(target)]),
+                key: Some(key),
+                headers: Vec::new(),
+                gather: Gather { events: 100, bytes: 1000, linger: Duration::ZERO },
+                retry: Retry { first: Duration::ZERO, max: Duration::ZERO, attempts: None },
+                place: "".into(),
+            },
+            None,
+        )
     }
 
     /// Events of a number, a target that cannot be where it is 0, and a value that cannot be written where it is not finite.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::connectors::{ConnectorError, Pull, Sink, Source};
+use crate::connectors::{ConnectorError, Position, Pull, Sink, Source};
 use crate::event::Timestamp;
 use crate::flow::Operator;
 use crate::state::Shape;
@@ -60,10 +60,10 @@ pub(super) struct SinkPart {
     pub unflushed: bool,
     /// The checkpoint whose held back output is not sent yet.
     pub uncommitted: Option<u64>,
-    /// Whether it was trying in vain.
-    pub stuck: bool,
     /// The columns of its CSV, once they are known.
     pub columns: Option<Vec<Arc<str>>>,
+    /// Where it had come to, if its system is nobody's any more.
+    pub left_at: Option<Position>,
 }
 
 impl SinkPart {
@@ -76,8 +76,8 @@ impl SinkPart {
             unsure: 0,
             unflushed: false,
             uncommitted: None,
-            stuck: false,
             columns: None,
+            left_at: None,
         }
     }
 

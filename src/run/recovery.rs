@@ -136,6 +136,11 @@ pub(super) fn kind(node: &Node) -> String {
 }
 
 impl Past {
+    /// The number of this line of checkpoints.
+    pub fn lineage(&self) -> u64 {
+        self.lineage
+    }
+
     /// What each node begins with. Sources are opened before sinks, so that nothing is truncated when a source cannot be opened.
     pub async fn supplies(&mut self, plan: &Plan, options: &RunOptions) -> Result<Vec<Supply>, Failure> {
         let mut nodes = self.loaded.take().map(|loaded| (loaded.id, loaded.nodes));
@@ -290,8 +295,9 @@ pub(super) fn sink_position(state: Position, columns: Option<&[Arc<str>]>) -> Po
 
 /// The reverse.
 fn split_position(mut state: Position) -> (Position, Option<Vec<Arc<str>>>) {
-    let columns = state.get("columns").and_then(|columns| columns.as_array()).map(|columns| {
-        columns.iter().filter_map(|column| column.as_str()).map(Arc::from).collect()
-    });
+    let columns = state
+        .get("columns")
+        .and_then(|columns| columns.as_array())
+        .map(|columns| columns.iter().filter_map(|column| column.as_str()).map(Arc::from).collect());
     (state.get_mut("at").map(Position::take).unwrap_or_default(), columns)
 }

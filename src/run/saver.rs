@@ -11,8 +11,8 @@ use crate::connectors::Position;
 use crate::event::Timestamp;
 use crate::flow::Saves;
 use crate::limits::UNSAVED_BYTES_MAX;
-use crate::state::{Shape, Snapshot};
 use crate::state::store::{Draft, NodeDraft, Store};
+use crate::state::{Shape, Snapshot};
 
 use super::Clock;
 
@@ -38,7 +38,7 @@ impl Default for NodePart {
 }
 
 /// What does not change of a node while a graph runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SavedNode {
     pub id: Arc<str>,
     /// What it is, and for a source or sink which system it is connected with: another one is another node.
@@ -103,7 +103,9 @@ impl Saver {
 
     /// The nodes of the graph that runs from now on.
     pub fn set_nodes(&mut self, nodes: Vec<SavedNode>) {
-        self.unsaved.retain(|id, _| nodes.iter().any(|node| node.id == *id));
+        // What is another thing now begins anew, though it has the same name.
+        let stays = |id: &Arc<str>| nodes.iter().any(|node| node.id == *id && self.nodes.contains(node));
+        self.unsaved.retain(|id, _| stays(id));
         self.nodes = nodes;
     }
 

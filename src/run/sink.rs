@@ -1,28 +1,20 @@
 //! The task of a sink: events are encoded, gathered, and written until the system has them.
 
-use std::time::Duration;
-
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::connectors::{ConnectorError, ErrorKind, Sink, SinkState};
-use crate::event::{Batch, codes};
-use crate::flow::{Barrier, Message, Reject, Rejected, Saves, Step, Then};
-use crate::limits::{GATHER_BYTES_MAX, STOP_GRACE_MS};
+use crate::connectors::{Position, Sink};
+use crate::event::Batch;
+use crate::flow::{Barrier, Message, Saves, Step, Then};
+use crate::limits::GATHER_BYTES_MAX;
 use crate::plan::{Gather, Retry};
 
 use super::Failure;
 use super::chain::{Chain, Signal};
-use super::coordinator::{NodePart, Report, SinkControl};
-use super::hand_over::HandOver;
+use super::coordinator::{Report, SinkControl};
 use super::intake::Intake;
 use super::outgo::Outgo;
 use super::parts::{Part, Parts, SinkPart};
-
-/// How long a call of a system that is under way may go on when a hand-over is asked for.
-const HAND_OVER_GRACE: Duration = Duration::from_millis(10);
-/// How long a sink that leaves may take to write what it still holds.
-const LEAVE_MAX: Duration = Duration::from_millis(250);
 
 pub(super) struct SinkTask {
     /// Its number for the coordinator.
@@ -47,6 +39,8 @@ pub(super) struct SinkTask {
     pub uncommitted: Option<u64>,
     /// The system did not take what it was given before a hand-over: what it holds and what still comes is for its successor.
     pub stuck: bool,
+    /// Where it had come to when its system was nobody's any more.
+    pub left_at: Option<Position>,
     /// The reader has gone: nothing more is written.
     pub closed: bool,
     /// After a stop: when to give up what the system does not take.
@@ -96,8 +90,11 @@ impl SinkTask {
     }
 
     /// If the coordinator has gone, nobody waits for what is reported.
-    async fn report(&self, report: Report) {
-        let _ = self.chain.reports.send(report).await;
+    pub(super) fn report(&self, report: Report) -> impl Future<Output = ()> + Send + use<> {
+        let reports = self.chain.reports.clone();
+        async move {
+            let _ = reports.send(report).await;
+        }
     }
 
     async fn pump(&mut self) -> Result<Leaves, Failure> {
@@ -241,82 +238,6 @@ impl SinkTask {
         Ok(())
     }
 
-    /// Gives its part of a checkpoint. All that it took is flushed.
-    async fn save(&mut self, id: u64) -> Result<(), Failure> {
-        let mut attempts = Attempts::new(&self.retry.without_end());
-        let saved = loop {
-            match self.sink.checkpoint(id).await {
-                Ok(saved) => break saved,
-                Err(error) if error.is_transient() && self.pause(&mut attempts, &error).await => {}
-                Err(_) if self.stuck => return Ok(()),
-                Err(error) => return Err(self.failure(error)),
-            }
-        };
-        let SinkState { state, pending, sync } = saved;
-        let state = sink_position(state, self.outgo.columns());
-        let part = NodePart { state, pending, sync, ..NodePart::default() };
-        self.report(Report::Saved(self.chain.links[0].counters.id.clone(), id, Box::new(part))).await;
-        Ok(())
-    }
-
-    /// Sends what was held back for a checkpoint that is on disk. What a stop or a hand-over interrupts is sent by whoever goes on from it.
-    async fn commit(&mut self, id: u64) -> Result<(), Failure> {
-        self.uncommitted = Some(id);
-        let mut attempts = Attempts::new(&self.retry.without_end());
-        let hand_over = self.chain.hand_over.clone();
-        while !self.stuck {
-            let committed = tokio::select! {
-                biased;
-                committed = self.sink.commit(id) => committed,
-                () = overdue(&hand_over) => {
-                    self.stuck = true;
-                    break;
-                }
-            };
-            match committed {
-                Ok(()) => {
-                    self.uncommitted = None;
-                    break;
-                }
-                Err(error) if error.is_transient() => {
-                    if !self.pause(&mut attempts, &error).await {
-                        break;
-                    }
-                }
-                Err(error) => return Err(self.failure(error)),
-            }
-        }
-        Ok(())
-    }
-
-    /// The system that it writes to is nobody's any more: what can be written at once is.
-    async fn leave(&mut self, id: u64) {
-        if self.stuck || self.closed {
-            return;
-        }
-        let written = async {
-            while self.done < self.outgo.len() {
-                let before = self.done;
-                let result = self.sink.write(self.outgo.encoded(), &mut self.done).await;
-                self.chain.links[0].counters.gave(self.done - before);
-                self.unsure += self.done - before;
-                result?;
-            }
-            self.sink.flush().await?;
-            if self.sink.holds_back() {
-                self.sink.checkpoint(id).await?;
-                self.sink.commit(id).await?;
-            }
-            self.unsure = 0;
-            self.sink.close().await
-        };
-        if let Ok(Ok(())) = tokio::time::timeout(LEAVE_MAX, written).await {
-            self.outgo.clear();
-            self.done = 0;
-            self.unflushed = false;
-        }
-    }
-
     async fn hand_over(self) -> Parts {
         let id = self.chain.links[0].counters.id.clone();
         self.report(Report::SinkLeft(self.index)).await;
@@ -328,174 +249,11 @@ impl SinkTask {
             unsure: self.unsure,
             unflushed: self.unflushed,
             uncommitted: self.uncommitted,
-            stuck: self.stuck,
+            left_at: self.left_at,
         };
         let mut parts = self.chain.into_parts();
         parts.insert(id, Part::Sink(Box::new(part)));
         parts
-    }
-
-    /// Writes what was gathered, however often it takes.
-    async fn write(&mut self) -> Result<(), Failure> {
-        let mut attempts = Attempts::new(&self.retry);
-        let hand_over = self.chain.hand_over.clone();
-        while self.done < self.outgo.len() && !self.closed && !self.stuck {
-            let before = self.done;
-            let result = tokio::select! {
-                biased;
-                result = self.sink.write(self.outgo.encoded(), &mut self.done) => result,
-                () = overdue(&hand_over) => {
-                    self.stuck = true;
-                    Ok(())
-                }
-            };
-            self.count_written(before);
-            if self.done > before {
-                attempts = Attempts::new(&self.retry);
-            }
-            self.closed = self.sink.is_closed();
-            let Err(error) = result else { continue };
-            let code = match error.kind {
-                ErrorKind::Event(code) => code,
-                ErrorKind::Transient if self.pause(&mut attempts, &error).await => continue,
-                ErrorKind::Transient if self.stuck => break,
-                ErrorKind::Transient if self.give_up_at.is_some() => {
-                    self.give_up(&error).await?;
-                    break;
-                }
-                ErrorKind::Transient => codes::SINK_FAILED.id,
-                ErrorKind::Fatal => return Err(self.failure(error)),
-            };
-            let origin = self.outgo.origin(self.done);
-            // Past it before anything can fail: an event is refused or written, once.
-            self.done += 1;
-            attempts = Attempts::new(&self.retry);
-            if let Some((batch, row)) = origin {
-                let why = Reject { code, message: error.message, at: self.outgo.place().clone() };
-                self.chain.reject(0, vec![Rejected { batch, row, why }]).await?;
-            }
-        }
-        self.waiting_since = None;
-        if self.stuck {
-            return Ok(());
-        }
-        self.chain.links[0].counters.dropped(self.outgo.len().saturating_sub(self.done));
-        self.outgo.clear();
-        self.done = 0;
-        self.unflushed = true;
-        self.note_closed().await;
-        Ok(())
-    }
-
-    fn count_written(&mut self, before: usize) {
-        let written = self.done - before;
-        self.chain.links[0].counters.gave(written);
-        self.unsure += written;
-    }
-
-    /// Writes what was gathered and makes the system have it.
-    async fn flush(&mut self) -> Result<(), Failure> {
-        self.waiting_since = None;
-        if !self.outgo.is_empty() {
-            self.write().await?;
-        }
-        if !self.unflushed {
-            return Ok(());
-        }
-        let mut attempts = Attempts::new(&self.retry);
-        let hand_over = self.chain.hand_over.clone();
-        while !self.closed && !self.stuck {
-            let flushed = tokio::select! {
-                biased;
-                flushed = self.sink.flush() => flushed,
-                () = overdue(&hand_over) => {
-                    self.stuck = true;
-                    break;
-                }
-            };
-            match flushed {
-                Ok(()) => break,
-                Err(error) if error.is_transient() && self.pause(&mut attempts, &error).await => {}
-                Err(_) if self.stuck => break,
-                Err(error) => return Err(self.failure(error)),
-            }
-            self.closed = self.sink.is_closed();
-        }
-        if self.stuck {
-            return Ok(());
-        }
-        self.closed = self.sink.is_closed();
-        self.unflushed = false;
-        self.unsure = 0;
-        self.note_closed().await;
-        Ok(())
-    }
-
-    async fn close(&mut self) -> Result<(), Failure> {
-        let closed = self.sink.close().await;
-        if self.sink.is_closed() {
-            return Ok(());
-        }
-        closed.map_err(|error| self.failure(error))
-    }
-
-    /// Waits before the next attempt; false when there is none left, when the run was stopped a while ago, or when a hand-over makes
-    /// the next attempt a successor's.
-    async fn pause(&mut self, attempts: &mut Attempts, error: &ConnectorError) -> bool {
-        let Some(pause) = attempts.next() else { return false };
-        let stop = self.chain.stop.clone();
-        let pause = match stop.is_cancelled() {
-            false => pause,
-            true => match self.grace_left() {
-                Some(left) => pause.min(left),
-                None => return false,
-            },
-        };
-        tracing::warn!(node = %self.chain.links[0].counters.id, "{error}; trying again in {pause:?}");
-        self.chain.links[0].counters.retried();
-        let hand_over = self.chain.hand_over.clone();
-        tokio::select! {
-            biased;
-            () = hand_over.asked() => {
-                self.stuck = true;
-                return false;
-            }
-            () = tokio::time::sleep(pause) => {}
-            // A stop is no reason to wait out a long pause: one more try, and then the grace counts.
-            () = stop.cancelled(), if !stop.is_cancelled() => {}
-        }
-        true
-    }
-
-    /// What is left of the time to go on trying after a stop; it begins at the first failure after it.
-    fn grace_left(&mut self) -> Option<Duration> {
-        let now = Instant::now();
-        let until = *self.give_up_at.get_or_insert(now + Duration::from_millis(STOP_GRACE_MS));
-        (until > now).then(|| until - now)
-    }
-
-    /// Refuses everything that waits: the run stops, and the system does not take it.
-    async fn give_up(&mut self, error: &ConnectorError) -> Result<(), Failure> {
-        while self.done < self.outgo.len() {
-            let origin = self.outgo.origin(self.done);
-            self.done += 1;
-            if let Some((batch, row)) = origin {
-                let message = format!("the run was stopped, and the system still did not take the event: {error}");
-                let why = Reject { code: codes::SINK_FAILED.id, message, at: self.outgo.place().clone() };
-                self.chain.reject(0, vec![Rejected { batch, row, why }]).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn note_closed(&mut self) {
-        if self.closed {
-            self.report(Report::SinkClosed).await;
-        }
-    }
-
-    fn failure(&self, error: ConnectorError) -> Failure {
-        Failure::of(&self.chain.links[0].counters.id, error.message)
     }
 }
 
@@ -504,46 +262,5 @@ async fn until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
-    }
-}
-
-/// A hand-over has been asked for, and what is under way had its time.
-async fn overdue(hand_over: &HandOver) {
-    hand_over.asked().await;
-    tokio::time::sleep(HAND_OVER_GRACE).await;
-}
-
-/// The attempts left for one event, and the growing pauses between them.
-struct Attempts {
-    left: Option<u64>,
-    pause: Duration,
-    pause_max: Duration,
-}
-
-impl Attempts {
-    /// One attempt is made before the first pause.
-    fn new(retry: &Retry) -> Attempts {
-        Attempts { left: retry.attempts.map(|n| n.saturating_sub(1)), pause: retry.first, pause_max: retry.max }
-    }
-
-    fn next(&mut self) -> Option<Duration> {
-        if let Some(left) = &mut self.left {
-            *left = left.checked_sub(1)?;
-        }
-        let pause = self.pause;
-        self.pause = (self.pause * 2).min(self.pause_max);
-        Some(pause)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_the_longest_and_attempts_end() {
-        let ms = Duration::from_millis;
-        let mut attempts = Attempts::new(&Retry { first: ms(100), max: ms(300), attempts: Some(4) });
-        assert_eq!([(); 4].map(|()| attempts.next()), [Some(ms(100)), Some(ms(200)), Some(ms(300)), None]);
     }
 }

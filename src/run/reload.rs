@@ -1,0 +1,291 @@
+//! Puts a new plan in the place of the one that runs, at one barrier: what can go on is handed over in memory, and until everything
+//! new has started the old graph can be put together again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::connectors::{Sink, SinkResume, Source};
+use crate::event::codes;
+use crate::flow::{ErrorEvents, Reject, Rejected};
+use crate::limits::PREPARE_MAX_MS;
+use crate::observe::{NodeCounters, Role};
+use crate::plan::{Change, Connection, Diff, Fate, Node, Plan, StateFate, Work};
+
+use super::Failure;
+use super::coordinator::Command;
+use super::graph;
+use super::hand_over::Order;
+use super::parts::{Part, SinkPart, SourcePart, StageState, Supply};
+use super::recovery::{open_sink, source_open};
+use super::saver::Saver;
+use super::start::{Running, watch};
+
+/// A reload that is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reloaded {
+    /// How long no event was taken.
+    pub pause: Duration,
+    /// Events that a sink had taken, that left with the reload, and that its system did not take: they are among the dead letters.
+    pub undelivered: usize,
+}
+
+/// Why the old plan goes on, or none does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotReloaded {
+    /// A new connection cannot be made: the old plan goes on as it was.
+    Refused(Failure),
+    /// The topology is ending: `Running::wait` tells how.
+    Ending,
+}
+
+/// Connections that the new plan needs and the old one has not, by place in the new plan.
+#[derive(Default)]
+struct Opened {
+    sources: HashMap<usize, Box<dyn Source>>,
+    sinks: HashMap<usize, Box<dyn Sink>>,
+}
+
+impl Running {
+    /// Puts `plan` in the place of the one that runs; `diff` is what it changes of that.
+    pub async fn reload(&mut self, plan: Plan, diff: &Diff) -> Result<Reloaded, NotReloaded> {
+        prepare(&plan, diff).await.map_err(NotReloaded::Refused)?;
+        let begun = Instant::now();
+        let (reply, answer) = oneshot::channel();
+        let command = Command::HandOver(self.order(diff), reply);
+        if self.graph.commands.send(command).await.is_err() || !answer.await.unwrap_or(false) {
+            return Err(NotReloaded::Ending);
+        }
+        self.join().await;
+        let Ok(end) = (&mut self.graph.coordinator).await else { return Err(NotReloaded::Ending) };
+        if self.failed.is_some() {
+            self.graph = graph::over(end);
+            return Err(NotReloaded::Ending);
+        }
+        let old = self.plan.clone();
+        let (saver, next_id) = (end.saver, end.next_id);
+        let opened = match self.open(&plan, diff, saver.is_some(), next_id).await {
+            Ok(opened) => opened,
+            Err(failure) => {
+                let supplies = self.same_again(&old);
+                self.begin(old, supplies, saver, next_id);
+                return Err(NotReloaded::Refused(failure));
+            }
+        };
+        let undelivered = self.bury(diff, &old);
+        let supplies = self.supplies(&plan, &old, diff, opened);
+        let left = std::mem::take(&mut self.parts);
+        self.nodes.set(self.counters(&plan, &old, diff));
+        self.watch = watch(&plan);
+        self.begin(Arc::new(plan), supplies, saver, next_id);
+        let pause = begun.elapsed();
+        // What nobody goes on with ends in its own time.
+        tokio::spawn(async move {
+            for part in left.into_values() {
+                match part {
+                    Part::Source(mut part) => drop(part.source.close().await),
+                    Part::Sink(mut part) => drop(part.sink.close().await),
+                    Part::Stage(_) => {}
+                }
+            }
+        });
+        Ok(Reloaded { pause, undelivered })
+    }
+
+    /// What the old nodes have to do at the barrier.
+    fn order(&self, diff: &Diff) -> Order {
+        let mut order = Order::default();
+        for change in &diff.changes {
+            let Some(node) = change.old.map(|old| &self.plan.nodes[old]) else { continue };
+            match &change.fate {
+                Fate::Change { state: StateFate::Cut(_), .. } | Fate::Remove { state: StateFate::Cut(_) } => {
+                    order.cut.insert(node.id.clone());
+                }
+                _ if matches!(node.work, Work::Sink(_)) && !keeps_connection(change) => {
+                    order.leaving.insert(node.id.clone());
+                }
+                _ => {}
+            }
+        }
+        order
+    }
+
+    fn begin(&mut self, plan: Arc<Plan>, supplies: Vec<Supply>, saver: Option<Saver>, next_id: u64) {
+        self.graph = graph::start(&plan, &self.ground, &self.nodes.all(), supplies, saver, next_id);
+        self.plan = plan;
+    }
+
+    /// Opens what is new: sources first.
+    async fn open(&mut self, plan: &Plan, diff: &Diff, saves: bool, next_id: u64) -> Result<Opened, Failure> {
+        let mut opened = Opened::default();
+        let is_new = |change: &&Change| change.new.is_some() && !keeps_connection(change);
+        for (place, node) in diff.changes.iter().filter(is_new).filter_map(|change| at(plan, change)) {
+            if let Work::Source(source) = &node.work {
+                let open = source_open(plan, source, &self.ground.options, saves);
+                let open = source.plan.open(open).await.map_err(|error| Failure::of(&node.id, error.message))?;
+                opened.sources.insert(place, open);
+            }
+        }
+        for change in diff.changes.iter().filter(is_new) {
+            let Some((place, node)) = at(plan, change) else { continue };
+            let Work::Sink(sink) = &node.work else { continue };
+            let resume = self.resume(change, node, next_id);
+            let open = open_sink(plan, node, sink, self.lineage, saves, resume).await?;
+            opened.sinks.insert(place, open);
+        }
+        Ok(opened)
+    }
+
+    /// Where a sink of the same kind had come to: one with other settings goes on behind it, if it writes the same.
+    fn resume(&self, change: &Change, node: &Node, id: u64) -> Option<SinkResume> {
+        let old = &self.plan.nodes[change.old?];
+        match self.parts.get(&old.id) {
+            Some(Part::Sink(part)) if old.identity.kind == node.identity.kind => {
+                Some(SinkResume { id, state: part.left_at.clone()?, pending: bytes::Bytes::new() })
+            }
+            _ => None,
+        }
+    }
+
+    /// What each node of the new plan begins with.
+    fn supplies(&mut self, plan: &Plan, old: &Plan, diff: &Diff, mut opened: Opened) -> Vec<Supply> {
+        let mut supplies = Vec::with_capacity(plan.nodes.len());
+        for (place, (node, change)) in plan.nodes.iter().zip(&diff.changes).enumerate() {
+            let before = change.old.map(|old_place| &old.nodes[old_place]);
+            let part = before.filter(|_| keeps_part(change)).and_then(|before| self.parts.remove(&before.id));
+            supplies.push(match (&node.work, part) {
+                (Work::Source(_), part) => Supply::Source(match (opened.sources.remove(&place), part) {
+                    // It is no reason to wait before its first event.
+                    (Some(source), _) => SourcePart { idle_for: Some(Duration::ZERO), ..SourcePart::new(source) },
+                    (None, Some(Part::Source(part))) => part,
+                    (None, _) => unreachable!("a source that is not new has left its part"),
+                }),
+                (Work::Sink(_), part) => Supply::Sink(match (opened.sinks.remove(&place), part) {
+                    (Some(sink), _) => Box::new(SinkPart::new(sink)),
+                    (None, Some(Part::Sink(part))) => part,
+                    (None, _) => unreachable!("a sink that is not new has left its part"),
+                }),
+                (Work::Stage(_), Some(Part::Stage(part))) => {
+                    let shape = before.and_then(shape);
+                    Supply::Stage(StageState::After {
+                        part,
+                        shape,
+                        is_renamed: before.is_some_and(|b| b.id != node.id),
+                    })
+                }
+                // New, or all its inputs had ended.
+                (Work::Stage(_), _) => Supply::Stage(StageState::Fresh),
+            });
+        }
+        supplies
+    }
+
+    /// The old plan's nodes with what they left behind.
+    fn same_again(&mut self, plan: &Plan) -> Vec<Supply> {
+        let mut supplies = Vec::with_capacity(plan.nodes.len());
+        for node in &plan.nodes {
+            supplies.push(match self.parts.remove(&node.id) {
+                Some(Part::Source(part)) => Supply::Source(part),
+                Some(Part::Sink(part)) => Supply::Sink(part),
+                Some(Part::Stage(part)) => {
+                    Supply::Stage(StageState::After { part, shape: shape(node), is_renamed: false })
+                }
+                None => Supply::Stage(StageState::Fresh),
+            });
+        }
+        supplies
+    }
+
+    /// What sinks that leave could not write becomes dead letters. How much that is.
+    fn bury(&mut self, diff: &Diff, old: &Plan) -> usize {
+        let leaving = diff.changes.iter().filter(|change| !keeps_connection(change));
+        let leaving: Vec<&Node> = leaving.filter_map(|change| Some(&old.nodes[change.old?])).collect();
+        let mut undelivered = 0;
+        for node in leaving {
+            let Work::Sink(sink) = &node.work else { continue };
+            let Some(Part::Sink(part)) = self.parts.get_mut(&node.id) else { continue };
+            let held = part.held();
+            let Some(outgo) = part.outgo.take().filter(|_| held > 0) else { continue };
+            undelivered += held;
+            let message = "the sink left with a reload, and its system had not taken the event";
+            let why = Reject { code: codes::SINK_FAILED.id, message: message.into(), at: sink.place.clone() };
+            let mut events = ErrorEvents::new(node.id.clone());
+            let mut batches = Vec::new();
+            for (batch, row) in (part.done..outgo.len()).filter_map(|i| outgo.origin(i)) {
+                events.push(&Rejected { batch, row, why: why.clone() });
+                if events.is_full() {
+                    batches.push(events.finish());
+                }
+            }
+            batches.push(events.finish());
+            let dead = old.nodes.iter().find(|node| node.role == Role::DeadLetters).map(|node| &node.id);
+            if let Some(Part::Sink(dead)) = dead.and_then(|id| self.parts.get_mut(id))
+                && let Some(outgo) = &mut dead.outgo
+            {
+                batches.into_iter().for_each(|batch| drop(outgo.take(batch, usize::MAX)));
+            }
+        }
+        undelivered
+    }
+
+    /// The counters of the new plan's nodes: those that stay go on counting.
+    fn counters(&self, plan: &Plan, old: &Plan, diff: &Diff) -> Vec<Arc<NodeCounters>> {
+        let all = self.nodes.all();
+        let counters = plan.nodes.iter().zip(&diff.changes).map(|(node, change)| {
+            let before = change.old.filter(|place| old.nodes[*place].id == node.id).and_then(|place| all.get(place));
+            before.cloned().unwrap_or_else(|| Arc::new(NodeCounters::new(node.id.clone(), node.role)))
+        });
+        counters.collect()
+    }
+}
+
+fn shape(node: &Node) -> Option<crate::state::Shape> {
+    match &node.work {
+        Work::Stage(stage) => stage.stage.shape(),
+        Work::Source(_) | Work::Sink(_) => None,
+    }
+}
+
+fn at<'a>(plan: &'a Plan, change: &Change) -> Option<(usize, &'a Node)> {
+    let place = change.new?;
+    Some((place, plan.nodes.get(place)?))
+}
+
+/// Whether the connection of a source or sink goes on.
+fn keeps_connection(change: &Change) -> bool {
+    match &change.fate {
+        Fate::Keep => true,
+        Fate::Change { connection, .. } => *connection == Connection::Kept,
+        Fate::Add | Fate::Remove { .. } => false,
+    }
+}
+
+/// Whether what a node left behind is its successor's.
+fn keeps_part(change: &Change) -> bool {
+    match &change.fate {
+        Fate::Keep => true,
+        Fate::Change { connection, .. } => *connection != Connection::New,
+        Fate::Add | Fate::Remove { .. } => false,
+    }
+}
+
+/// Looks whether every new connection can be made, while the old plan runs.
+async fn prepare(plan: &Plan, diff: &Diff) -> Result<(), Failure> {
+    for change in diff.changes.iter().filter(|change| !keeps_connection(change)) {
+        let Some((_, node)) = at(plan, change) else { continue };
+        let prepared = match &node.work {
+            Work::Source(source) => source.plan.prepare(),
+            Work::Sink(sink) => sink.plan.prepare(),
+            Work::Stage(_) => continue,
+        };
+        let deadline = Duration::from_millis(PREPARE_MAX_MS);
+        match tokio::time::timeout(deadline, prepared).await {
+            Ok(prepared) => prepared.map_err(|error| Failure::of(&node.id, error.message))?,
+            Err(_) => return Err(Failure::of(&node.id, format!("its system does not answer within {deadline:?}"))),
+        }
+    }
+    Ok(())
+}
