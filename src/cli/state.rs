@@ -113,7 +113,7 @@ fn keys(id: &str, node: &LoadedNode) -> Result<Option<usize>, String> {
 }
 
 /// A moment as RFC 3339; one outside of the calendar as its number.
-fn moment(ms: i64) -> String {
+pub(super) fn moment(ms: i64) -> String {
     match jiff::Timestamp::from_millisecond(ms) {
         Ok(at) => at.to_string(),
         Err(_) if Timestamp(ms) == Timestamp::END => "end".into(),

@@ -1,5 +1,6 @@
 //! What is seen while a topology runs: a live table on a terminal, otherwise a log line now and then.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::observe::{Counters, NodeCounters, Role};
+use crate::observe::{Counters, NodeCounters, Nodes, Role};
 use crate::run::Clock;
 
 /// How often the live table is drawn.
@@ -28,20 +29,23 @@ pub(super) struct Status {
 
 impl Status {
     /// Begins to tell about these nodes; the label stands before a plain line.
-    pub fn start(counters: Vec<Arc<NodeCounters>>, clock: Clock, live: bool, label: Option<Arc<str>>) -> Status {
+    pub fn start(nodes: Nodes, clock: Clock, live: bool, label: Option<Arc<str>>) -> Status {
         let done = CancellationToken::new();
         let until = done.clone();
         let label = label.map_or(String::new(), |name| format!("{name}: "));
         let task = tokio::spawn(async move {
             let every = if live { DRAW_EVERY } else { LOG_EVERY };
-            let mut before: Vec<Counters> = counters.iter().map(|node| node.read()).collect();
+            let mut known: HashMap<Arc<str>, Counters> = HashMap::new();
             let mut last = clock.now();
             loop {
                 tokio::select! {
                     () = until.cancelled() => return,
                     () = tokio::time::sleep(every) => {}
                 }
+                let counters = nodes.all();
                 let now: Vec<Counters> = counters.iter().map(|node| node.read()).collect();
+                let before = |node: &Arc<NodeCounters>| known.get(&node.id).copied().unwrap_or_default();
+                let before: Vec<Counters> = counters.iter().map(before).collect();
                 let seconds = (clock.now() - last).as_secs_f64().max(0.001);
                 last = clock.now();
                 if live {
@@ -49,7 +53,7 @@ impl Status {
                 } else {
                     log_line(&label, &counters, &before, &now, seconds);
                 }
-                before = now;
+                known = counters.iter().map(|node| node.id.clone()).zip(now).collect();
             }
         });
         Status { task, done }

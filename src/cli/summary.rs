@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::observe::{NodeCounters, Role};
-use crate::run::{Failure, Outcome};
+use crate::plan::Plan;
+use crate::run::{Begun, Checkpoint, Failure, Outcome};
 
 /// Prints the summary to stderr: what was read, written and refused, and every file.
 pub(super) fn print(
@@ -22,6 +23,37 @@ pub(super) fn print(
         self::failure(failure);
     }
 }
+
+/// Tells how a run has begun.
+pub(super) fn begun(plan: &Plan, begun: &Begun) {
+    let until = if plan.is_bounded() { "until its input ends" } else { "until Ctrl-C" };
+    let name = &plan.name;
+    match (&begun.from, &begun.passed_over) {
+        (Some(checkpoint), _) => {
+            let Checkpoint { id, written_at_ms, sources } = checkpoint;
+            tracing::info!("running {name} {until}, from checkpoint {id} of {}", super::state::moment(*written_at_ms));
+            for (source, position) in sources.iter().filter(|(_, position)| !position.is_null()) {
+                tracing::info!("  {source} goes on at {}", shortened(position.to_string()));
+            }
+        }
+        (None, Some(Checkpoint { written_at_ms, .. })) => tracing::info!(
+            "running {name} {until}, afresh: the run before it was interrupted at {}, and `--resume` would have gone on from there",
+            super::state::moment(*written_at_ms)
+        ),
+        (None, None) => tracing::info!("running {name} {until}"),
+    }
+}
+
+/// A position may list thousands of files.
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(SHOWN_MAX) {
+        Some((at, _)) => format!("{} ...", &text[..at]),
+        None => text,
+    }
+}
+
+/// Characters of a position that are shown.
+const SHOWN_MAX: usize = 200;
 
 /// Prints why a run failed.
 pub(super) fn failure(failure: &Failure) {
@@ -67,7 +99,11 @@ fn text(
         }
         if counters.held.windows > 0 {
             let windows = counted(counters.held.windows, "window");
-            let _ = writeln!(out, "  {}: {windows} still open at the end, without a result", node.id);
+            let what = match outcome.can_resume {
+                true => "still open: in the checkpoint",
+                false => "still open at the end, without a result",
+            };
+            let _ = writeln!(out, "  {}: {windows} {what}", node.id);
         }
     }
     for file in &outcome.written {

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use tokio_util::sync::CancellationToken;
 
 use crate::plan::{self, Plan};
-use crate::run::{self, Recovery, RunOptions, Running};
+use crate::run::{self, Failure, NotReloaded, Recovery, Reloaded, RunOptions, Running};
 
 use super::claims::Claims;
 use super::load::{self, Loaded};
@@ -90,36 +90,32 @@ pub(super) async fn supervise(file: &Path, loaded: Loaded, shared: &Arc<Shared>,
             return Exit::Failed;
         }
     };
-    let until = if plan.is_bounded() { "until its input ends" } else { "until Ctrl-C" };
-    tracing::info!("running {} {until}", plan.name);
-    let supervisor = Supervisor { file, plan, shared, _claim: claim };
-    supervisor.run(running, files).await
+    summary::begun(&plan, &running.begun);
+    Supervisor { file, running, shared, _claim: claim }.run(files).await
 }
 
 struct Supervisor<'a> {
     file: &'a Path,
-    /// What runs.
-    plan: Arc<Plan>,
+    running: Running,
     shared: &'a Arc<Shared>,
     /// Its name and its files are taken for as long as it runs.
     _claim: super::claims::Claim<'a>,
 }
 
 impl Supervisor<'_> {
-    async fn run(mut self, running: Running, mut files: Option<Files>) -> Exit {
-        let label = self.shared.several.then(|| self.plan.name.clone());
-        let (counters, clock) = (running.counters.clone(), running.clock);
-        let status = Status::start(counters.clone(), clock, self.shared.live, label);
-        let mut ended = std::pin::pin!(running.wait());
+    async fn run(mut self, mut files: Option<Files>) -> Exit {
+        let label = self.shared.several.then(|| self.running.plan().name.clone());
+        let (nodes, clock) = (self.running.nodes.clone(), self.running.clock);
+        let status = Status::start(nodes.clone(), clock, self.shared.live, label);
         let outcome = loop {
             tokio::select! {
-                outcome = &mut ended => break outcome,
+                outcome = self.running.wait() => break outcome,
                 changed = changed(&mut files) => self.changed(changed, files.as_mut()).await,
             }
         };
         status.finish().await;
-        let dead_letters = self.plan.dead_letters();
-        summary::print(&self.plan.name, &counters, clock.now(), &outcome, dead_letters.as_deref());
+        let plan = self.running.plan();
+        summary::print(&plan.name, &nodes.all(), clock.now(), &outcome, plan.dead_letters().as_deref());
         if outcome.failure.is_some() { Exit::Failed } else { Exit::Success }
     }
 
@@ -136,19 +132,20 @@ impl Supervisor<'_> {
         load::report(&loaded.diagnostics);
         match loaded.plan {
             None => tracing::warn!("{file} has changed and cannot be used; what runs goes on"),
-            Some(plan) => self.take_up(Arc::new(plan)),
+            Some(plan) => self.take_up(Arc::new(plan)).await,
         }
     }
 
-    fn take_up(&mut self, plan: Arc<Plan>) {
+    async fn take_up(&mut self, plan: Arc<Plan>) {
         let file = self.file.display();
-        if plan.name != self.plan.name {
-            let (old, new) = (&self.plan.name, &plan.name);
+        let running = self.running.plan();
+        if plan.name != running.name {
+            let (old, new) = (&running.name, &plan.name);
             return tracing::warn!(
                 "{file} now has the name {new}, under which it has no state; {old} goes on as it is: stop and start it to rename it"
             );
         }
-        let diff = plan::diff(&self.plan, &plan);
+        let diff = plan::diff(running, &plan);
         if diff.is_empty() {
             return tracing::info!("{file} has changed, and nothing of what it does");
         }
@@ -159,8 +156,21 @@ impl Supervisor<'_> {
             let nodes = nodes.join(", ");
             return tracing::warn!("not taken up, as state of {nodes} cannot go on; `--reload on` takes it up");
         }
-        // The one place where a reload begins.
-        tracing::warn!("would reload {file}");
+        match self.running.reload(plan, &diff).await {
+            Ok(Reloaded { pause, undelivered }) => {
+                tracing::info!("reloaded {file}: events waited {:.1} ms", pause.as_secs_f64() * 1000.0);
+                if undelivered > 0 {
+                    tracing::warn!("{undelivered} events that sinks had not delivered when they left are dead letters");
+                }
+            }
+            Err(NotReloaded::Refused(Failure { node, message })) => {
+                let node = node.map_or(String::new(), |node| format!("{node}: "));
+                tracing::error!("{file} cannot be taken up: {node}{message}; what ran goes on");
+            }
+            Err(NotReloaded::Ending) => {
+                tracing::info!("{file} has changed while its topology was ending: not taken up")
+            }
+        }
     }
 }
 

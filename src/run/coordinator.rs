@@ -433,3 +433,7 @@ async fn written(saver: &mut Option<Saver>) -> Written {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+#[path = "coordinator_tests.rs"]
+mod tests;

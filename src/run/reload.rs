@@ -51,7 +51,7 @@ struct Opened {
 
 impl Running {
     /// Puts `plan` in the place of the one that runs; `diff` is what it changes of that.
-    pub async fn reload(&mut self, plan: Plan, diff: &Diff) -> Result<Reloaded, NotReloaded> {
+    pub async fn reload(&mut self, plan: Arc<Plan>, diff: &Diff) -> Result<Reloaded, NotReloaded> {
         prepare(&plan, diff).await.map_err(NotReloaded::Refused)?;
         let begun = Instant::now();
         let (reply, answer) = oneshot::channel();
@@ -80,7 +80,7 @@ impl Running {
         let left = std::mem::take(&mut self.parts);
         self.nodes.set(self.counters(&plan, &old, diff));
         self.watch = watch(&plan);
-        self.begin(Arc::new(plan), supplies, saver, next_id);
+        self.begin(plan, supplies, saver, next_id);
         let pause = begun.elapsed();
         // What nobody goes on with ends in its own time.
         tokio::spawn(async move {

@@ -77,7 +77,7 @@ pub struct Outcome {
 }
 
 /// Reads the checkpoint that the run goes on from, opens sources and sinks, and starts all tasks.
-pub async fn start(plan: Plan, options: RunOptions, stop: CancellationToken) -> Result<Running, Failure> {
+pub async fn start(plan: Arc<Plan>, options: RunOptions, stop: CancellationToken) -> Result<Running, Failure> {
     let ground = Ground { options, stop: stop.clone(), clock: Clock::start() };
     let mut past = recovery::look_back(&plan, &ground)?;
     let supplies = past.supplies(&plan, &ground.options).await?;
@@ -91,7 +91,7 @@ pub async fn start(plan: Plan, options: RunOptions, stop: CancellationToken) -> 
         clock: ground.clock,
         begun: past.begun,
         watch: watch(&plan),
-        plan: Arc::new(plan),
+        plan,
         ground,
         graph,
         lineage,
@@ -111,7 +111,7 @@ pub(super) fn watch(plan: &Plan) -> Watch {
 
 impl Running {
     /// The plan that runs.
-    pub fn plan(&self) -> &Plan {
+    pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
     }
 
