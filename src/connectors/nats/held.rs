@@ -114,11 +114,6 @@ impl Held {
         self.sealed.push_back(sealed);
     }
 
-    /// Seals what no checkpoint will have, as if the next one had it.
-    pub fn seal_rest(&mut self) {
-        self.seal(self.last + 1);
-    }
-
     /// All that is sealed and not yet with the server, for a checkpoint.
     pub fn pending(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -264,7 +259,7 @@ mod tests {
         assert_eq!((message.subject.as_str(), message.headers.unwrap().get("Key").unwrap().as_str()), ("a.b", "k"));
         assert_eq!(send(&mut second, 7), expected);
         second.hold("a", None, b"last");
-        second.seal_rest();
+        second.seal(8);
         assert_eq!(send(&mut second, u64::MAX), pairs(&[("2a.fraud/renamed.8.0", "last")]));
     }
 

@@ -163,9 +163,8 @@ impl Sink for NatsSink {
         self.held.is_much()
     }
 
-    fn finish(&mut self) -> BoxFuture<'_, Result<(), ConnectorError>> {
-        self.held.seal_rest();
-        Box::pin(self.send_held(u64::MAX))
+    fn holds_back(&self) -> bool {
+        self.held.len() > 0
     }
 
     fn close(&mut self) -> BoxFuture<'_, Result<(), ConnectorError>> {
