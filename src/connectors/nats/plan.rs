@@ -246,7 +246,7 @@ impl SourcePlan for NatsSourcePlan {
                 "NATS subject {subject} at {servers}; the server keeps nothing, so what comes while the runner is down is lost"
             ),
             Reads::Stream(wanted) => format!(
-                "JetStream stream {}{} at {servers} by the consumer {}; acknowledged once every sink has it",
+                "JetStream stream {}{} at {servers} by the consumer {}; acknowledged once a checkpoint or every sink has it",
                 wanted.stream,
                 wanted.subject.as_ref().map(|subject| format!(", subject {subject},")).unwrap_or_default(),
                 wanted.durable,

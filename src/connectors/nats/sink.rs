@@ -77,7 +77,7 @@ impl NatsSink {
         while *done < events.len() {
             let (subject, headers) = (subject(events, *done, target.as_deref())?, headers(events, *done)?);
             let payload = events.event(*done);
-            self.publisher.check(&subject, headers.as_ref(), payload.len(), self.held.id_bytes_max()).await?;
+            self.publisher.check(subject, headers.as_ref(), payload.len(), self.held.id_bytes_max()).await?;
             self.held.hold(subject, headers.as_ref(), payload);
             *done += 1;
         }
