@@ -23,10 +23,8 @@ const MESSAGE_COST: usize = size_of::<usize>();
 /// Messages that are held back, oldest first.
 #[derive(Debug)]
 pub(super) struct Held {
-    /// `{lineage}.{sink}`: with the checkpoint's number and the message's place in it, an id that no other message has.
+    /// With the checkpoint's number and the message's place in it, an id that no other message has.
     prefix: String,
-    /// The last checkpoint that took messages.
-    last: u64,
     /// Since the last checkpoint.
     bytes: Vec<u8>,
     starts: Vec<usize>,
@@ -48,16 +46,9 @@ pub(super) struct Sealed {
 }
 
 impl Held {
-    /// Nothing yet; `last` is the checkpoint that the run goes on from.
-    pub fn new(name: &str, lineage: u64, last: u64) -> Held {
-        Held {
-            prefix: format!("{lineage:x}.{name}"),
-            last,
-            bytes: Vec::new(),
-            starts: Vec::new(),
-            sealed: VecDeque::new(),
-            sealed_bytes: 0,
-        }
+    /// Nothing yet. `prefix`: what the ids of this run's messages begin with, and no others.
+    pub fn new(prefix: String) -> Held {
+        Held { prefix, bytes: Vec::new(), starts: Vec::new(), sealed: VecDeque::new(), sealed_bytes: 0 }
     }
 
     /// Takes back what a checkpoint kept, as `pending` gave it.
@@ -99,7 +90,6 @@ impl Held {
 
     /// What stands since the last checkpoint becomes this one's.
     pub fn seal(&mut self, checkpoint: u64) {
-        self.last = self.last.max(checkpoint);
         if self.starts.is_empty() {
             return;
         }
@@ -216,8 +206,8 @@ fn starts(bytes: &[u8]) -> Result<Vec<usize>, Corrupt> {
 mod tests {
     use super::*;
 
-    fn held(last: u64) -> Held {
-        Held::new("fraud/alerts", 0x2a, last)
+    fn held() -> Held {
+        Held::new("2a.fraud/alerts".into())
     }
 
     /// The ids and payloads of what is due, all of which is then sent.
@@ -240,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_message_is_sent_with_its_checkpoint_and_keeps_its_id_over_a_restart() {
-        let mut first = held(0);
+        let mut first = held();
         let mut headers = HeaderMap::new();
         headers.append("Key", "k");
         first.hold("a.b", Some(&headers), b"one");
@@ -253,24 +243,24 @@ mod tests {
         assert_eq!(send(&mut first, 7), expected);
         assert_eq!(first.len(), 1, "the third is of no checkpoint");
 
-        let mut second = Held::new("fraud/renamed", 0x2a, 7);
+        let mut second = Held::new("2b.fraud/renamed".into());
         second.restore(&pending).unwrap();
         let message = second.due(7).unwrap().message(0).unwrap();
         assert_eq!((message.subject.as_str(), message.headers.unwrap().get("Key").unwrap().as_str()), ("a.b", "k"));
         assert_eq!(send(&mut second, 7), expected);
         second.hold("a", None, b"last");
         second.seal(8);
-        assert_eq!(send(&mut second, u64::MAX), pairs(&[("2a.fraud/renamed.8.0", "last")]));
+        assert_eq!(send(&mut second, 8), pairs(&[("2b.fraud/renamed.8.0", "last")]));
     }
 
     #[test]
     fn what_an_abandoned_checkpoint_took_is_in_the_next_one() {
-        let mut held = held(0);
+        let mut held = held();
         held.hold("a", None, b"one");
         held.seal(1);
         held.hold("a", None, b"two");
         held.seal(2);
-        let mut restored = self::held(2);
+        let mut restored = self::held();
         restored.restore(&Bytes::from(held.pending())).unwrap();
         let expected = pairs(&[("2a.fraud/alerts.1.0", "one"), ("2a.fraud/alerts.2.0", "two")]);
         assert_eq!(send(&mut restored, 2), expected);
@@ -281,20 +271,20 @@ mod tests {
 
     #[test]
     fn bytes_that_are_cut_or_of_another_version_are_refused() {
-        let mut held = held(0);
+        let mut held = held();
         held.hold("a", None, b"one");
         held.seal(1);
         let pending = held.pending();
         for cut in 1..pending.len() {
             let short = Bytes::copy_from_slice(&pending[..cut]);
-            assert!(self::held(1).restore(&short).is_err() || cut == 1, "{cut}");
+            assert!(self::held().restore(&short).is_err() || cut == 1, "{cut}");
         }
-        assert!(self::held(1).restore(&Bytes::from_static(&[9])).is_err());
+        assert!(self::held().restore(&Bytes::from_static(&[9])).is_err());
     }
 
     #[test]
     fn much_is_half_of_the_bound() {
-        let mut held = held(0);
+        let mut held = held();
         held.hold("a", None, &vec![0; NATS_HELD_BYTES_MAX / 2]);
         assert!(held.is_much());
         held.seal(1);

@@ -1,5 +1,6 @@
 //! The sink: it publishes events as they come, or holds them back until the checkpoint that contains them is on disk.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use async_nats::{HeaderMap, HeaderName, HeaderValue, Subject};
@@ -36,7 +37,9 @@ impl NatsSink {
     ) -> Result<NatsSink, ConnectorError> {
         let publisher = Publisher::connect(access, target).await?;
         let resumed = open.resume.as_ref().map_or(0, |resume| resume.id);
-        let mut held = Held::new(&open.name, open.lineage, resumed);
+        // Another one than any run before: that one may have sent, with the same checkpoint's number, what this one makes otherwise.
+        let run = RandomState::new().build_hasher().finish();
+        let mut held = Held::new(format!("{:x}.{run:x}.{}", open.lineage, open.name));
         if let Some(resume) = &open.resume {
             held.restore(&resume.pending).map_err(|why| {
                 ConnectorError::fatal(format!("what the checkpoint holds back for this sink cannot be read: {why}"))
