@@ -127,6 +127,10 @@ pub const FILE_BUFFERS_BYTES_MAX: usize = 8 << 20;
 pub const SINK_FILES_MAX: usize = 1 << 20;
 /// Closed files of a sink whose content may not be on the disk yet; of further ones each waits for the disk.
 pub const UNSYNCED_FILES_MAX: usize = 256;
+/// Bytes that a sink's notes may have that no checkpoint needs; beyond it they are written anew.
+pub const NOTES_BYTES_KEPT_MAX: u64 = 256 << 10;
+/// Checkpoints that a sink's notes know the places of.
+pub const NOTES_MARKS_MAX: usize = 64;
 /// Files that a sink names in its summary.
 pub const WRITTEN_FILES_MAX: usize = 1000;
 /// Bytes of a value that stands in the name of a file.

@@ -221,9 +221,15 @@ mod tests {
 
     async fn start(plan: &DeadLetters, state: Option<&Position>) -> Box<dyn Sink> {
         let resume = state.map(|state| SinkResume { id: 1, state: state.clone(), pending: Bytes::new() });
-        plan.open(SinkOpen { name: Arc::from("t/dead_letters"), lineage: 1, resume, has_checkpoints: true })
-            .await
-            .unwrap()
+        plan.open(SinkOpen {
+            name: Arc::from("t/dead_letters"),
+            lineage: 1,
+            resume,
+            has_checkpoints: true,
+            notes: None,
+        })
+        .await
+        .unwrap()
     }
 
     #[tokio::test]

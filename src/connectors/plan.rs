@@ -132,6 +132,9 @@ pub struct SinkOpen {
     pub resume: Option<SinkResume>,
     /// Whether checkpoints are written: without them nothing may be held back for one.
     pub has_checkpoints: bool,
+    /// A path in the topology's state that is this sink's own, for what it has to know after a crash beside the checkpoint; `None`
+    /// where no checkpoints are written.
+    pub notes: Option<PathBuf>,
 }
 
 /// A sink as planned. Opening it fails only for what the plan could not see.

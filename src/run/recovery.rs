@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::event::Timestamp;
 use crate::limits::BATCH_EVENTS_MAX;
 use crate::operators::Carry;
 use crate::plan::{Node, Plan, SinkNode, SourceNode, StageNode, Work};
-use crate::state::store::{Loaded, LoadedNode, Store, StoreError};
+use crate::state::store::{self, Loaded, LoadedNode, Store, StoreError};
 
 use super::graph::{Ground, operator};
 use super::parts::{SinkPart, SourcePart, StageState, Supply};
@@ -198,7 +198,7 @@ impl Past {
             }
             None => (None, None),
         };
-        let opened = open_sink(plan, node, sink, self.lineage, self.saver.is_some(), resume).await?;
+        let opened = open_sink(plan, node, sink, self.lineage, self.begun.folder.as_deref(), resume).await?;
         Ok(Supply::Sink(Box::new(SinkPart { columns, ..SinkPart::new(opened) })))
     }
 
@@ -271,17 +271,18 @@ pub(super) fn source_open(plan: &Plan, source: &SourceNode, options: &RunOptions
     }
 }
 
-/// Opens a sink.
+/// Opens a sink. `folder`: where checkpoints are written.
 pub(super) async fn open_sink(
     plan: &Plan,
     node: &Node,
     sink: &SinkNode,
     lineage: u64,
-    has_checkpoints: bool,
+    folder: Option<&Path>,
     resume: Option<SinkResume>,
 ) -> Result<Box<dyn Sink>, Failure> {
     let name = format!("{}/{}", plan.name, node.id).into();
-    let open = SinkOpen { name, lineage, resume, has_checkpoints };
+    let notes = folder.map(|folder| store::notes(folder, &node.id));
+    let open = SinkOpen { name, lineage, resume, has_checkpoints: folder.is_some(), notes };
     sink.plan.open(open).await.map_err(|error| Failure::of(&node.id, error.message))
 }
 

@@ -133,7 +133,8 @@ impl Running {
             let Some((place, node)) = at(plan, change) else { continue };
             let Work::Sink(sink) = &node.work else { continue };
             let resume = self.resume(change, node, next_id);
-            let open = open_sink(plan, node, sink, self.lineage, saves, resume).await?;
+            let folder = self.ground.options.state.as_deref().filter(|_| saves);
+            let open = open_sink(plan, node, sink, self.lineage, folder, resume).await?;
             opened.sinks.insert(place, open);
         }
         Ok(opened)

@@ -6,6 +6,7 @@ mod compression;
 mod follow;
 mod input;
 mod ledger;
+mod notes;
 mod output;
 mod position;
 mod rotate;

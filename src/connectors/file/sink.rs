@@ -11,10 +11,11 @@ use indexmap::IndexMap;
 use super::claims::Claimant;
 use super::compression::Choice;
 use super::ledger::{Kept, Ledger, hash};
+use super::notes::Notes;
 use super::output::{Output, is_device, make_folder};
 use super::rotate::{self, Rotate};
 use crate::connectors::blocking::blocking;
-use crate::connectors::{ConnectorError, Encoded, ErrorKind, Position, Sink, SinkState, Written};
+use crate::connectors::{ConnectorError, Encoded, ErrorKind, Sink, SinkOpen, SinkState, Written};
 use crate::event::codes::BAD_PATH;
 use crate::limits::{FILE_BUFFER_BYTES_MAX, FILE_BUFFERS_BYTES_MAX, SINK_FILES_MAX, WRITTEN_FILES_MAX};
 
@@ -42,6 +43,7 @@ pub struct FileSink {
     open: IndexMap<Arc<str>, Target>,
     /// All targets: the first opening replaces, later ones add.
     ledger: Ledger,
+    notes: Option<Notes>,
     /// Whether checkpoints are written, for which files have to be on the disk.
     has_checkpoints: bool,
     written: IndexMap<PathBuf, u64>,
@@ -60,19 +62,26 @@ struct Target {
 }
 
 impl FileSink {
-    /// Opens the file, if its path reads no event. `resume`: goes on behind what a checkpoint has; `None`: afresh.
-    pub fn open(
-        settings: Settings,
-        resume: Option<&Position>,
-        has_checkpoints: bool,
-    ) -> Result<FileSink, ConnectorError> {
+    /// Opens the file, if its path reads no event; afresh, or behind what a checkpoint has.
+    pub fn open(settings: Settings, open: &SinkOpen) -> Result<FileSink, ConnectorError> {
         let path = settings.path.clone();
-        let (ledger, names) = match resume.filter(|state| !state.is_null()) {
-            Some(state) => Ledger::of(state)?,
+        let resume = open.resume.as_ref().filter(|resume| !resume.state.is_null());
+        let (ledger, names) = match resume {
+            Some(resume) => Ledger::of(&resume.state)?,
             None => (Ledger::new(), Vec::new()),
         };
-        let (open, written) = (IndexMap::new(), IndexMap::new());
-        let mut sink = FileSink { settings, open, ledger, has_checkpoints, written, uses: 0 };
+        let id = open.resume.as_ref().map(|resume| resume.id);
+        let notes = open.notes.as_ref().filter(|_| open.has_checkpoints);
+        let notes = notes.map(|path| Notes::open(path, &settings.folder, id)).transpose()?;
+        let mut sink = FileSink {
+            settings,
+            open: IndexMap::new(),
+            ledger,
+            notes,
+            has_checkpoints: open.has_checkpoints,
+            written: IndexMap::new(),
+            uses: 0,
+        };
         for name in names {
             sink.ledger.cut(hash(&name), &sink.settings.folder.join(&name))?;
         }
@@ -126,7 +135,12 @@ impl FileSink {
             None => rotate::last_number(&target).unwrap_or(1),
         };
         let path = Kept::new(0, 0, number).path(&target);
-        Ok(Target { output: self.open_path(&path, replace)?, number, used: self.uses, epoch: 0 })
+        let is_new = replace || !path.exists();
+        let output = self.open_path(&path, replace)?;
+        if let Some(notes) = self.notes.as_mut().filter(|_| !output.is_stream()) {
+            notes.note(name, &Kept::new(output.written(), output.inode(), number), is_new)?;
+        }
+        Ok(Target { output, number, used: self.uses, epoch: 0 })
     }
 
     /// Makes sure that no other sink writes the file.
@@ -185,6 +199,7 @@ impl FileSink {
 
     /// Writes what the file at `index` holds in memory.
     fn write_out(&mut self, index: usize) -> Result<(), ConnectorError> {
+        self.notes.as_mut().map_or(Ok(()), Notes::sync)?;
         let Some((_, target)) = self.open.get_index_mut(index) else { return Ok(()) };
         let result = if target.output.held() > 0 { blocking(|| target.output.write_out()) } else { Ok(()) };
         remember(&mut self.written, &target.output);
@@ -285,12 +300,16 @@ impl FileSink {
             open.insert(hash(name), &**name);
         }
         let (state, closed) = self.ledger.checkpoint(id, &open)?;
+        if let Some(notes) = &mut self.notes {
+            notes.checkpoint(id);
+        }
         sync.extend(closed);
         Ok(SinkState { state, pending: Vec::new(), sync })
     }
 
     /// Does this with all files, and tells the first error after all had their turn.
     fn each(&mut self, work: fn(&mut Output) -> Result<(), ConnectorError>) -> Result<(), ConnectorError> {
+        self.notes.as_mut().map_or(Ok(()), Notes::sync)?;
         let mut result = Ok(());
         for target in self.open.values_mut() {
             let output = &mut target.output;
@@ -317,7 +336,8 @@ impl Sink for FileSink {
 
     fn commit(&mut self, id: u64) -> BoxFuture<'_, Result<(), ConnectorError>> {
         self.ledger.commit(id);
-        Box::pin(std::future::ready(Ok(())))
+        let noted = self.notes.as_mut().map_or(Ok(()), |notes| blocking(|| notes.commit(id)));
+        Box::pin(std::future::ready(noted))
     }
 
     fn wants_checkpoint(&self) -> bool {

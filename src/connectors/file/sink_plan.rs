@@ -159,8 +159,7 @@ impl SinkPlan for FileSinkPlan {
     fn open(&self, open: SinkOpen) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>> {
         let settings = self.settings.clone();
         Box::pin(async move {
-            let state = open.resume.map(|resume| resume.state);
-            let sink = blocking(|| FileSink::open(settings, state.as_ref(), open.has_checkpoints))?;
+            let sink = blocking(|| FileSink::open(settings, &open))?;
             Ok(Box::new(sink) as Box<dyn Sink>)
         })
     }

@@ -15,6 +15,11 @@ pub fn settings(folder: &Path) -> Settings {
     }
 }
 
+/// Without checkpoints.
+pub fn afresh() -> SinkOpen {
+    SinkOpen { name: "t/s".into(), lineage: 1, resume: None, has_checkpoints: false, notes: None }
+}
+
 pub fn encoded(lines: &[(&str, &str)]) -> Encoded {
     let mut events = Encoded::default();
     for (target, line) in lines {
@@ -29,7 +34,7 @@ pub fn encoded(lines: &[(&str, &str)]) -> Encoded {
 }
 
 async fn write(settings: Settings, events: &Encoded) -> Result<Vec<Written>, ConnectorError> {
-    let mut sink = FileSink::open(settings, None, false)?;
+    let mut sink = FileSink::open(settings, &afresh())?;
     let mut done = 0;
     sink.write(events, &mut done).await?;
     assert_eq!(done, events.len());
@@ -105,7 +110,7 @@ async fn an_empty_result_is_an_empty_file_and_a_full_disk_keeps_its_events() {
     write(one.clone(), &Encoded::default()).await.unwrap();
     assert_eq!(read(folder.path(), "a.jsonl"), "");
 
-    let mut sink = FileSink::open(Settings { path: Some("/dev/full".into()), ..one }, None, false).unwrap();
+    let mut sink = FileSink::open(Settings { path: Some("/dev/full".into()), ..one }, &afresh()).unwrap();
     let mut done = 0;
     sink.write(&encoded(&[("", "1")]), &mut done).await.unwrap();
     assert!(sink.flush().await.unwrap_err().is_transient());
@@ -115,7 +120,7 @@ async fn an_empty_result_is_an_empty_file_and_a_full_disk_keeps_its_events() {
 #[tokio::test]
 async fn an_impossible_name_is_that_events_error() {
     let folder = tempfile::tempdir().unwrap();
-    let mut sink = FileSink::open(settings(folder.path()), None, false).unwrap();
+    let mut sink = FileSink::open(settings(folder.path()), &afresh()).unwrap();
     let long = "x".repeat(300);
     let events = encoded(&[("a", "1"), (&long, "2"), ("a/b", "2"), ("a", "3")]);
     let mut done = 0;
@@ -129,5 +134,5 @@ async fn an_impossible_name_is_that_events_error() {
     sink.close().await.unwrap();
     assert_eq!(read(folder.path(), "a"), "1\n3\n");
     let fixed = Settings { path: Some("a/b".into()), ..settings(folder.path()) };
-    assert_eq!(FileSink::open(fixed, None, false).err().unwrap().kind, ErrorKind::Fatal);
+    assert_eq!(FileSink::open(fixed, &afresh()).err().unwrap().kind, ErrorKind::Fatal);
 }

@@ -39,6 +39,11 @@ pub fn folder(file: &Path, topology: &str, states: Option<&Path>) -> PathBuf {
     states.map_or_else(beside, Path::to_path_buf).join(topology)
 }
 
+/// Where a node may keep notes of its own beside the checkpoints in a folder; they are forgotten with them.
+pub fn notes(dir: &Path, node: &str) -> PathBuf {
+    names::notes(dir, node)
+}
+
 /// An open folder, locked as long as it lives.
 #[derive(Debug)]
 pub struct Store {
@@ -189,6 +194,7 @@ impl Store {
         self.kept.clear();
         self.log = None;
         names::sweep(&self.dir, &[], 0)?;
+        names::remove_notes(&self.dir)?;
         names::sync_dir(&self.dir)
     }
 

@@ -24,6 +24,23 @@ pub(super) fn unpublished(dir: &Path) -> PathBuf {
     dir.join(UNPUBLISHED)
 }
 
+/// The ending of the notes that a node keeps beside the checkpoints.
+const NOTES: &str = ".notes";
+
+pub(super) fn notes(dir: &Path, node: &str) -> PathBuf {
+    dir.join(format!("{node}{NOTES}"))
+}
+
+/// Removes the notes of all nodes.
+pub(super) fn remove_notes(dir: &Path) -> Result<(), StoreError> {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(|name| name.ends_with(NOTES)) {
+            fs::remove_file(entry.path()).map_err(StoreError::io("removed", &entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
 /// The numbers of the manifests, the newest first.
 pub(super) fn manifests(dir: &Path) -> Result<Vec<u64>, StoreError> {
     let mut numbers: Vec<u64> = list(dir)?
