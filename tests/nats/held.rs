@@ -27,7 +27,7 @@ impl Writer {
     }
 
     async fn open(&self, resume: Option<SinkResume>, has_checkpoints: bool) -> Box<dyn Sink> {
-        let open = SinkOpen { name: "test/out".into(), lineage: 0xabc, resume, has_checkpoints };
+        let open = SinkOpen { name: "test/out".into(), lineage: 0xabc, resume, has_checkpoints, notes: None };
         let sink = self.plan.sinks().next().expect("there is a sink");
         sink.plan.open(open).await.expect("the sink opens")
     }
