@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::plan::{self, Plan};
 use crate::run::{self, Failure, NotReloaded, Recovery, Reloaded, RunOptions, Running};
+use crate::state::store;
 
 use super::claims::Claims;
 use super::load::{self, Loaded};
@@ -51,10 +52,9 @@ impl Shared {
     }
 
     fn options(&self, file: &Path, plan: &Plan) -> RunOptions {
-        let beside = || file.parent().unwrap_or(Path::new("")).join(".runner");
         RunOptions {
             recovery: self.recovery,
-            state: Some(self.state.clone().unwrap_or_else(beside).join(&*plan.name)),
+            state: Some(store::folder(file, &plan.name, self.state.as_deref())),
             batch_events: self.batch_events,
             edge_batches: self.edge_batches,
         }

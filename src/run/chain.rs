@@ -1,6 +1,7 @@
 //! The nodes of one task and the way of a message through them: fused nodes call each other, others are behind edges.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
@@ -53,6 +54,8 @@ pub(super) struct Chain {
     pub passed: u64,
     /// Whether checkpoints are written.
     pub saves: bool,
+    /// Set by sources when something has gone into the graph: a graph at rest needs no barriers.
+    pub stirred: Arc<AtomicBool>,
 }
 
 /// What a node is given.

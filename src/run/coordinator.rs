@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -129,6 +130,8 @@ pub(super) struct Coordinator {
     stop: CancellationToken,
     /// The time between barriers, where there are any.
     every: Option<Duration>,
+    /// Whether anything has gone into the graph since the last barrier.
+    stirred: Arc<AtomicBool>,
     saver: Option<Saver>,
     next_id: u64,
     phase: Phase,
@@ -152,6 +155,7 @@ pub(super) struct Seats {
     pub hand_over: Arc<HandOver>,
     pub stop: CancellationToken,
     pub every: Option<Duration>,
+    pub stirred: Arc<AtomicBool>,
     pub saver: Option<Saver>,
     pub next_id: u64,
 }
@@ -166,6 +170,7 @@ impl Coordinator {
             hand_over: seats.hand_over,
             stop: seats.stop,
             every: seats.every,
+            stirred: seats.stirred,
             saver: seats.saver,
             next_id: seats.next_id,
             phase: Phase::Running,
@@ -198,11 +203,15 @@ impl Coordinator {
                 written = written(&mut self.saver), if is_writing => self.on_written(written).await,
                 Some(command) = self.commands.recv() => self.on_command(command).await,
                 () = self.stop.cancelled(), if is_running => self.stop().await,
-                _ = ticks.tick(), if may_begin => self.begin(Then::Continue).await,
+                _ = ticks.tick(), if may_begin => {
+                    if self.stirred.swap(false, Relaxed) {
+                        self.begin(Then::Continue).await;
+                    }
+                }
                 () = std::future::ready(()), if may_begin && self.wanted => self.begin(Then::Continue).await,
             }
         }
-        if self.phase != Phase::HandingOver && self.saver.as_ref().is_some_and(Saver::is_writing) {
+        while self.phase != Phase::HandingOver && self.saver.as_ref().is_some_and(Saver::is_writing) {
             let written = written(&mut self.saver).await;
             self.on_written(written).await;
         }
@@ -365,14 +374,19 @@ impl Coordinator {
             && !saver.is_writing()
         {
             self.ready = None;
-            saver.write(id);
+            if !saver.write(id) && self.phase == Phase::Ending(id) {
+                self.unsaved = Some("the store has failed before".into());
+                self.close().await;
+            }
         }
     }
 
-    async fn on_written(&mut self, written: Written) {
+    async fn on_written(&mut self, written: Option<Written>) {
+        let Some(written) = written else { return self.settle().await };
         match written.result {
             Ok(()) => self.passed(written.id).await,
             Err(why) => {
+                self.stirred.store(true, Relaxed);
                 tracing::warn!("checkpoint {} cannot be written: {why}", written.id);
                 if self.phase == Phase::Ending(written.id) {
                     self.unsaved = Some(why);
@@ -427,7 +441,7 @@ impl Coordinator {
     }
 }
 
-async fn written(saver: &mut Option<Saver>) -> Written {
+async fn written(saver: &mut Option<Saver>) -> Option<Written> {
     match saver {
         Some(saver) => saver.written().await,
         None => std::future::pending().await,

@@ -10,6 +10,7 @@ struct Bench {
     reports: mpsc::Sender<Report>,
     commands: mpsc::Sender<Command>,
     stop: CancellationToken,
+    stirred: Arc<AtomicBool>,
     running: tokio::task::JoinHandle<CoordinatorEnd>,
 }
 
@@ -24,6 +25,7 @@ fn bench(sinks: usize) -> Bench {
         })
         .unzip();
     let stop = CancellationToken::new();
+    let stirred = Arc::new(AtomicBool::new(true));
     let coordinator = Coordinator::new(Seats {
         sources: vec![control],
         sinks: seats,
@@ -32,10 +34,11 @@ fn bench(sinks: usize) -> Bench {
         hand_over: Arc::default(),
         stop: stop.clone(),
         every: Some(Duration::from_millis(1)),
+        stirred: stirred.clone(),
         saver: None,
         next_id: 1,
     });
-    Bench { source, sinks, reports, commands, stop, running: tokio::spawn(coordinator.run()) }
+    Bench { source, sinks, reports, commands, stop, stirred, running: tokio::spawn(coordinator.run()) }
 }
 
 impl Bench {
@@ -47,6 +50,7 @@ impl Bench {
 
     /// The next barrier that the source is told; commits before it.
     async fn barrier(&mut self) -> (Barrier, Vec<u64>) {
+        self.stirred.store(true, Relaxed);
         let mut commits = Vec::new();
         loop {
             match self.source.recv().await.expect("the coordinator is there") {

@@ -1,6 +1,7 @@
 //! Puts a graph together: a task for each chain of fused nodes, edges between them, and what each begins with.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -74,6 +75,7 @@ struct Starter<'a> {
     drifts: Vec<Drift>,
     reports: (mpsc::Sender<super::coordinator::Report>, mpsc::Receiver<super::coordinator::Report>),
     saves: bool,
+    stirred: Arc<AtomicBool>,
 }
 
 impl<'a> Starter<'a> {
@@ -89,6 +91,8 @@ impl<'a> Starter<'a> {
             ground,
             counters,
             saves,
+            // The first checkpoint says where it has begun.
+            stirred: Arc::new(AtomicBool::new(true)),
         }
     }
 
@@ -142,8 +146,8 @@ impl<'a> Starter<'a> {
         let (reports_in, reports) = self.reports;
         drop(reports_in);
         let every = barrier_every(self.plan, saver.is_some());
-        let (hand_over, stop) = (self.hand_over, self.ground.stop.clone());
-        let seats = Seats { sources, sinks, reports, commands: asked, hand_over, stop, every, saver, next_id };
+        let (hand_over, stop, stirred) = (self.hand_over, self.ground.stop.clone(), self.stirred);
+        let seats = Seats { sources, sinks, reports, commands: asked, hand_over, stop, every, stirred, saver, next_id };
         Graph { tasks, coordinator: tokio::spawn(Coordinator::new(seats).run()), commands }
     }
 
@@ -156,6 +160,7 @@ impl<'a> Starter<'a> {
             reports: self.reports.0.clone(),
             passed: next_id - 1,
             saves: self.saves,
+            stirred: self.stirred.clone(),
         }
     }
 

@@ -5,13 +5,14 @@ use std::fs::File;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::connectors::Position;
 use crate::event::Timestamp;
 use crate::flow::Saves;
 use crate::limits::UNSAVED_BYTES_MAX;
-use crate::state::store::{Draft, NodeDraft, Store};
+use crate::state::store::{Draft, NodeDraft, Stats, Store};
 use crate::state::{Shape, Snapshot};
 
 use super::Clock;
@@ -67,6 +68,14 @@ struct Attempt {
     sync: Vec<File>,
 }
 
+/// A checkpoint that is being written.
+struct Writing {
+    id: u64,
+    task: JoinHandle<(Store, Attempt, Result<Stats, String>)>,
+    /// Told when it is on disk; the store may still have to be tidied up then. `None`: it was heard.
+    published: Option<oneshot::Receiver<()>>,
+}
+
 /// Collects parts, and writes one checkpoint at a time.
 pub(super) struct Saver {
     /// `None` while it is being written.
@@ -82,7 +91,7 @@ pub(super) struct Saver {
     sync: Vec<File>,
     /// More was left than may be held: everything has to be written anew.
     overflowed: bool,
-    writing: Option<JoinHandle<(Store, Attempt, Result<(), String>)>>,
+    writing: Option<Writing>,
 }
 
 impl Saver {
@@ -126,8 +135,9 @@ impl Saver {
     }
 
     /// Begins to write the checkpoint of this barrier, all of whose parts are there. Nothing is being written.
-    pub fn write(&mut self, id: u64) {
-        let Some(mut store) = self.store.take() else { return };
+    /// False: there is no store any more.
+    pub fn write(&mut self, id: u64) -> bool {
+        let Some(mut store) = self.store.take() else { return false };
         let mut sync = std::mem::take(&mut self.sync);
         let nodes = self.nodes.iter().map(|node| {
             let unsaved = self.unsaved.entry(node.id.clone()).or_default();
@@ -143,31 +153,54 @@ impl Saver {
         };
         let attempt = Attempt { draft, sync };
         self.left = 0;
-        self.writing = Some(tokio::task::spawn_blocking(move || {
+        let (published, heard) = oneshot::channel();
+        let task = tokio::task::spawn_blocking(move || {
             let result = match attempt.sync.iter().try_for_each(File::sync_data) {
-                Ok(()) => store.write(&attempt.draft).map(|_| ()).map_err(|error| error.to_string()),
+                Ok(()) => {
+                    let published = |_: &Stats| published.send(()).unwrap_or_default();
+                    store.write_then(&attempt.draft, published).map_err(|error| error.to_string())
+                }
                 Err(error) => Err(format!("what sinks have written cannot be brought to the disk: {error}")),
             };
             (store, attempt, result)
-        }));
+        });
+        self.writing = Some(Writing { id, task, published: Some(heard) });
+        true
     }
 
-    /// Waits for the checkpoint that is being written; for ever if there is none. Cancel-safe.
-    pub async fn written(&mut self) -> Written {
+    /// Waits until the checkpoint that is being written is on disk or cannot be, and then, with `None`, until the store is ready for
+    /// the next one; for ever if there is none. Cancel-safe.
+    pub async fn written(&mut self) -> Option<Written> {
         let Some(writing) = &mut self.writing else { return std::future::pending().await };
-        let ended = writing.await;
+        let id = writing.id;
+        if let Some(published) = &mut writing.published {
+            let is_published = published.await.is_ok();
+            writing.published = None;
+            if is_published {
+                return Some(Written { id, result: Ok(()) });
+            }
+        }
+        let ended = (&mut writing.task).await;
         self.writing = None;
         match ended {
             Ok((store, attempt, result)) => {
                 self.store = Some(store);
-                let id = attempt.draft.id;
-                if result.is_err() {
-                    self.keep(attempt);
+                match result {
+                    Ok(stats) => {
+                        stats.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+                        if stats.damaged {
+                            self.begin_anew(id);
+                        }
+                        None
+                    }
+                    Err(why) => {
+                        self.keep(attempt);
+                        Some(Written { id, result: Err(why) })
+                    }
                 }
-                Written { id, result }
             }
             // Without its store there are no more checkpoints, and nothing is acknowledged any more.
-            Err(error) => Written { id: 0, result: Err(format!("writing it has failed, which is a bug: {error}")) },
+            Err(error) => Some(Written { id, result: Err(format!("writing it has failed, which is a bug: {error}")) }),
         }
     }
 
@@ -183,20 +216,25 @@ impl Saver {
             }
         }
         if self.left > UNSAVED_BYTES_MAX {
-            self.overflowed = true;
-            // Each node begins anew: those that still run are asked for everything, the others have nothing any more.
-            for unsaved in self.unsaved.values_mut() {
-                unsaved.parts.iter_mut().for_each(|(_, part)| part.records = Bytes::new());
-                let records = Snapshot::new(true).finish();
-                unsaved.parts.push_front((id, NodePart { records, ..unsaved.last_copy() }));
-            }
-            self.left = 0;
+            self.begin_anew(id);
+        }
+    }
+
+    /// The next checkpoint has everything: those that still run are asked for it, the others have nothing any more.
+    fn begin_anew(&mut self, id: u64) {
+        self.overflowed = true;
+        self.left = 0;
+        for node in &self.nodes {
+            let unsaved = self.unsaved.entry(node.id.clone()).or_default();
+            unsaved.parts.iter_mut().for_each(|(_, part)| part.records = Bytes::new());
+            let records = Snapshot::new(true).finish();
+            unsaved.parts.push_front((id, NodePart { records, ..unsaved.last_copy() }));
         }
     }
 
     /// The run has ended by itself: there is nothing to go on from.
-    pub fn clear(&mut self) -> Result<(), String> {
-        self.store.as_mut().map_or(Ok(()), |store| store.clear().map_err(|error| error.to_string()))
+    pub fn remove(self) -> Result<(), String> {
+        self.store.map_or(Ok(()), |store| store.remove().map_err(|error| error.to_string()))
     }
 }
 

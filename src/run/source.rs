@@ -1,6 +1,7 @@
 //! The task of a source: what it reads becomes batches with time, and flows into the nodes fused behind it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -194,6 +195,7 @@ impl SourceTask {
         match pull {
             Pull::End => return Ok(false),
             Pull::Chunk(chunk) => {
+                self.chain.stirred.store(true, Relaxed);
                 self.chain.links[0].counters.took(chunk.frames.len() + chunk.bad.len());
                 let ingested = self.ingest.chunk(chunk, self.chain.clock.wall_ms());
                 self.chain.links[0].counters.skipped(ingested.empty_lines);
@@ -241,6 +243,7 @@ impl SourceTask {
             drift.group.leave(drift.member);
         }
         self.idle_for = Some(elapsed);
+        self.chain.stirred.store(true, Relaxed);
         let elapsed = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
         let signal = Signal::Watermark { mark: self.ingest.mark(), forward: Watermark::Idle(elapsed) };
         self.chain.forward(0, signal).await
@@ -299,6 +302,7 @@ impl SourceTask {
         }
         self.chain.forward(0, Signal::End).await?;
         // The coordinator counts on it; if it has gone, its failure is told.
+        self.chain.stirred.store(true, Relaxed);
         let _ = self.chain.reports.send(Report::SourceEnded(self.index)).await;
         Ok(())
     }

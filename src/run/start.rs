@@ -134,8 +134,8 @@ impl Running {
         let failure = failure.or(unsaved);
         let is_complete = end.is_complete && failure.is_none();
         let mut can_resume = end.saver.is_some();
-        if let Some(saver) = end.saver.as_mut().filter(|_| is_complete && self.plan.is_bounded()) {
-            match saver.clear() {
+        if let Some(saver) = end.saver.take_if(|_| is_complete && self.plan.is_bounded()) {
+            match saver.remove() {
                 Ok(()) => can_resume = false,
                 Err(why) => tracing::warn!("the checkpoint of this run, which is done, cannot be removed: {why}"),
             }
