@@ -1,5 +1,6 @@
 //! NATS, against a real server: nothing is lost, whatever crashes.
 
+mod crash;
 mod held;
 mod position;
 mod secure;
@@ -27,11 +28,22 @@ struct Run {
 impl Run {
     /// Starts the program on a topology.
     fn start(dir: &Path, topology: &str) -> Run {
+        Run::start_with(dir, topology, &[], &[])
+    }
+
+    /// The same with arguments, and with variables of the environment.
+    fn start_with(dir: &Path, topology: &str, args: &[&str], env: &[(&str, &str)]) -> Run {
         let file = dir.join("t.yaml");
         std::fs::write(&file, topology).expect("the topology is written");
         let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("log")).expect("a log");
-        let child =
-            support::runner(dir).arg("t.yaml").stdout(Stdio::null()).stderr(log).spawn().expect("the program starts");
+        let child = support::runner(dir)
+            .arg("t.yaml")
+            .args(args)
+            .envs(env.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("the program starts");
         Run { child, dir: dir.to_path_buf() }
     }
 
