@@ -38,7 +38,7 @@ pub enum Body {
 }
 
 /// The columns of a batch: `slots[i]` is the path whose value column `i` holds, or `None` for a column that is only
-/// part of the body. With a text body, slots are cut from the text by the decoder, exactly the paths demanded.
+/// part of the body, or a field that few events have. With a text body, slots are cut from the text by the decoder, exactly the paths demanded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     pub slots: Vec<Option<Path>>,
@@ -54,16 +54,38 @@ impl Layout {
 
     /// The fields of a computed event, in order, a column each.
     pub fn fields<'a>(names: impl IntoIterator<Item = &'a str>) -> Layout {
-        let names: Vec<Arc<str>> = names.into_iter().map(Arc::from).collect();
-        let slots = names.iter().map(|name| Some(Path::from([name.clone()]))).collect();
-        let fields = names.into_iter().enumerate().map(|(i, name)| (name, i)).collect();
+        Layout::fields_and_rare(names.into_iter().map(|name| (name, false)))
+    }
+
+    /// The same, where each name is told whether few events have the field: it is missing in all others, and no column of a table.
+    pub fn fields_and_rare<'a>(names: impl IntoIterator<Item = (&'a str, bool)>) -> Layout {
+        let names: Vec<(Arc<str>, bool)> = names.into_iter().map(|(name, rare)| (name.into(), rare)).collect();
+        let slots = names.iter().map(|(name, rare)| (!rare).then(|| Path::from([name.clone()]))).collect();
+        let fields = names.into_iter().enumerate().map(|(i, (name, _))| (name, i)).collect();
         Layout { slots, body: Body::Fields(fields) }
     }
 
     /// The names of all fields, where the layout knows them.
     pub fn field_names(&self) -> Option<Vec<Arc<str>>> {
+        self.names(|_| true)
+    }
+
+    /// The same without those that few events have.
+    pub fn usual_names(&self) -> Option<Vec<Arc<str>>> {
+        self.names(|column| !self.is_rare(column))
+    }
+
+    /// Whether the field in this column is one that few events have.
+    pub fn is_rare(&self, column: usize) -> bool {
+        matches!(self.body, Body::Fields(_)) && self.slots.get(column).is_some_and(Option::is_none)
+    }
+
+    fn names(&self, wanted: impl Fn(usize) -> bool) -> Option<Vec<Arc<str>>> {
         match &self.body {
-            Body::Fields(fields) => Some(fields.iter().map(|(name, _)| name.clone()).collect()),
+            Body::Fields(fields) => {
+                let fields = fields.iter().filter(|(_, column)| wanted(*column));
+                Some(fields.map(|(name, _)| name.clone()).collect())
+            }
             Body::Text(_) | Body::Patched { .. } => None,
         }
     }

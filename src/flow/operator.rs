@@ -73,7 +73,8 @@ pub trait Operator: Send {
         false
     }
 
-    /// The state ends here, as no other operator can carry it: results of it leave now, marked as parts, and it is empty.
+    /// The state ends here, as no other operator can carry it: results of it leave now, marked `partial`, and it is empty.
+    /// After `More`, `resume` goes on with it.
     fn cut(&mut self, _out: &mut Output) -> Result<Progress, Fatal> {
         Ok(Progress::Done)
     }

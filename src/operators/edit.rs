@@ -25,13 +25,13 @@ impl Recipe {
     /// The edits applied to events of this layout. Columns that nothing can reach any more are left behind.
     pub fn new(input: &Layout, edits: &Edits) -> Recipe {
         match &input.body {
-            Body::Fields(fields) => Recipe::of_fields(fields, edits),
+            Body::Fields(fields) => Recipe::of_fields(input, fields, edits),
             Body::Text(base) => Recipe::of_text(input, *base, &[], edits),
             Body::Patched { base, edits: earlier } => Recipe::of_text(input, *base, earlier, edits),
         }
     }
 
-    fn of_fields(fields: &[(Arc<str>, usize)], edits: &Edits) -> Recipe {
+    fn of_fields(input: &Layout, fields: &[(Arc<str>, usize)], edits: &Edits) -> Recipe {
         let mut all: Vec<(Arc<str>, From)> =
             fields.iter().map(|(name, column)| (name.clone(), From::Input(*column))).collect();
         for (name, new) in edits {
@@ -43,7 +43,8 @@ impl Recipe {
                 (None, None) => {}
             }
         }
-        let layout = Layout::fields(all.iter().map(|(name, _)| &**name));
+        let is_rare = |from: &From| matches!(from, From::Input(column) if input.is_rare(*column));
+        let layout = Layout::fields_and_rare(all.iter().map(|(name, from)| (&**name, is_rare(from))));
         Recipe { layout: Arc::new(layout), from: all.into_iter().map(|(_, from)| from).collect() }
     }
 
@@ -130,6 +131,10 @@ mod tests {
             Recipe::new(&Layout::fields(["a", "b", "c"]), &edits(&[("b", Some(0)), ("d", Some(1)), ("a", None)]));
         assert_eq!(*recipe.layout, Layout::fields(["b", "c", "d"]));
         assert_eq!(recipe.from, [From::New(0), From::Input(2), From::New(1)]);
+        let rare = Layout::fields_and_rare([("a", false), ("b", true), ("c", true)]);
+        let recipe = Recipe::new(&rare, &edits(&[("c", Some(0))]));
+        assert_eq!(*recipe.layout, Layout::fields_and_rare([("a", false), ("b", true), ("c", false)]));
+        assert_eq!(recipe.layout.usual_names().unwrap().concat(), "ac");
     }
 
     #[test]

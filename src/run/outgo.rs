@@ -49,7 +49,7 @@ impl Outgo {
     /// Nothing yet, for a sink. `columns`: those of the CSV that it goes on with.
     pub fn new(node: &SinkNode, columns: Option<Vec<Arc<str>>>) -> Outgo {
         let columns = columns.or_else(|| match node.inputs.as_slice() {
-            [layout] => layout.field_names(),
+            [layout] => layout.usual_names(),
             _ => None,
         });
         let beside = node.inputs.iter().map(|layout| Beside::new(node, layout)).collect();

@@ -290,6 +290,11 @@ impl OpenWindows for Aligned {
         }
     }
 
+    fn cut(&mut self) {
+        let first = self.next_window(self.closed);
+        self.job = first.map(|window| Job::Cut { window, unit: window, index: 0 });
+    }
+
     fn held(&self, slots: &Slots) -> Held {
         Held { keys: self.keys.len() as u64, windows: slots.len() as u64 }
     }

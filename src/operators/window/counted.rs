@@ -114,6 +114,13 @@ impl OpenWindows for Counted {
         }
     }
 
+    fn cut(&mut self) {
+        let mut open: Vec<(i64, u64, KeyId)> =
+            self.keys.iter().map(|(id, filling)| (filling.last, filling.number, id)).collect();
+        open.sort_unstable();
+        self.ready = open.into_iter().map(|(.., id)| id).collect();
+    }
+
     fn held(&self, slots: &Slots) -> Held {
         Held { keys: self.keys.len() as u64, windows: slots.len() as u64 }
     }

@@ -96,6 +96,15 @@ pub trait OpenWindows: Send {
     /// because it took long enough.
     fn fire(&mut self, marks: Marks, slots: &mut Slots, results: &mut Results) -> bool;
 
+    /// All open windows are to leave, in the order in which they end: the next calls of `fire` send them. Then they are of no use
+    /// any more, and are to be taken away.
+    fn cut(&mut self);
+
+    /// How long after the last event of a window another may come and belong to it.
+    fn reach(&self) -> i64 {
+        0
+    }
+
     /// What is held now.
     fn held(&self, slots: &Slots) -> Held;
 }

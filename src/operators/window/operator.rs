@@ -13,7 +13,7 @@ use crate::state::{Corrupt, Saved, Snapshot, Value};
 
 use super::finish::Finish;
 use super::folds::Folds;
-use super::open::{Arrival, Emit, Full, Into, Marks, NEW, OpenWindows, Placed, windows_full};
+use super::open::{Arrival, Emit, Full, Into, Marks, NEW, Placed, windows_full};
 use super::results::Results;
 use super::saved::Keep;
 use super::slots::{Slot, Slots};
@@ -69,6 +69,12 @@ pub struct Window<W> {
     /// The kinds of values that each call has been given, for those that compare.
     pub(super) kinds: Vec<Tags>,
     run: Run,
+    /// The latest event that was placed.
+    pub(super) latest: i64,
+    /// Before this time events went to others that were cut.
+    pub(super) partial_until: i64,
+    /// Whether all that is held is leaving.
+    is_cutting: bool,
 }
 
 /// Where events have come from so far.
@@ -108,7 +114,7 @@ enum Stopped {
     Done,
 }
 
-impl<W: OpenWindows> Window<W> {
+impl<W: Keep> Window<W> {
     /// At work on input of these layouts. `eval` has the key's fields, then the arguments.
     pub fn new(
         settings: Settings,
@@ -135,6 +141,9 @@ impl<W: OpenWindows> Window<W> {
             arrived: 0,
             kinds: vec![Tags::NONE; aggregates_len],
             run: Run::default(),
+            latest: i64::MIN,
+            partial_until: i64::MIN,
+            is_cutting: false,
         }
     }
 
@@ -159,7 +168,18 @@ impl<W: OpenWindows> Window<W> {
             out.emit(LATE, pending.batch.select(pending.late));
         }
         self.finish.publish(&mut self.results, out);
+        if std::mem::take(&mut self.is_cutting) {
+            drop((self.windows.take(), self.slots.take()));
+            let latest = if self.latest == i64::MIN { i64::MIN } else { self.latest + 1 };
+            self.set_partial(self.partial_until.max(latest));
+        }
         Progress::Done
+    }
+
+    /// From now on results of windows that events before this time may belong to are partial.
+    pub(super) fn set_partial(&mut self, until: i64) {
+        self.partial_until = until;
+        self.results.partial_until = if until == i64::MIN { until } else { until.saturating_add(self.windows.reach()) };
     }
 
     /// Whether an event may be refused for what is held already. Values of one kind can always be compared.
@@ -230,6 +250,9 @@ impl<W: OpenWindows> Window<W> {
             Err(Full::Windows) => return Err(windows_full(at)),
         };
         self.folds.set(&mut self.slots, &self.run.into);
+        if placed != Placed::Late {
+            self.latest = self.latest.max(time.0);
+        }
         for slot in &self.run.into {
             self.run.rows.push(row);
             self.run.slots.push(*slot);
@@ -368,6 +391,22 @@ impl<W: Keep> Operator for Window<W> {
 
     fn resume(&mut self, out: &mut Output) -> Result<Progress, Fatal> {
         Ok(self.drive(out))
+    }
+
+    fn cut(&mut self, out: &mut Output) -> Result<Progress, Fatal> {
+        debug_assert!(self.pending.is_none(), "the batch before is not done");
+        self.is_cutting = true;
+        self.results.partial_until = i64::MAX;
+        self.windows.cut();
+        Ok(self.drive(out))
+    }
+
+    fn cut_until(&self) -> Option<i64> {
+        (self.partial_until > i64::MIN).then_some(self.partial_until)
+    }
+
+    fn begin_partial(&mut self, until: i64) {
+        self.set_partial(self.partial_until.max(until));
     }
 
     fn output_mark(&self, mark: Timestamp) -> Timestamp {

@@ -47,6 +47,9 @@ pub(super) struct WindowStage {
     pub at: Arc<str>,
 }
 
+/// The field of results that lack events, as these went to a stage that was replaced.
+const PARTIAL: &str = "partial";
+
 /// Checks and compiles a `window`.
 pub fn plan(spec: &StageSpec, ctx: &mut StageContext) -> Option<Box<dyn Stage>> {
     let config = &spec.config;
@@ -78,17 +81,18 @@ pub fn plan(spec: &StageSpec, ctx: &mut StageContext) -> Option<Box<dyn Stage>> 
 
 /// The names of the key's fields, after all fields of the output were found to have different ones.
 fn names(key: Option<OneOrNamed<'_>>, config: &Section, ctx: &mut StageContext) -> Option<Vec<Arc<str>>> {
-    let mut taken: Vec<(&str, Span)> = ["window_start", "window_end", "revision"].map(|name| (name, Span::NONE)).into();
+    let mut taken: Vec<(&str, Span)> =
+        ["window_start", "window_end", "revision", PARTIAL].map(|name| (name, Span::NONE)).into();
     let mut key_names = Vec::new();
     match key {
         Some(OneOrNamed::One(text)) => taken.push(("key", text.span)),
         Some(OneOrNamed::Named(fields)) => taken.extend(fields.iter().map(|field| (&*field.name, field.name_span))),
         None => {}
     }
-    key_names.extend(taken.iter().skip(3).map(|(name, _)| Arc::from(*name)));
+    key_names.extend(taken.iter().skip(4).map(|(name, _)| Arc::from(*name)));
     taken.extend(config.exprs("aggregate").iter().map(|field| (&*field.name, field.name_span)));
     let mut is_sound = true;
-    for (i, (name, span)) in taken.iter().enumerate().skip(3) {
+    for (i, (name, span)) in taken.iter().enumerate().skip(4) {
         if let Some((_, other)) = taken[..i].iter().find(|(other, _)| other == name) {
             let message = format!("a result has two fields `{name}`");
             let report = ctx.diagnostics.error(&codes::DUPLICATE_KEY, *span, message);
@@ -189,13 +193,19 @@ impl WindowStage {
 
     fn layout(&self) -> Layout {
         let fields = self.aggregates.fields.iter().map(|field| &*field.name);
-        Layout::fields(self.leading().chain(fields).chain(self.revision()))
+        self.layout_with(fields)
+    }
+
+    /// The fields of results, with these in the place of the aggregates.
+    fn layout_with<'a>(&'a self, aggregates: impl Iterator<Item = &'a str>) -> Layout {
+        let usual = self.leading().chain(aggregates).chain(self.revision());
+        Layout::fields_and_rare(usual.map(|name| (name, false)).chain([(PARTIAL, true)]))
     }
 
     fn at_work<W: Keep>(&self, windows: W, inputs: &[Arc<Layout>], layout: Arc<Layout>) -> Box<dyn Operator> {
         let aggregates = &self.aggregates;
         let calls: Vec<String> = (0..aggregates.calls.len()).map(|call| format!("call {call}")).collect();
-        let raw = Layout::fields(self.leading().chain(calls.iter().map(String::as_str)).chain(self.revision()));
+        let raw = self.layout_with(calls.iter().map(String::as_str));
         let finish = Finish::new(
             &raw,
             layout,

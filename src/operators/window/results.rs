@@ -20,14 +20,16 @@ pub struct Result<'a> {
     pub mark: i64,
 }
 
-/// At most a batch of results. Columns: the key's fields, `window_start`, `window_end`, the aggregate calls, and `revision`
-/// where results are revised.
+/// At most a batch of results. Columns: the key's fields, `window_start`, `window_end`, the aggregate calls, `revision` where
+/// results are revised, and `partial`.
 #[derive(Debug)]
 pub struct Results {
     aggregates: Arc<[Aggregate]>,
     builder: BatchBuilder,
     cells: Vec<Cell>,
     failed: Vec<Failure>,
+    /// Windows that start before this are partial: others, which were cut, had some of their events. `i64::MIN`: none is.
+    pub partial_until: i64,
 }
 
 /// An aggregate call that has no value in a row.
@@ -41,7 +43,13 @@ pub struct Failure {
 impl Results {
     /// None yet. The layout has a slot for each column.
     pub fn new(aggregates: Arc<[Aggregate]>, layout: Arc<Layout>) -> Results {
-        Results { aggregates, builder: BatchBuilder::new(layout), cells: Vec::new(), failed: Vec::new() }
+        Results {
+            aggregates,
+            builder: BatchBuilder::new(layout),
+            cells: Vec::new(),
+            failed: Vec::new(),
+            partial_until: i64::MIN,
+        }
     }
 
     /// Whether the next result belongs into another batch.
@@ -62,7 +70,9 @@ impl Results {
             });
             self.cells.push(cell);
         }
+        let is_partial = result.start < self.partial_until;
         self.cells.extend(result.revision.map(|revision| Cell::Int(i64::from(revision))));
+        self.cells.push(if is_partial { Cell::Bool(true) } else { Cell::Missing });
         let at = if result.end == i64::MIN { result.end } else { result.end - 1 };
         self.builder.push(self.cells.drain(..), Timestamp(at), Timestamp(result.mark));
     }

@@ -114,6 +114,8 @@ struct Head {
     origin: Origin,
     arrived: u64,
     kinds: Vec<Tags>,
+    latest: i64,
+    partial_until: i64,
 }
 
 impl<W: Keep> Window<W> {
@@ -124,6 +126,8 @@ impl<W: Keep> Window<W> {
             put_i64(out, self.row_mark);
             put_origin(out, &self.origin);
             put_varint(out, self.arrived);
+            put_i64(out, self.latest);
+            put_i64(out, self.partial_until);
             put_emit(out, self.settings.emit);
             put_i64(out, self.settings.lateness);
             self.kinds.iter().for_each(|kinds| put_varint(out, u64::from(kinds.0)));
@@ -163,6 +167,9 @@ impl<W: Keep> Window<W> {
         self.row_mark = from.i64()?;
         self.origin = origin(from)?;
         self.arrived = from.varint()?;
+        self.latest = from.i64()?;
+        let partial_until = from.i64()?;
+        self.set_partial(partial_until);
         let (emit, lateness) = (emit(from)?, from.i64()?);
         let mut written = Vec::with_capacity(width);
         for _ in 0..width {
@@ -191,7 +198,10 @@ impl<W: Keep> Window<W> {
             origin: std::mem::replace(&mut self.origin, Origin::Nowhere),
             arrived: std::mem::take(&mut self.arrived),
             kinds: self.kinds.iter_mut().map(|kinds| std::mem::replace(kinds, Tags::NONE)).collect(),
+            latest: std::mem::replace(&mut self.latest, i64::MIN),
+            partial_until: self.partial_until,
         };
+        self.set_partial(i64::MIN);
         Box::new(Moved { windows: self.windows.take(), slots: self.slots.take(), head, was })
     }
 
@@ -201,8 +211,10 @@ impl<W: Keep> Window<W> {
         if !self.slots.adopt(slots) {
             return false;
         }
-        let Head { mark, row_mark, origin, arrived, kinds } = head;
+        let Head { mark, row_mark, origin, arrived, kinds, latest, partial_until } = head;
         (self.mark, self.row_mark, self.origin, self.arrived, self.kinds) = (mark, row_mark, origin, arrived, kinds);
+        self.latest = latest;
+        self.set_partial(partial_until);
         self.windows.adopt(windows, &was);
         true
     }

@@ -330,6 +330,20 @@ impl OpenWindows for OpenSessions {
         false
     }
 
+    fn cut(&mut self) {
+        let session = |(id, sessions): (KeyId, &Sessions)| {
+            let open = sessions.open.iter().map(|session| (self.gaps.end(session.activity), session.number, id));
+            open.collect::<SmallVec<[_; 1]>>()
+        };
+        let mut open: Vec<(i64, u64, KeyId)> = self.keys.iter().flat_map(session).collect();
+        open.sort_unstable();
+        self.ready = open.into_iter().map(|(_, number, id)| (id, number)).collect();
+    }
+
+    fn reach(&self) -> i64 {
+        self.gaps.gap - 1
+    }
+
     fn held(&self, slots: &Slots) -> Held {
         Held { keys: self.keys.len() as u64, windows: slots.len() as u64 }
     }

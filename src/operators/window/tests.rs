@@ -98,6 +98,12 @@ impl Running {
         self.told.iter_mut().for_each(|told| *told = output.max(*told));
     }
 
+    fn cut(&mut self) {
+        let mut out = Output::new(Duration::ZERO);
+        let progress = self.operator.cut(&mut out).unwrap();
+        self.settle(progress, out);
+    }
+
     fn settle(&mut self, mut progress: Progress, mut out: Output) {
         loop {
             for (port, batch) in out.take_emitted() {

@@ -16,6 +16,8 @@ pub(super) enum Job {
     Emit { window: i64, unit: i64, index: usize },
     /// Results of all open windows that have changed leave.
     Tick { window: i64, unit: i64, index: usize },
+    /// Results of all open windows leave, whether they have changed or not.
+    Cut { window: i64, unit: i64, index: usize },
     /// A window is forgotten; `unit` and `index` as above.
     Forget { window: i64, unit: i64, index: usize },
     /// Units that no later window has are freed, from the last key on.
@@ -62,13 +64,21 @@ impl Aligned {
     pub(super) fn work(&mut self, job: Job, slots: &mut Slots, results: &mut Results) -> Option<Job> {
         match job {
             Job::Emit { window, unit, index } => {
-                self.emit(window, unit, index, slots, results).map(|(unit, index)| Job::Emit { window, unit, index })
+                let rest = self.emit(window, unit, index, slots, results, false);
+                rest.map(|(unit, index)| Job::Emit { window, unit, index })
             }
-            Job::Tick { window, unit, index } => match self.emit(window, unit, index, slots, results) {
+            Job::Tick { window, unit, index } => match self.emit(window, unit, index, slots, results, false) {
                 Some((unit, index)) => Some(Job::Tick { window, unit, index }),
                 None => {
                     let window = self.next_window(self.spans.next(window))?;
                     Some(Job::Tick { window, unit: window, index: 0 })
+                }
+            },
+            Job::Cut { window, unit, index } => match self.emit(window, unit, index, slots, results, true) {
+                Some((unit, index)) => Some(Job::Cut { window, unit, index }),
+                None => {
+                    let window = self.next_window(self.spans.next(window))?;
+                    Some(Job::Cut { window, unit: window, index: 0 })
                 }
             },
             Job::Forget { window, unit, index } => Some(match self.forget(window, unit, index) {
@@ -79,7 +89,7 @@ impl Aligned {
         }
     }
 
-    /// Sends a window's results from a unit and key on; where to go on, if the results are full.
+    /// Sends a window's results from a unit and key on, those that are news or `all`; where to go on, if the results are full.
     fn emit(
         &mut self,
         window: i64,
@@ -87,6 +97,7 @@ impl Aligned {
         index: usize,
         slots: &Slots,
         results: &mut Results,
+        all: bool,
     ) -> Option<(i64, usize)> {
         let mut skip = index;
         let mut at = unit;
@@ -96,7 +107,7 @@ impl Aligned {
             }
             // The key comes in the first of its units only.
             let first = units_of_window(self.spans, self.keys.get(id), window).next();
-            if first.is_some_and(|unit| unit.start == start) && self.leaves(id, window) {
+            if first.is_some_and(|unit| unit.start == start) && (all || self.leaves(id, window)) {
                 self.result(id, window, slots, results);
             }
             (at, skip) = (start, index + 1);

@@ -159,6 +159,49 @@ proptest! {
     }
 
     #[test]
+    fn what_is_cut_leaves_in_parts_that_make_up_the_whole(
+        events in events(2),
+        cuts in prop::collection::vec(0_usize..60, 0..20),
+        doings in prop::collection::vec(0..4_u8, 60),
+    ) {
+        for (kind, fields) in kinds() {
+            for emit in emits(kind) {
+                let stage = stage(kind, *emit, fields, None);
+                let wanted = run(&stage, &events, &cuts);
+                let (mut at_cuts, mut checkpoints) = (Vec::new(), Checkpoints::default());
+                let got = run_with(&stage, &events, &cuts, &mut |running, at| match doings[at - 1] {
+                    0 => {
+                        let before = running.results.len();
+                        running.cut();
+                        assert_eq!(running.operator.held(), crate::flow::Held::default());
+                        at_cuts.push(before..running.results.len());
+                        let until = running.operator.cut_until().unwrap();
+                        running.operator = fresh(&stage, running);
+                        running.operator.begin_partial(until);
+                        checkpoints.0.clear();
+                    }
+                    1 => succeed(running, &stage, &stage, &mut checkpoints, at % 2 == 0),
+                    _ => {}
+                });
+                // An event may have been in time only for a session that is gone.
+                prop_assert!(got.late == wanted.late || matches!(kind, Kind::Sessions(_)));
+                let is_partial = |result: &Json| result.get("partial") == Some(&json!(true));
+                for range in &at_cuts {
+                    let cut = &got.results[range.clone()];
+                    prop_assert!(cut.iter().all(is_partial));
+                    prop_assert!(cut.is_sorted_by_key(|result| result["window_end"].as_i64()));
+                }
+                prop_assert!(at_cuts.is_empty() != got.results.iter().any(is_partial) || at_cuts.iter().all(|cut| cut.is_empty()));
+                if let (Kind::Aligned(_), Emit::Final) = (kind, emit) {
+                    prop_assert_eq!(whole(&got.results), whole(&wanted.results), "{:?}", kind);
+                    let named = |result: &Json| got.results.iter().filter(|other| name(other) == name(result)).count();
+                    prop_assert!(got.results.iter().all(|result| named(result) == 1 || is_partial(result)));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn damage_is_an_error_or_something_else_but_no_panic(
         events in events(1),
         at in any::<prop::sample::Index>(),
@@ -182,6 +225,13 @@ proptest! {
     }
 }
 
+/// The events of each window, over all its results.
+fn whole(results: &[Json]) -> std::collections::BTreeMap<String, i64> {
+    let mut whole = std::collections::BTreeMap::new();
+    results.iter().for_each(|result| *whole.entry(name(result)).or_default() += result["n"].as_i64().unwrap());
+    whole
+}
+
 fn name(result: &Json) -> String {
     format!("{} {} {}", result["k"], result["window_start"], result["window_end"])
 }
@@ -196,6 +246,20 @@ fn last_of_each(results: &[Json]) -> std::collections::BTreeMap<String, Json> {
         (name(result), last)
     });
     last.collect()
+}
+
+#[test]
+fn many_windows_are_cut_a_batch_at_a_time() {
+    let list: Vec<(i64, i64, i64)> = (0..3000).map(|key| (key, key / 150, key)).collect();
+    let mut stage = stage(Kind::Aligned(Spans::new(10, 10, 0, true)), Emit::Final, &[("n", "count()")], None);
+    stage.timing.keys_max = 3000;
+    let mut running = Running::start(&stage);
+    in_order(&list).chunks(1000).for_each(|events| running.give(events));
+    running.cut();
+    assert_eq!((running.results.len(), running.largest), (3000, 1024));
+    assert!(running.results.iter().all(|result| result["partial"] == true));
+    let keys = running.results.iter().map(|result| result["k"].as_i64().unwrap());
+    assert!(keys.eq(0..3000), "by window, and in it in the order in which the keys came");
 }
 
 #[test]
