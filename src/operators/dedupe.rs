@@ -70,10 +70,10 @@ impl Stage for Dedupe {
     fn carry(&self, from: &Shape) -> Carry {
         match self.shape() {
             Some(shape) if shape.reads(from) => Carry::Kept,
-            Some(shape) if shape.kind == from.kind && shape.version == from.version => {
-                Carry::Lost("its key has changed, so what it has seen is forgotten".into())
+            Some(shape) if (&shape.kind, shape.version) == (&from.kind, from.version) => {
+                Carry::Lost("its key has changed".into())
             }
-            _ => Carry::Lost("it cannot read what was kept, and begins empty".into()),
+            _ => Carry::Lost("its state was of another kind".into()),
         }
     }
 

@@ -51,7 +51,7 @@ pub trait Stage: Send + Sync {
     fn carry(&self, from: &Shape) -> Carry {
         match self.shape() {
             Some(shape) if shape.reads(from) => Carry::Kept,
-            _ => Carry::Lost("its state begins empty".into()),
+            _ => Carry::Lost("its state was of another kind".into()),
         }
     }
 
@@ -64,7 +64,8 @@ pub trait Stage: Send + Sync {
     fn operator(&self, inputs: &[Arc<Layout>], outputs: &[Vec<Arc<Layout>>]) -> Box<dyn Operator>;
 }
 
-/// What becomes of a state where the stage that wrote it has changed. The words follow the node's name in a report.
+/// What becomes of a state where the stage that wrote it has changed. The words follow the node's name in a report; a reason says
+/// only what has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Carry {
     /// It goes on as it was.

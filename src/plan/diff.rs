@@ -145,8 +145,8 @@ fn carried(was: &Node, node: &Node) -> StateFate {
             Some(shape) => match new.stage.carry(&shape) {
                 Carry::Kept => StateFate::Carried(String::new()),
                 Carry::Changed(words) => StateFate::Carried(words),
-                Carry::Cut(why) => StateFate::Cut(why),
-                Carry::Lost(why) => StateFate::Lost(why),
+                Carry::Cut(why) => StateFate::Cut(format!("{why}; {LEAVES}")),
+                Carry::Lost(why) => StateFate::Lost(format!("{why}; {DROPPED}")),
             },
         },
         (Work::Source(old), Work::Source(new)) => match (old.plan.replay(), new.plan.replay()) {
@@ -158,6 +158,10 @@ fn carried(was: &Node, node: &Node) -> StateFate {
     }
 }
 
+/// What becomes of state that nobody carries on.
+const LEAVES: &str = "what it holds leaves now, marked `partial`";
+const DROPPED: &str = "what it holds is dropped";
+
 fn removed(node: &Node) -> StateFate {
     match &node.work {
         Work::Source(_) => StateFate::None,
@@ -167,10 +171,8 @@ fn removed(node: &Node) -> StateFate {
             let foreign = |shape: Shape| Shape { kind: String::new(), ..shape };
             match stage.stage.shape().map(|shape| stage.stage.carry(&foreign(shape))) {
                 None => StateFate::None,
-                Some(Carry::Cut(_)) => StateFate::Cut("what it holds leaves now, marked partial".into()),
-                Some(Carry::Kept | Carry::Changed(_) | Carry::Lost(_)) => {
-                    StateFate::Lost("what it holds is dropped".into())
-                }
+                Some(Carry::Cut(_)) => StateFate::Cut(LEAVES.into()),
+                Some(Carry::Kept | Carry::Changed(_) | Carry::Lost(_)) => StateFate::Lost(DROPPED.into()),
             }
         }
     }

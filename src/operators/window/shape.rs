@@ -46,7 +46,7 @@ impl WindowStage {
     pub(super) fn carry_from(&self, from: &Shape) -> Carry {
         let shape = self.state_shape();
         if shape.kind != from.kind || shape.version != from.version {
-            return Carry::Lost("it cannot read what was kept, and begins empty".into());
+            return Carry::Cut("its state was of another kind".into());
         }
         if shape.frame != from.frame {
             let windows = |frame: &str| frame.split(" by ").next().unwrap_or_default().to_owned();

@@ -322,7 +322,7 @@ fn what_becomes_of_the_state_is_told() {
     key.key = testing::exprs(&["event.other"]);
     assert_eq!(key.carry(&before), Carry::Cut("its key has changed".into()));
     let longer = stage(Kind::Aligned(Spans::new(20, 20, 0, true)), Emit::Final, FIELDS, None);
-    assert_eq!(longer.carry(&before), Carry::Cut("its windows have changed".into()));
+    assert!(matches!(longer.carry(&before), Carry::Cut(why) if why == "its windows have changed"));
     let folded = stage(Kind::Aligned(Spans::new(12, 4, 0, false)), Emit::Final, FOLD, None);
     let panes = stage(Kind::Aligned(Spans::new(12, 4, 0, true)), Emit::Final, &[("n", "count()")], None);
     assert!(matches!(panes.carry(&folded.shape().unwrap()), Carry::Cut(_)), "panes are no windows");
