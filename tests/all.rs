@@ -8,4 +8,5 @@ mod pipes;
 mod process;
 mod rooms;
 mod schema;
+mod supervise;
 mod support;

@@ -1,0 +1,205 @@
+//! What happens beside a topology while it runs: its files change, others come and go.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use crate::support::{finish, folder, runner, signal, wait};
+
+const TICKS: &str = "\
+sources: { in: { generate: { event: '#{ n: i }', rate: 1000/s } } }
+stages:
+  s: { from: in, filter: event.n >= 0 }
+  w: { from: s, dedupe: { key: event.n, within: 1s } }
+sinks: { out: { from: w, file: { path: out.jsonl } } }
+";
+
+/// A runner at work, whose lines are read as they come.
+struct Run {
+    child: Child,
+    lines: Receiver<String>,
+    said: Vec<String>,
+}
+
+impl Run {
+    fn start(dir: &Path, args: &[&str]) -> Run {
+        let mut command: Command = runner(dir);
+        command.args(args).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        let (send, lines) = channel();
+        std::thread::spawn(move || stderr.lines().map_while(Result::ok).all(|line| send.send(line).is_ok()));
+        Run { child, lines, said: Vec::new() }
+    }
+
+    /// Waits until a line says this.
+    #[track_caller]
+    fn says(&mut self, what: &str) {
+        let until = Instant::now() + Duration::from_secs(20);
+        while let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            let found = line.contains(what);
+            self.said.push(line);
+            if found {
+                return;
+            }
+        }
+        panic!("nothing says `{what}` in\n{}", self.said.join("\n"));
+    }
+
+    /// Says nothing for a moment.
+    #[track_caller]
+    fn is_silent(&mut self) {
+        if let Ok(line) = self.lines.recv_timeout(Duration::from_millis(800)) {
+            panic!("it says `{line}`");
+        }
+    }
+
+    /// Stops it, and gives the exit code and all that it said.
+    fn stop(mut self) -> (Option<i32>, String) {
+        signal(&self.child, "TERM");
+        self.end()
+    }
+
+    fn end(&mut self) -> (Option<i32>, String) {
+        let status = wait(&mut self.child, Duration::from_secs(20));
+        self.said.extend(self.lines.iter());
+        (status.and_then(|status| status.code()), self.said.join("\n"))
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        // It has ended, or its test has failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn replace(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).expect("it is there");
+    assert!(text.contains(from), "{text}");
+    fs::write(path, text.replace(from, to)).expect("it is written");
+}
+
+#[test]
+fn a_change_is_told_and_one_that_cannot_be_used_leaves_what_runs_alone() {
+    let dir = folder(TICKS);
+    let file = dir.path().join("t.yaml");
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("running t");
+    replace(&file, "event.n >= 0", "event.n >= 0 &&");
+    run.says("error[expr-syntax]");
+    run.says("cannot be used; what runs goes on");
+    replace(&file, "event.n >= 0 &&", "(event.n  >= 0)");
+    run.says("nothing of what it does");
+    fs::write(&file, fs::read(&file).expect("it is there")).expect("it is written");
+    run.is_silent();
+    run.stop();
+}
+
+#[test]
+fn a_careful_reload_loses_no_state() {
+    let dir = folder(TICKS);
+    let mut run = Run::start(dir.path(), &["t.yaml", "--reload", "careful"]);
+    run.says("running t");
+    replace(&dir.path().join("t.yaml"), "key: event.n", "key: event.m");
+    run.says("change  w");
+    run.says("not taken up, as state of w cannot go on");
+    assert_eq!(run.stop().0, Some(0));
+}
+
+#[test]
+fn nothing_is_watched_if_that_is_asked_for() {
+    let dir = folder(TICKS);
+    let mut run = Run::start(dir.path(), &["t.yaml", "--reload", "off"]);
+    run.says("running t");
+    replace(&dir.path().join("t.yaml"), "event.n >= 0", "event.n >=");
+    run.is_silent();
+    assert_eq!(run.stop().0, Some(0));
+}
+
+fn many(topologies: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    fs::create_dir(dir.path().join("all")).expect("a folder");
+    for (name, text) in topologies {
+        fs::write(dir.path().join("all").join(name), text).expect("it is written");
+    }
+    dir
+}
+
+fn ticks(out: &str) -> String {
+    TICKS.replace("out.jsonl", out)
+}
+
+fn few(out: &str) -> String {
+    format!(
+        "sources: {{ in: {{ generate: {{ event: '#{{ n: i }}', count: 3 }} }} }}\nsinks: {{ out: {{ from: in, file: {{ path: {out} }} }} }}\n"
+    )
+}
+
+#[test]
+fn topologies_run_side_by_side_and_an_invalid_one_holds_up_no_other() {
+    let dir =
+        many(&[("a.yaml", &few("a.jsonl")), ("b.yaml", &few("b.jsonl")), ("c.yaml", "sources: {}\n"), (".d.yaml", "")]);
+    let mut command = runner(dir.path());
+    command.args(["all", "all/a.yaml"]);
+    let done = finish(command, None);
+    assert_eq!(done.status.code(), Some(3), "{}", done.stderr);
+    for name in ["a", "b"] {
+        let written = fs::read_to_string(dir.path().join(format!("all/{name}.jsonl"))).expect("it is written");
+        assert_eq!(written.lines().count(), 3);
+        assert_eq!(done.stderr.matches(&format!("{name}: 3 events read")).count(), 1, "{}", done.stderr);
+    }
+    assert!(done.stderr.contains("all/c.yaml"), "{}", done.stderr);
+}
+
+#[test]
+fn what_only_one_can_have_is_refused_to_the_other() {
+    let same_file = few("a.jsonl");
+    let dir = many(&[("a.yaml", &ticks("a.jsonl")), ("b.yaml", &same_file)]);
+    let mut run = Run::start(dir.path(), &["all/a.yaml", "all/b.yaml"]);
+    run.says("is in use by the topology of all/");
+    let (code, said) = run.stop();
+    assert_eq!(code, Some(3), "{said}");
+    let named = format!("topology: one\n{}", ticks("c.jsonl"));
+    let dir = many(&[("a.yaml", &named), ("b.yaml", &named.replace("c.jsonl", "d.jsonl"))]);
+    let mut run = Run::start(dir.path(), &["all"]);
+    run.says("the name `one` is in use by the topology of all/");
+}
+
+#[test]
+fn topologies_of_a_folder_come_and_go() {
+    let dir = many(&[("a.yaml", &ticks("a.jsonl"))]);
+    let mut run = Run::start(dir.path(), &["all"]);
+    run.says("running a ");
+    fs::write(dir.path().join("all/b.yaml"), "sources: {}\n").expect("it is written");
+    run.says("all/b.yaml:1");
+    fs::write(dir.path().join("all/b.yaml"), ticks("b.jsonl")).expect("it is written");
+    run.says("running b ");
+    fs::remove_file(dir.path().join("all/a.yaml")).expect("it is there");
+    run.says("all/a.yaml has gone away");
+    run.says("wrote all/a.jsonl");
+    fs::remove_file(dir.path().join("all/b.yaml")).expect("it is there");
+    run.says("wrote all/b.jsonl");
+    // Nothing is left, and something may come.
+    fs::write(dir.path().join("all/a.yaml"), ticks("a.jsonl")).expect("it is written");
+    run.says("running a ");
+    assert_eq!(run.stop().0, Some(0));
+}
+
+#[test]
+fn contradictions_on_the_command_line_are_refused() {
+    let dir = many(&[]);
+    for (args, why) in
+        [(&["t.yaml", "--resume", "--fresh"][..], "cannot be used with"), (&["all"], "no .yaml file in all")]
+    {
+        let mut command = runner(dir.path());
+        command.args(args);
+        let done = finish(command, None);
+        assert_eq!(done.status.code(), Some(2));
+        assert!(done.stderr.contains(why), "{}", done.stderr);
+    }
+}
