@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::connectors::comparable;
@@ -35,6 +36,8 @@ pub(super) struct Fleet {
     invalid: BTreeMap<PathBuf, Vec<FileRead>>,
     /// What has ended by itself: it does not start again while its file is there.
     ended: BTreeSet<PathBuf>,
+    /// What runs and whose file is missing, since when.
+    gone: BTreeMap<PathBuf, Instant>,
     failed: bool,
 }
 
@@ -55,6 +58,7 @@ impl Fleet {
             running: BTreeMap::new(),
             invalid: BTreeMap::new(),
             ended: BTreeSet::new(),
+            gone: BTreeMap::new(),
             failed: false,
         }
     }
@@ -73,10 +77,11 @@ impl Fleet {
             if self.tasks.is_empty() && !self.waits(watch.is_some()) {
                 return self.exit();
             }
-            let stop = self.stop.clone();
+            let (stop, next_stop) = (self.stop.clone(), self.next_stop());
             tokio::select! {
                 Some(ended) = self.tasks.join_next() => self.ended(ended),
-                () = settled(&mut watch), if !stop.is_cancelled() => self.let_go().await,
+                () = settled(&mut watch), if !stop.is_cancelled() => {}
+                () = until(next_stop), if !stop.is_cancelled() => {}
                 () = stop.cancelled(), if !stop.is_cancelled() => {}
             }
         }
@@ -117,12 +122,13 @@ impl Fleet {
         all
     }
 
-    /// Starts what has appeared, and what was invalid and has changed since.
+    /// Starts what has appeared, and what was invalid and has changed since; stops what has gone away.
     fn look(&mut self) {
         if self.stop.is_cancelled() {
             return;
         }
         let present = self.present();
+        self.let_go(&present);
         self.invalid.retain(|file, _| present.contains(file));
         self.ended.retain(|file| present.contains(file));
         for file in present {
@@ -178,25 +184,23 @@ impl Fleet {
         }
     }
 
-    /// Stops what has gone away, and stays away.
-    async fn let_go(&mut self) {
-        let gone = |fleet: &Fleet| -> Vec<PathBuf> {
-            let present = fleet.present();
-            fleet.running.keys().filter(|file| !present.contains(file)).cloned().collect()
-        };
-        if gone(self).is_empty() {
-            return;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(MISSING_GRACE) => {}
-            () = self.stop.cancelled() => return,
-        }
-        for file in gone(self) {
-            if let Some(stop) = self.running.get(&file).filter(|stop| !stop.is_cancelled()) {
+    /// Stops what has gone away and stays away.
+    fn let_go(&mut self, present: &[PathBuf]) {
+        let now = Instant::now();
+        self.gone.retain(|file, _| self.running.contains_key(file) && !present.contains(file));
+        for (file, stop) in self.running.iter().filter(|(file, stop)| !present.contains(file) && !stop.is_cancelled()) {
+            let since = *self.gone.entry(file.clone()).or_insert(now);
+            if now >= since + MISSING_GRACE {
                 tracing::info!("{} has gone away: it stops in order", file.display());
                 stop.cancel();
             }
         }
+    }
+
+    /// When the first of what has gone away is to stop.
+    fn next_stop(&self) -> Option<Instant> {
+        let running = |file: &PathBuf| self.running.get(file).is_some_and(|stop| !stop.is_cancelled());
+        self.gone.iter().filter(|(file, _)| running(file)).map(|(_, since)| *since + MISSING_GRACE).min()
     }
 }
 
@@ -204,6 +208,14 @@ impl Fleet {
 async fn settled(watch: &mut Option<FileWatch>) {
     match watch {
         Some(watch) => watch.settled().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until a moment; for ever without one.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,
     }
 }

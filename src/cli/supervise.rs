@@ -10,7 +10,7 @@ use crate::plan::{self, Plan};
 use crate::run::{self, Failure, NotReloaded, Recovery, Reloaded, RunOptions, Running};
 use crate::state::store;
 
-use super::claims::Claims;
+use super::claims::{Claim, Claims};
 use super::load::{self, Loaded};
 use super::status::Status;
 use super::watch::{Changed, Files};
@@ -91,7 +91,7 @@ pub(super) async fn supervise(file: &Path, loaded: Loaded, shared: &Arc<Shared>,
         }
     };
     summary::begun(&plan, &running.begun);
-    Supervisor { file, running, shared, _claim: claim }.run(files).await
+    Supervisor { file, running, shared, claim }.run(files).await
 }
 
 struct Supervisor<'a> {
@@ -99,7 +99,7 @@ struct Supervisor<'a> {
     running: Running,
     shared: &'a Arc<Shared>,
     /// Its name and its files are taken for as long as it runs.
-    _claim: super::claims::Claim<'a>,
+    claim: Claim<'a>,
 }
 
 impl Supervisor<'_> {
@@ -156,7 +156,12 @@ impl Supervisor<'_> {
             let nodes = nodes.join(", ");
             return tracing::warn!("not taken up, as state of {nodes} cannot go on; `--reload on` takes it up");
         }
-        match self.running.reload(plan, &diff).await {
+        if let Err(problem) = self.claim.extend(&plan) {
+            return tracing::error!("{file} cannot be taken up: {problem}");
+        }
+        let reloaded = self.running.reload(plan, &diff).await;
+        self.claim.narrow(self.running.plan());
+        match reloaded {
             Ok(Reloaded { pause, undelivered }) => {
                 tracing::info!("reloaded {file}: events waited {:.1} ms", pause.as_secs_f64() * 1000.0);
                 if undelivered > 0 {
