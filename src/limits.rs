@@ -126,7 +126,9 @@ pub const FILE_BUFFERS_BYTES_MAX: usize = 8 << 20;
 /// Different files that one sink may write in a run: it remembers each, so that none is replaced twice.
 pub const SINK_FILES_MAX: usize = 1 << 20;
 /// Closed files of a sink whose content may not be on the disk yet; of further ones each waits for the disk.
-pub const UNSYNCED_FILES_MAX: usize = 256;
+pub const UNSYNCED_FILES_MAX: usize = 4096;
+/// Closed files that a checkpoint of a sink opens at once to wait for the disk; the others it waits for one after the other.
+pub const SYNC_HANDLES_MAX: usize = 256;
 /// Bytes that a sink's notes may have that no checkpoint needs; beyond it they are written anew.
 pub const NOTES_BYTES_KEPT_MAX: u64 = 256 << 10;
 /// Checkpoints that a sink's notes know the places of.

@@ -1,6 +1,6 @@
 //! What a file sink has written, file by file: its part of a checkpoint, and what a run that goes on from one is held to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::MetadataExt;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::output::failed;
 use super::rotate;
 use crate::connectors::{ConnectorError, Position};
-use crate::limits::UNSYNCED_FILES_MAX;
+use crate::limits::{SYNC_HANDLES_MAX, UNSYNCED_FILES_MAX};
 
 /// A file as far as it was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,10 +34,8 @@ pub struct Ledger {
     asked: Option<(u64, u64)>,
     /// The last epoch that is on the disk as a whole.
     synced: u64,
-    /// Files and folders that no open file stands for, and the epoch in which they were written.
-    unsynced: Vec<(u64, File)>,
-    /// The folders among them of this epoch.
-    folders: BTreeSet<PathBuf>,
+    /// Closed files and folders, and the epoch in which they were last written. By path, as there may be more than handles.
+    unsynced: BTreeMap<PathBuf, u64>,
     /// The closed files in the form of a checkpoint, until one changes.
     closed: Option<String>,
 }
@@ -127,50 +125,29 @@ impl Ledger {
         epoch > self.synced
     }
 
-    /// A closed file that the next checkpoint has to wait for. Of too many, each waits for the disk at once.
-    pub fn leave(&mut self, file: File, path: &Path) -> Result<(), ConnectorError> {
-        if self.unsynced.len() >= UNSYNCED_FILES_MAX {
-            return wait_for_disk(&file, path);
+    /// A file that is closed, or a folder that has got a new name in it: the next checkpoint has to wait for it. Of too many, each
+    /// waits for the disk at once.
+    pub fn leave(&mut self, path: &Path) -> Result<(), ConnectorError> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        if self.unsynced.len() >= UNSYNCED_FILES_MAX && !self.unsynced.contains_key(path) {
+            return on_disk(path);
         }
-        self.unsynced.push((self.epoch, file));
+        self.unsynced.insert(path.to_path_buf(), self.epoch);
         Ok(())
-    }
-
-    /// Folders that have got a new name in them.
-    pub fn leave_folders(&mut self, folders: impl IntoIterator<Item = PathBuf>) -> Result<(), ConnectorError> {
-        for folder in folders {
-            let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
-            if self.folders.len() >= UNSYNCED_FILES_MAX {
-                self.folders.clear();
-            }
-            // The system may not let folders be opened; then there is nothing to wait for.
-            if self.folders.insert(folder.clone())
-                && let Ok(handle) = File::open(&folder)
-            {
-                self.leave(handle, &folder)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether so many files wait for a checkpoint that one should come.
-    pub fn is_full(&self) -> bool {
-        self.unsynced.len() >= UNSYNCED_FILES_MAX / 2
     }
 
     /// The state at checkpoint `id`, with the names and hashes of the open files, and what has to be on the disk for it beside them.
     pub fn checkpoint(&mut self, id: u64, open: &BTreeMap<u64, &str>) -> Result<(Position, Vec<File>), ConnectorError> {
         let mut sync = Vec::new();
-        for (_, file) in &self.unsynced {
-            match file.try_clone() {
-                Ok(file) => sync.push(file),
-                // No more handles are to be had: then it waits here.
-                Err(_) => wait_for_disk(file, Path::new("a file of the sink"))?,
+        for path in self.unsynced.keys() {
+            if sync.len() >= SYNC_HANDLES_MAX {
+                on_disk(path)?;
+            } else if let Some(file) = reopen(path)? {
+                sync.push(file);
             }
         }
         self.asked = Some((id, self.epoch));
         self.epoch += 1;
-        self.folders.clear();
         let listed: Vec<Value> = open
             .iter()
             .filter_map(|(hash, name)| {
@@ -194,7 +171,7 @@ impl Ledger {
         if let Some((_, epoch)) = self.asked.filter(|(asked, _)| *asked == id) {
             self.synced = self.synced.max(epoch);
             let synced = self.synced;
-            self.unsynced.retain(|(epoch, _)| *epoch > synced);
+            self.unsynced.retain(|_, epoch| *epoch > synced);
         }
     }
 
@@ -222,8 +199,19 @@ impl Ledger {
     }
 }
 
-/// After a failure nobody can tell what is on the disk, and another attempt would not find out.
-fn wait_for_disk(file: &File, path: &Path) -> Result<(), ConnectorError> {
+/// Another handle of a file or folder to wait for the disk with. `None`: somebody has taken it away, and a run that goes on will
+/// find that out; or the system lets no folder be opened.
+fn reopen(path: &Path) -> Result<Option<File>, ConnectorError> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(_) if path.is_dir() || !path.exists() => Ok(None),
+        Err(why) => Err(failed("write to the disk", path, &why)),
+    }
+}
+
+/// Waits until a file is on the disk. After a failure nobody can tell, and another attempt would not find out.
+fn on_disk(path: &Path) -> Result<(), ConnectorError> {
+    let Some(file) = reopen(path)? else { return Ok(()) };
     file.sync_data().map_err(|why| ConnectorError::fatal(failed("write to the disk", path, &why).message))
 }
 

@@ -2,7 +2,7 @@
 //! from that checkpoint takes back what came after, whichever files it will write itself. A checkpoint lists the files that are
 //! open, and would not know the others by name.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
@@ -26,9 +26,11 @@ pub struct Notes {
     published: u64,
     /// Where the notes begin that came after a checkpoint.
     marks: Vec<(u64, u64)>,
-    /// What was noted since the last checkpoint.
-    noted: HashSet<u64>,
-    is_synced: bool,
+    /// What was noted since the last checkpoint, and the number of each note.
+    noted: HashMap<u64, u64>,
+    /// The number of the last note, and that of the last that is on the disk.
+    last: u64,
+    synced: u64,
 }
 
 impl Notes {
@@ -46,14 +48,15 @@ impl Notes {
             None => file.set_len(0).map_err(wrong)?,
         }
         let len = file.seek(SeekFrom::End(0)).map_err(wrong)?;
-        let (path, marks, noted) = (path.to_path_buf(), vec![(after, 0)], HashSet::new());
-        Ok(Notes { path, file, len, after, published: after, marks, noted, is_synced: true })
+        let (path, marks, noted) = (path.to_path_buf(), vec![(after, 0)], HashMap::new());
+        Ok(Notes { path, file, len, after, published: after, marks, noted, last: 0, synced: 0 })
     }
 
-    /// Notes a file that was just opened, before anything is written to it. `is_new`: nothing of what it had counts.
-    pub fn note(&mut self, name: &str, kept: &Kept, is_new: bool) -> Result<(), ConnectorError> {
-        if !self.noted.insert(hash(name)) {
-            return Ok(());
+    /// Notes a file that was just opened, before anything is written to it, and gives the number of the note. `is_new`: nothing of
+    /// what it had counts.
+    pub fn note(&mut self, name: &str, kept: &Kept, is_new: bool) -> Result<u64, ConnectorError> {
+        if let Some(number) = self.noted.get(&hash(name)) {
+            return Ok(*number);
         }
         let Kept { bytes, inode, number, .. } = kept;
         let note = json!({
@@ -61,23 +64,23 @@ impl Notes {
         });
         let line = format!("{note}\n");
         if let Err(why) = self.file.write_all(line.as_bytes()) {
-            self.noted.remove(&hash(name));
             // A torn line would hide the one that is written after it. If this fails too, the first error says enough.
             let _ = self.file.set_len(self.len);
             return Err(failed("write", &self.path, &why));
         }
         self.len += line.len() as u64;
-        self.is_synced = false;
-        Ok(())
+        self.last += 1;
+        self.noted.insert(hash(name), self.last);
+        Ok(self.last)
     }
 
-    /// Waits until the notes are on the disk: before the files of which they speak are written.
-    pub fn sync(&mut self) -> Result<(), ConnectorError> {
-        if !self.is_synced {
+    /// Waits until the note of this number is on the disk, and with it all that there are: before its file is written.
+    pub fn sync(&mut self, number: u64) -> Result<(), ConnectorError> {
+        if number > self.synced {
             self.file
                 .sync_data()
                 .map_err(|why| ConnectorError::fatal(failed("write to the disk", &self.path, &why).message))?;
-            self.is_synced = true;
+            self.synced = self.last;
         }
         Ok(())
     }

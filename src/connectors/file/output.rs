@@ -125,11 +125,6 @@ impl Output {
         self.file.try_clone().map_err(|why| failed("write to the disk", &self.path, &why))
     }
 
-    /// The file alone; what is held in memory is gone.
-    pub fn into_file(self) -> File {
-        self.file
-    }
-
     /// The file's length when everything taken is written (of what is not yet compressed, its own length).
     pub fn len_when_written(&self) -> u64 {
         self.len + (self.block.len() - self.sent) as u64 + self.lines.len() as u64

@@ -59,6 +59,8 @@ struct Target {
     used: u64,
     /// The ledger's number of when it was last written.
     epoch: u64,
+    /// The number of its note, which has to be on the disk before the first line is.
+    note: u64,
 }
 
 impl FileSink {
@@ -137,10 +139,11 @@ impl FileSink {
         let path = Kept::new(0, 0, number).path(&target);
         let is_new = replace || !path.exists();
         let output = self.open_path(&path, replace)?;
-        if let Some(notes) = self.notes.as_mut().filter(|_| !output.is_stream()) {
-            notes.note(name, &Kept::new(output.written(), output.inode(), number), is_new)?;
-        }
-        Ok(Target { output, number, used: self.uses, epoch: 0 })
+        let note = match self.notes.as_mut().filter(|_| !output.is_stream()) {
+            Some(notes) => notes.note(name, &Kept::new(output.written(), output.inode(), number), is_new)?,
+            None => 0,
+        };
+        Ok(Target { output, number, used: self.uses, epoch: 0, note })
     }
 
     /// Makes sure that no other sink writes the file.
@@ -164,7 +167,7 @@ impl FileSink {
     fn open_path(&mut self, path: &Path, replace: bool) -> Result<Output, ConnectorError> {
         let above = if self.has_checkpoints && !path.exists() { folders_to_sync(path) } else { Vec::new() };
         let output = Output::open(path, self.settings.compression.of(path), replace)?;
-        self.ledger.leave_folders(above)?;
+        above.iter().try_for_each(|folder| self.ledger.leave(folder))?;
         Ok(output)
     }
 
@@ -179,8 +182,7 @@ impl FileSink {
     fn leave(&mut self, mut target: Target) -> Result<(), ConnectorError> {
         let is_changed = target.output.take_changed() || self.ledger.is_unsynced(target.epoch);
         if self.has_checkpoints && is_changed && !target.output.is_stream() {
-            let path = target.output.path().to_path_buf();
-            self.ledger.leave(target.output.into_file(), &path)?;
+            self.ledger.leave(target.output.path())?;
         }
         Ok(())
     }
@@ -199,8 +201,8 @@ impl FileSink {
 
     /// Writes what the file at `index` holds in memory.
     fn write_out(&mut self, index: usize) -> Result<(), ConnectorError> {
-        self.notes.as_mut().map_or(Ok(()), Notes::sync)?;
         let Some((_, target)) = self.open.get_index_mut(index) else { return Ok(()) };
+        self.notes.as_mut().map_or(Ok(()), |notes| notes.sync(target.note))?;
         let result = if target.output.held() > 0 { blocking(|| target.output.write_out()) } else { Ok(()) };
         remember(&mut self.written, &target.output);
         result
@@ -247,7 +249,7 @@ impl FileSink {
         let path = rotate::numbered(&self.settings.folder.join(&**name), number);
         let output = blocking(|| self.open_path(&path, true))?;
         let Some((_, target)) = self.open.get_index_mut(index) else { return Ok(()) };
-        let next = Target { output, number, used: target.used, epoch: 0 };
+        let next = Target { output, number, used: target.used, epoch: 0, note: target.note };
         let full = std::mem::replace(target, next);
         self.leave(full)
     }
@@ -309,7 +311,8 @@ impl FileSink {
 
     /// Does this with all files, and tells the first error after all had their turn.
     fn each(&mut self, work: fn(&mut Output) -> Result<(), ConnectorError>) -> Result<(), ConnectorError> {
-        self.notes.as_mut().map_or(Ok(()), Notes::sync)?;
+        let last = self.open.values().map(|target| target.note).max().unwrap_or(0);
+        self.notes.as_mut().map_or(Ok(()), |notes| notes.sync(last))?;
         let mut result = Ok(());
         for target in self.open.values_mut() {
             let output = &mut target.output;
@@ -338,10 +341,6 @@ impl Sink for FileSink {
         self.ledger.commit(id);
         let noted = self.notes.as_mut().map_or(Ok(()), |notes| blocking(|| notes.commit(id)));
         Box::pin(std::future::ready(noted))
-    }
-
-    fn wants_checkpoint(&self) -> bool {
-        self.has_checkpoints && self.ledger.is_full()
     }
 
     fn close(&mut self) -> BoxFuture<'_, Result<(), ConnectorError>> {
