@@ -53,6 +53,8 @@ pub struct Arrival<'a> {
     pub mark: i64,
     /// Of the stage. Everything that is due by them has been fired.
     pub marks: Marks,
+    /// Whether every event that was placed before it has been added.
+    pub is_settled: bool,
 }
 
 /// Where an event went.
@@ -64,6 +66,8 @@ pub enum Placed {
     Firing,
     /// Into none: all its windows are closed.
     Late,
+    /// Nowhere yet: it joins windows, which must have all their events before that. Place it again once it is settled.
+    Unsettled,
 }
 
 /// Why a window could not be opened.

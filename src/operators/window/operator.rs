@@ -213,6 +213,10 @@ impl<W: Keep> Window<W> {
                     break;
                 }
                 Ok(Placed::Late) => pending.late.push(row),
+                Ok(Placed::Unsettled) => {
+                    pending.next -= 1;
+                    self.add_run(pending);
+                }
                 Err(why) => out.reject(&pending.batch, row, why),
             }
             if is_guarded {
@@ -235,7 +239,8 @@ impl<W: Keep> Window<W> {
             return Err(no_time(at));
         }
         let marks = self.marks();
-        let event = Arrival { key: &self.run.key, floats, time: time.0, mark: mark.max(self.mark), marks };
+        let is_settled = self.run.rows.is_empty();
+        let event = Arrival { key: &self.run.key, floats, time: time.0, mark: mark.max(self.mark), marks, is_settled };
         self.run.into.clear();
         if is_guarded {
             self.run.held.clear();

@@ -268,6 +268,9 @@ impl OpenWindows for OpenSessions {
         if self.is_closed(whole, event.mark) {
             return Ok(Placed::Late);
         }
+        if joins.len() > 1 && !event.is_settled {
+            return Ok(Placed::Unsettled);
+        }
         if slots.is_full() {
             return Err(Full::Windows);
         }
