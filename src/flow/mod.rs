@@ -3,6 +3,8 @@
 mod error_events;
 mod inputs;
 mod message;
+#[cfg(test)]
+mod model_tests;
 mod operator;
 
 pub use error_events::{ErrorEvents, error_layout};

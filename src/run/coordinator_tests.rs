@@ -15,6 +15,11 @@ struct Bench {
 }
 
 fn bench(sinks: usize) -> Bench {
+    with_store(sinks, None)
+}
+
+/// The same; with a folder, checkpoints are written there.
+fn with_store(sinks: usize, folder: Option<&std::path::Path>) -> Bench {
     let (control, source) = mpsc::channel(CONTROL_MAX);
     let (reports, told) = mpsc::channel(REPORTS_MAX);
     let (commands, asked) = mpsc::channel(1);
@@ -35,7 +40,10 @@ fn bench(sinks: usize) -> Bench {
         stop: stop.clone(),
         every: Some(Duration::from_millis(1)),
         stirred: stirred.clone(),
-        saver: None,
+        saver: folder.map(|folder| {
+            let store = crate::state::store::Store::open(folder).unwrap();
+            Saver::new(store, "t".into(), 1, crate::run::Clock::start())
+        }),
         next_id: 1,
     });
     Bench { source, sinks, reports, commands, stop, stirred, running: tokio::spawn(coordinator.run()) }
@@ -153,4 +161,124 @@ async fn a_topology_that_is_ending_hands_nothing_over() {
     assert!(!answer.await.unwrap_or(false));
     bench.report([Report::SinkDone(0, Vec::new())]).await;
     assert!(bench.rest().await.1.is_complete);
+}
+
+/// A graph of sources and sinks that pass barriers on in whatever order chance has it.
+struct Model {
+    bench: Bench,
+    random: u64,
+    /// Barriers that the source has put into the graph and each sink has not passed.
+    under_way: Vec<std::collections::VecDeque<Barrier>>,
+    /// Barriers that each sink has passed, or all of them once it has ended.
+    passed: Vec<BTreeSet<u64>>,
+    ended: Vec<bool>,
+    gone: Vec<bool>,
+    source_ended: bool,
+}
+
+impl Model {
+    fn chance(&mut self, n: u64) -> u64 {
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.random >> 33) % n
+    }
+
+    /// What the source hears. A commit is right only for what every sink has.
+    fn listen(&mut self) {
+        loop {
+            match self.bench.source.try_recv() {
+                Ok(Control::Barrier(barrier)) if !self.source_ended => {
+                    let live = (0..self.under_way.len()).filter(|sink| !self.ended[*sink] && !self.gone[*sink]);
+                    live.collect::<Vec<_>>().into_iter().for_each(|sink| self.under_way[sink].push_back(barrier));
+                }
+                Ok(Control::Barrier(_)) => {}
+                Ok(Control::Commit(id)) => {
+                    let has = |sink: usize| self.passed[sink].contains(&id) || self.ended[sink];
+                    assert!(
+                        (0..self.passed.len()).all(has),
+                        "barrier {id} was committed and has not passed every sink"
+                    );
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// A sink does one thing: hears the coordinator, passes a barrier, or ends.
+    async fn sink(&mut self, sink: usize) {
+        if self.gone[sink] {
+            return;
+        }
+        if let Ok(control) = self.bench.sinks[sink].try_recv() {
+            match control {
+                SinkControl::Checkpoint(id) => {
+                    self.passed[sink].insert(id);
+                    self.bench.report([Report::SinkPassed(sink, id)]).await;
+                }
+                SinkControl::Commit(_) => {}
+                SinkControl::HandOver => {
+                    self.gone[sink] = true;
+                    self.bench.report([Report::SinkLeft(sink)]).await;
+                }
+                SinkControl::Close => {
+                    self.gone[sink] = true;
+                    self.bench.report([Report::SinkDone(sink, Vec::new())]).await;
+                }
+            }
+        } else if let Some(barrier) = self.under_way[sink].pop_front() {
+            self.passed[sink].insert(barrier.id);
+            if barrier.then == Then::HandOver {
+                self.gone[sink] = true;
+                return self.bench.report([Report::SinkLeft(sink)]).await;
+            }
+            self.bench.report([Report::SinkPassed(sink, barrier.id)]).await;
+        } else if self.source_ended && !self.ended[sink] {
+            self.ended[sink] = true;
+            let holds = self.chance(2) == 0;
+            self.bench.report([Report::SinkEnded { sink, holds }]).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_comes_first_nothing_is_committed_too_early_and_all_ends() {
+    for seed in 0..100 {
+        let folder = tempfile::tempdir().unwrap();
+        let sinks = 1 + seed as usize % 4;
+        let bench = with_store(sinks, (seed % 2 == 0).then(|| folder.path()));
+        let mut model = Model {
+            bench,
+            random: seed,
+            under_way: vec![Default::default(); sinks],
+            passed: vec![BTreeSet::new(); sinks],
+            ended: vec![false; sinks],
+            gone: vec![false; sinks],
+            source_ended: false,
+        };
+        for step in 0.. {
+            assert!(step < 20_000, "seed {seed}: it does not end");
+            model.bench.stirred.store(true, Relaxed);
+            tokio::task::yield_now().await;
+            model.listen();
+            let sink = model.chance(sinks as u64) as usize;
+            model.sink(sink).await;
+            match model.chance(120) {
+                0 if !model.source_ended => {
+                    model.source_ended = true;
+                    model.bench.report([Report::SourceEnded(0)]).await;
+                }
+                1 => model.bench.stop.cancel(),
+                2 => {
+                    let (reply, _answer) = oneshot::channel();
+                    let _ = model.bench.commands.try_send(Command::HandOver(Order::default(), reply));
+                }
+                3 => tokio::time::sleep(Duration::from_millis(2)).await,
+                _ => {}
+            }
+            if model.gone.iter().all(|gone| *gone) {
+                break;
+            }
+        }
+        let ended = tokio::time::timeout(Duration::from_secs(10), model.bench.running).await;
+        assert!(ended.is_ok_and(|ended| ended.is_ok()), "seed {seed}: the coordinator does not end");
+    }
 }

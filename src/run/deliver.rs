@@ -17,8 +17,8 @@ use super::hand_over::HandOver;
 use super::recovery::sink_position;
 use super::sink::SinkTask;
 
-/// How long a call of a system that is under way may go on when a hand-over is asked for.
-const HAND_OVER_GRACE: Duration = Duration::from_millis(10);
+/// How long a call of a system that is under way may go on when a hand-over is asked for: what it was given comes twice if it is cut off.
+const HAND_OVER_GRACE: Duration = Duration::from_millis(250);
 /// How long a sink that leaves may take to write what it still holds.
 const LEAVE_MAX: Duration = Duration::from_millis(250);
 
