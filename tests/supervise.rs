@@ -101,6 +101,23 @@ fn a_change_is_told_and_one_that_cannot_be_used_leaves_what_runs_alone() {
 }
 
 #[test]
+fn a_change_is_taken_up_and_no_event_is_lost_or_doubled() {
+    let dir = folder(TICKS);
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("running t");
+    for rest in 2..5 {
+        replace(&dir.path().join("t.yaml"), "event.n >= 0", &format!("event.n % {rest} < {rest} && event.n >= 0"));
+        run.says("change  s    filter");
+        run.says("reloaded t.yaml");
+    }
+    let (code, said) = run.stop();
+    assert_eq!(code, Some(0), "{said}");
+    let text = fs::read_to_string(dir.path().join("out.jsonl")).expect("the output is there");
+    let numbers: Vec<String> = (0..text.lines().count()).map(|n| format!("{{\"n\":{n}}}")).collect();
+    assert!(text.lines().eq(numbers.iter().map(String::as_str)), "{said}");
+}
+
+#[test]
 fn a_careful_reload_loses_no_state() {
     let dir = folder(TICKS);
     let mut run = Run::start(dir.path(), &["t.yaml", "--reload", "careful"]);
