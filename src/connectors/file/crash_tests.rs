@@ -159,6 +159,26 @@ async fn files_that_were_opened_after_the_checkpoint_are_taken_back_whatever_is_
 }
 
 #[tokio::test]
+async fn the_number_of_a_checkpoint_that_was_never_published_is_given_again() {
+    let (_around, folder) = folders();
+    let many = Settings { replace: false, ..settings(&folder) };
+    let mut sink = start(&many, None);
+    write(&mut sink, &[("a", "1")]).await;
+    let (first, _) = checkpoint(&mut sink, 1).await;
+    sink.commit(1).await.unwrap();
+    write(&mut sink, &[("b", "x"), ("c", "x"), ("d", "x")]).await;
+    checkpoint(&mut sink, 2).await;
+    write(&mut sink, &[("a", "x"), ("b", "x")]).await;
+    sink.flush().await.unwrap();
+    let mut sink = start(&many, Some(&first));
+    write(&mut sink, &[("a", "2"), ("b", "1"), ("c", "1")]).await;
+    let (second, _) = checkpoint(&mut sink, 2).await;
+    drop(start(&many, Some(&second)));
+    let texts: Vec<String> = files(&folder).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts, ["head\n1\n2\n", "head\n1\n", "head\n1\n"]);
+}
+
+#[tokio::test]
 async fn notes_do_not_grow_with_the_run() {
     let (around, folder) = folders();
     let mut sink = start(&settings(&folder), None);

@@ -44,7 +44,12 @@ impl Notes {
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(wrong)?;
         let after = resume.unwrap_or(0);
         match resume {
-            Some(after) => heed(&file, folder, after)?,
+            Some(after) => {
+                heed(&file, folder, after)?;
+                // Checkpoints that were asked for and never published: their numbers will be given again.
+                let line = format!("{}\n", json!({ "resumed": after }));
+                file.write_all(line.as_bytes()).and_then(|()| file.sync_data()).map_err(wrong)?;
+            }
             None => file.set_len(0).map_err(wrong)?,
         }
         let len = file.seek(SeekFrom::End(0)).map_err(wrong)?;
@@ -127,24 +132,39 @@ impl Notes {
     }
 }
 
-/// Takes back what was done to the files that were opened after a checkpoint.
-fn heed(notes: &File, folder: &Path, after: u64) -> Result<(), ConnectorError> {
-    for line in BufReader::new(notes).lines() {
-        // A torn note was never on the disk as a whole, and so nothing was written to its file.
-        let Ok(line) = line else { break };
-        let Some((asked, name, kept, is_new)) = parse(&line) else { continue };
-        if asked >= after {
-            take_back(&folder.join(name), &kept, is_new)?;
-        }
-    }
-    Ok(())
+/// A line of the notes.
+enum Line {
+    /// A file as it was when it was opened after a checkpoint.
+    Note { after: u64, name: String, kept: Kept, is_new: bool },
+    /// A run that went on from this checkpoint.
+    Resumed(u64),
 }
 
-fn parse(line: &str) -> Option<(u64, String, Kept, bool)> {
+/// Takes back what was done to the files that were opened after a checkpoint.
+fn heed(notes: &File, folder: &Path, from: u64) -> Result<(), ConnectorError> {
+    let mut heeded: Vec<(u64, PathBuf, Kept, bool)> = Vec::new();
+    for line in BufReader::new(notes).lines() {
+        let Ok(line) = line else { break };
+        match parse(&line) {
+            Some(Line::Note { after, name, kept, is_new }) => heeded.push((after, folder.join(name), kept, is_new)),
+            Some(Line::Resumed(from)) => heeded.iter_mut().for_each(|(after, ..)| *after = from.min(*after)),
+            // A torn note was never on the disk as a whole, and so nothing was written to its file.
+            None => {}
+        }
+    }
+    let mut after = heeded.iter().filter(|(after, ..)| *after >= from);
+    after.try_for_each(|(_, target, kept, is_new)| take_back(target, kept, *is_new))
+}
+
+fn parse(line: &str) -> Option<Line> {
     let note: Value = serde_json::from_str(line).ok()?;
     let number = |name: &str| note.get(name)?.as_u64();
+    if let Some(from) = number("resumed") {
+        return Some(Line::Resumed(from));
+    }
     let kept = Kept::new(number("bytes")?, number("inode")?, u32::try_from(number("number")?).ok()?);
-    Some((number("after")?, note.get("path")?.as_str()?.to_string(), kept, note.get("new")?.as_bool()?))
+    let name = note.get("path")?.as_str()?.to_string();
+    Some(Line::Note { after: number("after")?, name, kept, is_new: note.get("new")?.as_bool()? })
 }
 
 fn take_back(target: &Path, kept: &Kept, is_new: bool) -> Result<(), ConnectorError> {
