@@ -165,7 +165,7 @@ const DROPPED: &str = "what it holds is dropped";
 fn removed(node: &Node) -> StateFate {
     match &node.work {
         Work::Source(_) => StateFate::None,
-        Work::Sink(_) => StateFate::Carried("what it holds goes to the dead letters".into()),
+        Work::Sink(_) => StateFate::Carried("what it cannot deliver goes to the dead letters".into()),
         Work::Stage(stage) => {
             // State that nobody at all reads: only whether something of it can leave is asked.
             let foreign = |shape: Shape| Shape { kind: String::new(), ..shape };
