@@ -112,8 +112,9 @@ pub struct SinkState {
 /// A sink's part of the checkpoint that a run goes on from.
 #[derive(Clone, Debug)]
 pub struct SinkResume {
-    /// The checkpoint's number.
+    /// The checkpoint's number; 0: the run before had written none.
     pub id: u64,
+    /// Null: the checkpoint knows nothing of this sink, which begins afresh once it has taken back what it did behind it.
     pub state: Position,
     /// What had been held back: it may have been sent, or not.
     pub pending: Bytes,

@@ -60,6 +60,8 @@ pub(super) struct Past {
     loaded: Option<Loaded>,
     lineage: u64,
     fresh: bool,
+    /// The checkpoint behind which what sinks did is taken back: 0 where a run was to go on and had written none yet.
+    behind: Option<u64>,
 }
 
 impl Plan {
@@ -82,7 +84,7 @@ pub(super) fn look_back(plan: &Plan, ground: &Ground) -> Result<Past, Failure> {
     let begun = Begun { from: None, passed_over: None, folder: None };
     let lineage = RandomState::new().build_hasher().finish();
     let fresh = *recovery == Recovery::Fresh;
-    let nothing = Past { saver: None, next_id: 1, begun, loaded: None, lineage, fresh };
+    let nothing = Past { saver: None, next_id: 1, begun, loaded: None, lineage, fresh, behind: None };
     let Some(folder) = state.as_ref().filter(|_| plan.keeps_checkpoints()) else { return Ok(nothing) };
     let failed = |error: StoreError| Failure::of(&plan.name, error.to_string());
     let mut store = match Store::open(folder) {
@@ -111,12 +113,16 @@ pub(super) fn look_back(plan: &Plan, ground: &Ground) -> Result<Past, Failure> {
         begun.from = told;
     } else {
         store.clear().map_err(failed)?;
+        if !goes_on {
+            store.clear_notes().map_err(failed)?;
+        }
         begun.passed_over = told;
     }
+    let behind = goes_on.then(|| loaded.as_ref().map_or(0, |loaded| loaded.id));
     let next_id = loaded.as_ref().map_or(1, |loaded| loaded.id + 1);
     let lineage = loaded.as_ref().map_or(lineage, |loaded| loaded.lineage);
     let saver = Some(Saver::new(store, plan.name.clone(), lineage, ground.clock));
-    Ok(Past { saver, next_id, begun, loaded, lineage, fresh })
+    Ok(Past { saver, next_id, begun, loaded, lineage, fresh, behind })
 }
 
 fn checkpoint(plan: &Plan, loaded: &Loaded) -> Checkpoint {
@@ -196,7 +202,11 @@ impl Past {
                 let (state, columns) = split_position(known.state);
                 (Some(SinkResume { id, state, pending: known.pending }), columns)
             }
-            None => (None, None),
+            // A sink of which the checkpoint knows nothing may still have written behind it.
+            None => {
+                let nothing = |id| SinkResume { id, state: Position::Null, pending: bytes::Bytes::new() };
+                (self.behind.map(nothing), None)
+            }
         };
         let opened = open_sink(plan, node, sink, self.lineage, self.begun.folder.as_deref(), resume).await?;
         Ok(Supply::Sink(Box::new(SinkPart { columns, ..SinkPart::new(opened) })))

@@ -12,7 +12,7 @@ use super::super::compression::Compression;
 use super::super::rotate::Rotate;
 use super::tests::{afresh, encoded, settings};
 use super::*;
-use crate::connectors::SinkResume;
+use crate::connectors::{Position, SinkResume};
 use crate::limits::NOTES_BYTES_KEPT_MAX;
 
 /// With notes beside the folder of the files.
@@ -156,6 +156,22 @@ async fn files_that_were_opened_after_the_checkpoint_are_taken_back_whatever_is_
             sink.flush().await.unwrap();
         }
     }
+}
+
+#[tokio::test]
+async fn lines_of_a_run_that_crashed_before_its_first_checkpoint_are_taken_back() {
+    let (_around, folder) = folders();
+    fs::write(folder.join("a"), "0\n").unwrap();
+    let adds = Settings { replace: false, ..settings(&folder) };
+    let mut sink = start(&adds, None);
+    write(&mut sink, &[("a", "x"), ("b", "x")]).await;
+    sink.flush().await.unwrap();
+    let nothing = SinkResume { id: 0, state: Position::Null, pending: Bytes::new() };
+    let mut sink = start(&adds, Some(&nothing));
+    assert_eq!(files(&folder), [("a".to_string(), "0\n".to_string())]);
+    write(&mut sink, &[("a", "1")]).await;
+    sink.close().await.unwrap();
+    assert_eq!(files(&folder), [("a".to_string(), "0\n1\n".to_string())]);
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ pub fn folder(file: &Path, topology: &str, states: Option<&Path>) -> PathBuf {
     states.map_or_else(beside, Path::to_path_buf).join(topology)
 }
 
-/// Where a node may keep notes of its own beside the checkpoints in a folder; they are forgotten with them.
+/// Where a node may keep notes of its own beside the checkpoints in a folder.
 pub fn notes(dir: &Path, node: &str) -> PathBuf {
     names::notes(dir, node)
 }
@@ -189,11 +189,16 @@ impl Store {
         Ok(stats)
     }
 
-    /// Forgets everything.
+    /// Forgets every checkpoint; the notes of nodes stay.
     pub fn clear(&mut self) -> Result<(), StoreError> {
         self.kept.clear();
         self.log = None;
         names::sweep(&self.dir, &[], 0)?;
+        names::sync_dir(&self.dir)
+    }
+
+    /// Forgets the notes that nodes keep: what an earlier run did stays as it is.
+    pub fn clear_notes(&mut self) -> Result<(), StoreError> {
         names::remove_notes(&self.dir)?;
         names::sync_dir(&self.dir)
     }
@@ -201,6 +206,7 @@ impl Store {
     /// Forgets everything, and removes the folder, with what is empty around it.
     pub fn remove(mut self) -> Result<(), StoreError> {
         self.clear()?;
+        self.clear_notes()?;
         self.lock.remove()?;
         // Not empty: somebody else's files are there, or another runner's state beside it.
         if fs::remove_dir(&self.dir).is_ok()
