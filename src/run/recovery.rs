@@ -132,12 +132,15 @@ fn checkpoint(plan: &Plan, loaded: &Loaded) -> Checkpoint {
     Checkpoint { id: loaded.id, written_at_ms: loaded.written_at_ms, sources }
 }
 
-/// What a node is in a checkpoint: its kind, and for a source or sink which system it is connected with, so that the position in
-/// one is never taken for one in another.
+/// What a node is in a checkpoint: its kind, and for a source what its positions are in, for a sink which system it is connected with,
+/// so that the position in one is never taken for one in another.
 pub(super) fn kind(node: &Node) -> String {
     match node.work {
         Work::Stage(_) => node.identity.kind.to_string(),
-        Work::Source(_) | Work::Sink(_) => format!("{} {:016x}", node.identity.kind, node.identity.connection()),
+        Work::Source(ref source) => {
+            format!("{} {:?} {}", node.identity.kind, source.framing, source.plan.positions_in())
+        }
+        Work::Sink(_) => format!("{} {:016x}", node.identity.kind, node.identity.connection()),
     }
 }
 

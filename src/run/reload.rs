@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::connectors::{Sink, SinkResume, Source};
+use crate::connectors::{Position, Sink, SinkResume, Source, SourceOpen};
 use crate::event::codes;
 use crate::flow::{ErrorEvents, Reject, Rejected};
 use crate::limits::PREPARE_MAX_MS;
@@ -122,9 +122,11 @@ impl Running {
     async fn open(&mut self, plan: &Plan, diff: &Diff, saves: bool, next_id: u64) -> Result<Opened, Failure> {
         let mut opened = Opened::default();
         let is_new = |change: &&Change| change.new.is_some() && !keeps_connection(change);
-        for (place, node) in diff.changes.iter().filter(is_new).filter_map(|change| at(plan, change)) {
+        for change in diff.changes.iter().filter(is_new) {
+            let Some((place, node)) = at(plan, change) else { continue };
             if let Work::Source(source) = &node.work {
-                let open = source_open(plan, source, &self.ground.options, saves);
+                let resume = self.position(change, next_id);
+                let open = SourceOpen { resume, ..source_open(plan, source, &self.ground.options, saves) };
                 let open = source.plan.open(open).await.map_err(|error| Failure::of(&node.id, error.message))?;
                 opened.sources.insert(place, open);
             }
@@ -138,6 +140,17 @@ impl Running {
             opened.sinks.insert(place, open);
         }
         Ok(opened)
+    }
+
+    /// Where a source had come to, if the one in its place can go on there.
+    fn position(&mut self, change: &Change, id: u64) -> Option<Position> {
+        let old = &self.plan.nodes[change.old?];
+        match (&change.fate, self.parts.get_mut(&old.id)) {
+            (Fate::Change { state: StateFate::Carried(_), .. }, Some(Part::Source(part))) => {
+                Some(part.source.barrier(id))
+            }
+            _ => None,
+        }
     }
 
     /// Where a sink of the same kind had come to: one with other settings goes on behind it, if it writes the same.

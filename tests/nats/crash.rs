@@ -163,3 +163,31 @@ async fn a_stop_is_gone_on_from_and_fresh_starts_over() {
     run.stop();
     assert_eq!(numbers(&dir.path().join("out.jsonl")).len(), 2_001);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_changes_goes_on_where_it_stood() {
+    let (server, dir) = (Server::start(""), folder());
+    let context = streams(&server).await;
+    let total = 12_000;
+    let mut run = Run::start(dir.path(), &topology(&server));
+    for part in 0..4 {
+        run.until("it runs", async || {
+            std::fs::read_to_string(dir.path().join("log")).is_ok_and(|log| log.contains("running"))
+        })
+        .await;
+        publish(&context, "in.a", part * total / 4..(part + 1) * total / 4).await;
+        // While it runs, and while it does not.
+        let changed = topology(&server).replace("durable: d", &format!("durable: d, max_pending: {}", 50_000 + part));
+        if part == 1 {
+            run.kill();
+            run = Run::start(dir.path(), &changed);
+        } else {
+            let log = dir.path().join("log");
+            let reloads = || std::fs::read_to_string(&log).unwrap_or_default().matches("reloaded").count();
+            let before = reloads();
+            std::fs::write(dir.path().join("t.yaml"), changed).expect("the topology is written");
+            run.until("it is reloaded", async || reloads() > before).await;
+        }
+    }
+    settles(run, dir.path(), &context, total).await;
+}
