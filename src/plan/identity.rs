@@ -202,6 +202,9 @@ impl<'a> Facts<'a> {
     }
 
     fn value(&mut self, key: &str, value: &Value) {
+        if let Some(text) = self.leaf(value) {
+            return self.text(key, text);
+        }
         match value {
             Value::Section(section) => {
                 self.text(key, "section".into());
@@ -222,16 +225,26 @@ impl<'a> Facts<'a> {
                 items.sort_by(|a, b| a.0.cmp(b.0));
                 items.into_iter().for_each(|(name, item)| self.value(&format!("{key}.{name}"), &item.value));
             }
-            leaf => {
-                let text = self.leaf(leaf);
-                self.text(key, text);
+            Value::List(items) => {
+                items.iter().enumerate().for_each(|(i, item)| self.value(&format!("{key}.{i}"), &item.value));
             }
+            // All others are leaves.
+            _ => {}
         }
     }
 
-    /// A value without keys, as a text that tells its type too.
-    fn leaf(&mut self, value: &Value) -> String {
-        match value {
+    /// A value without keys, as a text that tells its type too; `None` for one that has keys. No place is in it.
+    fn leaf(&mut self, value: &Value) -> Option<String> {
+        Some(match value {
+            Value::Section(_) | Value::Exprs(_) | Value::Map(_) => return None,
+            Value::List(items) => {
+                let items: Option<Vec<String>> = items.iter().map(|item| self.leaf(&item.value)).collect();
+                format!("list {:?}", items?)
+            }
+            Value::From(ports) => {
+                let ports: Vec<_> = ports.iter().map(|from| (&from.node, &from.port)).collect();
+                format!("from {ports:?}")
+            }
             Value::Expr(expr) => format!("expr {}", self.expression(expr)),
             Value::Template(template) => {
                 let mut text = String::from("template");
@@ -242,10 +255,6 @@ impl<'a> Facts<'a> {
                     };
                 }
                 text
-            }
-            Value::List(items) => {
-                let items: Vec<String> = items.iter().map(|item| self.leaf(&item.value)).collect();
-                format!("list {items:?}")
             }
             Value::Any(value) => format!("any {value}"),
             Value::Path(path) => self.path(path),
@@ -259,12 +268,8 @@ impl<'a> Facts<'a> {
             | Value::Size(_)
             | Value::Rate(_)
             | Value::Choice(_)
-            | Value::Secret(SecretRef::Env(_))
-            | Value::Section(_)
-            | Value::Exprs(_)
-            | Value::Map(_)
-            | Value::From(_) => format!("{value:?}"),
-        }
+            | Value::Secret(SecretRef::Env(_)) => format!("{value:?}"),
+        })
     }
 
     /// As it was written: without the topology's folder, where it lies there.
