@@ -1,5 +1,6 @@
 //! From a path to a plan: what every command does first.
 
+use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::path::Path;
 
@@ -20,9 +21,20 @@ pub(super) fn load(path: &Path, settings: &SettingsArgs) -> Loaded {
     load_in_place_of(path, path, settings)
 }
 
+/// Plans the topology as its files were: their texts as [`Plan::texts`] has them.
+pub(super) fn load_as_it_was(path: &Path, texts: &[u8], settings: &SettingsArgs) -> Loaded {
+    let texts: HashMap<String, String> = serde_json::from_slice(texts).unwrap_or_default();
+    let dir = path.parent().unwrap_or(Path::new(""));
+    let texts = texts.into_iter().map(|(name, text)| (dir.join(name).display().to_string(), text));
+    planned(path, path, settings, Diagnostics::remembering(texts.collect()))
+}
+
 /// The same as if the file were the other one: what is named after the file has that one's name.
 pub(super) fn load_in_place_of(other: &Path, path: &Path, settings: &SettingsArgs) -> Loaded {
-    let mut diagnostics = Diagnostics::new();
+    planned(other, path, settings, Diagnostics::new())
+}
+
+fn planned(other: &Path, path: &Path, settings: &SettingsArgs, mut diagnostics: Diagnostics) -> Loaded {
     let env = |name: &str| std::env::var(name).ok();
     let outside = Settings { set: &settings.set, env: &env };
     let mut spec = spec::read_file(path, &plan::CATALOG, outside, &mut diagnostics);

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use clap::ValueEnum;
 use tokio_util::sync::CancellationToken;
 
 use crate::plan::{self, Plan};
-use crate::run::{self, Failure, NotReloaded, Recovery, Reloaded, RunOptions, Running};
+use crate::run::{self, Failure, NotReloaded, NotStarted, Recovery, Reloaded, RunOptions, Running};
 use crate::state::store;
 
 use super::claims::{Claim, Claims};
@@ -83,15 +84,53 @@ pub(super) async fn supervise(file: &Path, loaded: Loaded, shared: &Arc<Shared>,
         started = run::start(plan.clone(), shared.options(file, &plan), stop.clone()) => started,
         () = stop.cancelled() => return Exit::Success,
     };
-    let running = match started {
-        Ok(running) => running,
-        Err(failure) => {
-            summary::failure(&failure);
-            return Exit::Failed;
-        }
+    let (running, was) = match started {
+        Ok(running) => (running, None),
+        Err(NotStarted::Failed(failure)) => return failed(&failure),
+        Err(NotStarted::Differs { failure, texts }) => match start_as_it_was(file, shared, texts, &stop).await {
+            Some(running) => (running, Some(plan.clone())),
+            None => return failed(&failure),
+        },
     };
     summary::begun(&plan, &running.begun);
-    Supervisor { file, running, shared, claim }.run(files).await
+    let mut supervisor = Supervisor { file, running, shared, claim };
+    if let Some(plan) = was {
+        supervisor.take_up(plan).await;
+    }
+    supervisor.run(files).await
+}
+
+fn failed(failure: &Failure) -> Exit {
+    summary::failure(failure);
+    Exit::Failed
+}
+
+/// Starts the definition that wrote the checkpoint, where the one of now cannot take over its state: changed while it runs, what it
+/// holds leaves first.
+async fn start_as_it_was(
+    file: &Path,
+    shared: &Arc<Shared>,
+    texts: Option<Bytes>,
+    stop: &CancellationToken,
+) -> Option<Running> {
+    if shared.reload == Reload::Careful {
+        return None;
+    }
+    let (path, all, texts) = (file.to_path_buf(), shared.clone(), texts?);
+    let loaded = tokio::task::spawn_blocking(move || load::load_as_it_was(&path, &texts, &all.settings)).await.ok()?;
+    let plan = Arc::new(loaded.plan?);
+    let options = RunOptions { recovery: Recovery::Resume, ..shared.options(file, &plan) };
+    let started = tokio::select! {
+        started = run::start(plan, options, stop.clone()) => started,
+        () = stop.cancelled() => return None,
+    };
+    match started {
+        Ok(running) => Some(running),
+        Err(NotStarted::Failed(failure) | NotStarted::Differs { failure, .. }) => {
+            tracing::warn!("the definition that wrote the checkpoint cannot be started any more: {}", failure.message);
+            None
+        }
+    }
 }
 
 struct Supervisor<'a> {

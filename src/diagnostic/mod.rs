@@ -9,7 +9,8 @@ mod reference;
 mod render;
 mod sources;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 pub use codes::Code;
 pub use reads::{Content, FileRead};
@@ -53,6 +54,8 @@ pub struct Diagnostics {
     /// The last of those that are counted and not kept.
     beyond: Option<Box<Diagnostic>>,
     reads: Vec<FileRead>,
+    /// By path: texts that are read in place of what the files have now.
+    remembered: HashMap<String, String>,
 }
 
 /// A problem just reported, to which labels and help can be added.
@@ -98,6 +101,16 @@ impl Report<'_> {
 impl Diagnostics {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// For files as they were: these texts, by path, are read in their place.
+    pub fn remembering(texts: HashMap<String, String>) -> Self {
+        Diagnostics { remembered: texts, ..Self::default() }
+    }
+
+    /// The text that is read in place of a file, if there is one.
+    pub fn remembered(&self, path: &Path) -> Option<&str> {
+        self.remembered.get(&path.display().to_string()).map(String::as_str)
     }
 
     /// Registers a file, so that spans can point into it.

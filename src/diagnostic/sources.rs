@@ -105,6 +105,11 @@ impl Sources {
         })
     }
 
+    /// Every file's path and text.
+    pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().map(|file| (file.path.as_str(), &*file.text))
+    }
+
     pub fn path(&self, id: FileId) -> Option<&str> {
         self.file(id).map(|file| file.path.as_str())
     }

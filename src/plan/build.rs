@@ -1,8 +1,11 @@
 //! Makes the plan of a spec: every part is planned, so that every problem is reported; the graph is put together only if there is none.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+use bytes::Bytes;
 
 use crate::connectors::{self, ConnectContext, Framing, SinkPlan, SourcePlan};
 use crate::diagnostic::{Content, Diagnostics, Span, codes};
@@ -64,7 +67,17 @@ pub fn plan(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Plan> 
         nodes,
         limits: run_limits(&spec.limits),
         checkpoint_every: spec.checkpoint.duration("every"),
+        texts: texts(&spec.dir, diagnostics),
     })
+}
+
+/// The topology's file and those of its functions, by their paths from its folder: what a start needs to know of the definition that
+/// wrote a checkpoint.
+fn texts(dir: &Path, diagnostics: &Diagnostics) -> Bytes {
+    let inside = |path: &str| Path::new(path).strip_prefix(dir).map_or(path.into(), |path| path.display().to_string());
+    let texts: BTreeMap<String, &str> =
+        diagnostics.sources().texts().map(|(path, text)| (inside(path), text)).collect();
+    serde_json::to_vec(&texts).unwrap_or_default().into()
 }
 
 fn run_limits(limits: &Section) -> RunLimits {
@@ -184,7 +197,10 @@ fn expr_context(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Co
     let mut files = Vec::new();
     let mut ids = Vec::new();
     for function in &spec.functions {
-        let read = std::fs::read_to_string(&function.path);
+        let read = match diagnostics.remembered(&function.path) {
+            Some(text) => Ok(text.to_string()),
+            None => std::fs::read_to_string(&function.path),
+        };
         let content = read.as_ref().map_or_else(|_| Content::at(&function.path), |text| Content::of(text.as_bytes()));
         diagnostics.was_read(&function.path, content);
         match read {

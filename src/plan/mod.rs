@@ -16,6 +16,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::connectors::{Framing, SinkPlan, SourcePlan};
 use crate::event::{Demand, Layout};
 use crate::event::{decode, encode};
@@ -38,6 +40,8 @@ pub struct Plan {
     pub limits: RunLimits,
     /// The time between checkpoints.
     pub checkpoint_every: Duration,
+    /// The texts of its files, as a JSON object by their paths from its folder.
+    pub texts: Bytes,
 }
 
 /// The limits that tasks and edges hold.

@@ -140,7 +140,7 @@ impl<'a> Starter<'a> {
             }
         }
         if let Some(saver) = &mut saver {
-            saver.set_nodes(self.plan.nodes.iter().map(saved_node).collect());
+            saver.set_plan(self.plan.nodes.iter().map(saved_node).collect(), self.plan.texts.clone());
         }
         let (commands, asked) = mpsc::channel(1);
         let (reports_in, reports) = self.reports;

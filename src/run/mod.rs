@@ -26,7 +26,7 @@ mod watch;
 
 pub use clock::Clock;
 pub use file_watch::FileWatch;
-pub use recovery::{Begun, Checkpoint, Recovery};
+pub use recovery::{Begun, Checkpoint, NotStarted, Recovery};
 pub use reload::{NotReloaded, Reloaded};
 pub use start::{Outcome, RunOptions, Running, start};
 

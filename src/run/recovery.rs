@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::json;
 
 use crate::connectors::{Position, Replay, Sink, SinkOpen, SinkResume, Source, SourceOpen};
@@ -50,6 +51,30 @@ pub struct Checkpoint {
     pub written_at_ms: i64,
     /// Where each source goes on, by its id.
     pub sources: Vec<(String, Position)>,
+}
+
+/// Why a run has not started.
+#[derive(Clone, Debug)]
+pub enum NotStarted {
+    Failed(Failure),
+    /// The checkpoint has state that the plan cannot take over. Started with the texts that wrote it (as [`Plan::texts`] has them), the
+    /// topology can be changed to this plan while it runs.
+    Differs {
+        failure: Failure,
+        texts: Option<Bytes>,
+    },
+}
+
+impl From<Failure> for NotStarted {
+    fn from(failure: Failure) -> NotStarted {
+        NotStarted::Failed(failure)
+    }
+}
+
+/// Why a stage cannot have the state that the checkpoint has.
+enum Unread {
+    Differs(Failure),
+    Corrupt(Failure),
 }
 
 /// What is known before anything is opened.
@@ -151,7 +176,8 @@ impl Past {
     }
 
     /// What each node begins with. Sources are opened before sinks, so that nothing is truncated when a source cannot be opened.
-    pub async fn supplies(&mut self, plan: &Plan, options: &RunOptions) -> Result<Vec<Supply>, Failure> {
+    pub async fn supplies(&mut self, plan: &Plan, options: &RunOptions) -> Result<Vec<Supply>, NotStarted> {
+        let texts = self.loaded.as_mut().and_then(|loaded| loaded.bundle.take());
         let mut nodes = self.loaded.take().map(|loaded| (loaded.id, loaded.nodes));
         let mut supplies = Vec::with_capacity(plan.nodes.len());
         for (place, node) in plan.nodes.iter().enumerate() {
@@ -165,7 +191,11 @@ impl Past {
                     let idle_for = (known.is_none() && nodes.is_some()).then_some(Duration::ZERO);
                     Some(Supply::Source(SourcePart { source: opened, mark, idle_for }))
                 }
-                Work::Stage(stage) => Some(Supply::Stage(self.state(plan, place, stage, known)?)),
+                Work::Stage(stage) => Some(Supply::Stage(match self.state(plan, place, stage, known) {
+                    Ok(state) => state,
+                    Err(Unread::Corrupt(failure)) => return Err(NotStarted::Failed(failure)),
+                    Err(Unread::Differs(failure)) => return Err(NotStarted::Differs { failure, texts }),
+                })),
                 Work::Sink(_) => None,
             };
             supplies.push((opened, known_sink(node, nodes.as_mut())));
@@ -222,27 +252,28 @@ impl Past {
         place: usize,
         stage: &StageNode,
         known: Option<LoadedNode>,
-    ) -> Result<StageState, Failure> {
+    ) -> Result<StageState, Unread> {
         let Some(LoadedNode { saved: Some(saved), mark, .. }) = known else { return Ok(StageState::Fresh) };
         let id = &plan.nodes[place].id;
         match stage.stage.carry(&saved.shape) {
             Carry::Kept => {}
             Carry::Changed(words) => tracing::info!(node = %id, "{words}"),
             Carry::Cut(why) | Carry::Lost(why) => {
-                return Err(Failure::of(
-                    id,
-                    format!(
-                        "the checkpoint has state of this stage that its new definition cannot take over: {why}. Either start \
-                         with the definition that wrote it, and change it while it runs; or drop the state of this stage with \
-                         `runner state rm FILE --node {id}`; or start over with --fresh"
-                    ),
-                ));
+                let message = format!(
+                    "the checkpoint has state of this stage that its new definition cannot take over: {why}. Either start \
+                     with the definition that wrote it, and change it while it runs; or drop the state of this stage with \
+                     `runner state rm FILE --node {id}`; or start over with --fresh"
+                );
+                return Err(Unread::Differs(Failure::of(id, message)));
             }
         }
         let mut operator = operator(plan, place, stage);
         operator.restore(&saved).map_err(|corrupt| {
             let way_out = "start over with --fresh, and report it: this is a bug";
-            Failure::of(id, format!("its state in the checkpoint cannot be read: {corrupt}; {way_out}"))
+            Unread::Corrupt(Failure::of(
+                id,
+                format!("its state in the checkpoint cannot be read: {corrupt}; {way_out}"),
+            ))
         })?;
         Ok(StageState::Restored { operator, mark: mark.map_or(Timestamp::NONE, Timestamp) })
     }

@@ -84,6 +84,7 @@ pub(super) struct Saver {
     pub lineage: u64,
     clock: Clock,
     nodes: Vec<SavedNode>,
+    texts: Bytes,
     unsaved: HashMap<Arc<str>, Unsaved>,
     /// Bytes of records that could not be written.
     left: usize,
@@ -102,6 +103,7 @@ impl Saver {
             lineage,
             clock,
             nodes: Vec::new(),
+            texts: Bytes::new(),
             unsaved: HashMap::new(),
             left: 0,
             sync: Vec::new(),
@@ -110,8 +112,9 @@ impl Saver {
         }
     }
 
-    /// The nodes of the graph that runs from now on.
-    pub fn set_nodes(&mut self, nodes: Vec<SavedNode>) {
+    /// The nodes of the graph that runs from now on, and the texts that it was made of.
+    pub fn set_plan(&mut self, nodes: Vec<SavedNode>, texts: Bytes) {
+        self.texts = texts;
         // What is another thing now begins anew, though it has the same name.
         let stays = |id: &Arc<str>| nodes.iter().any(|node| node.id == *id && self.nodes.contains(node));
         self.unsaved.retain(|id, _| stays(id));
@@ -149,7 +152,7 @@ impl Saver {
             lineage: self.lineage,
             written_at_ms: self.clock.wall_ms(),
             nodes: nodes.collect(),
-            bundle: None,
+            bundle: Some(self.texts.clone()),
         };
         let attempt = Attempt { draft, sync };
         self.left = 0;

@@ -15,7 +15,7 @@ use crate::plan::{Plan, Work};
 
 use super::graph::{self, Graph, Ground};
 use super::parts::Parts;
-use super::recovery::{self, Begun, Recovery};
+use super::recovery::{self, Begun, NotStarted, Recovery};
 use super::watch::Watch;
 use super::{Clock, Failure};
 
@@ -77,7 +77,7 @@ pub struct Outcome {
 }
 
 /// Reads the checkpoint that the run goes on from, opens sources and sinks, and starts all tasks.
-pub async fn start(plan: Arc<Plan>, options: RunOptions, stop: CancellationToken) -> Result<Running, Failure> {
+pub async fn start(plan: Arc<Plan>, options: RunOptions, stop: CancellationToken) -> Result<Running, NotStarted> {
     let ground = Ground { options, stop: stop.clone(), clock: Clock::start() };
     let mut past = recovery::look_back(&plan, &ground)?;
     let supplies = past.supplies(&plan, &ground.options).await?;

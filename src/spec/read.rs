@@ -22,7 +22,10 @@ pub fn read_file(
     diagnostics: &mut Diagnostics,
 ) -> Option<TopologySpec> {
     let name = path.display().to_string();
-    let loaded = load(path);
+    let loaded = match diagnostics.remembered(path) {
+        Some(text) => Ok(text.as_bytes().to_vec()),
+        None => load(path),
+    };
     diagnostics.was_read(path, loaded.as_ref().map_or_else(|_| Content::at(path), |bytes| Content::of(bytes)));
     match loaded {
         Ok(bytes) => match String::from_utf8(bytes) {
