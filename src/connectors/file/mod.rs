@@ -24,7 +24,9 @@ use crate::spec::{Choice, Key, Rule, Table, Type};
 pub static SOURCE: Table = Table::new(
     "file",
     "Reads files line by line, one after the other in the order of their names. Files do not change while they are read, unless they \
-     are followed: then lines are read as they are added, also when a file is emptied, renamed, or replaced by a new one.",
+     are followed: then lines are read as they are added, also when a file is emptied, renamed, or replaced by a new one. A run that goes \
+     on from a checkpoint knows each file by its number and its first bytes, whatever rotation has called it meanwhile; one that was \
+     replaced or emptied is read from its start, and a warning says so.",
     &[
         Key::new("path", Type::Glob, "The file, or a pattern of several: `*`, `?`, `[a-z]`, `**`.").required().example("data/card-*.jsonl"),
         Key::new("follow", Type::Bool, "Go on when the end is reached: wait for more lines and more files.").default("false"),
@@ -35,7 +37,9 @@ pub static SOURCE: Table = Table::new(
 
 pub static SINK: Table = Table::new(
     "file",
-    "Writes lines to files, whole ones only. A path with `{{ expr }}` writes a file for each value; folders are made.",
+    "Writes lines to files, whole ones only. A path with `{{ expr }}` writes a file for each value; folders are made. A run that goes on \
+     from a checkpoint cuts each file back to what that has of it, and takes back what came after: files that were made are removed, \
+     and files that were added to have their old length, which is noted in the state before the first line is written.",
     &[
         Key::new(
             "path",
