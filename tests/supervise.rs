@@ -220,3 +220,48 @@ fn contradictions_on_the_command_line_are_refused() {
         assert!(done.stderr.contains(why), "{}", done.stderr);
     }
 }
+
+#[test]
+fn a_definition_that_changed_while_nothing_ran_lets_what_is_open_leave() {
+    let topology = "\
+checkpoint: { every: 20ms }
+sources: { in: { file: { path: in.jsonl, follow: true }, time: event.t } }
+stages:
+  w: { from: in, window: { tumbling: 10s, aggregate: { n: count() } } }
+sinks: { out: { from: w, file: { path: out.jsonl } } }
+";
+    let dir = folder(topology);
+    let line = |seconds: i64| format!("{{\"t\":{}}}\n", 1_700_000_000_000 + seconds * 1000);
+    fs::write(dir.path().join("in.jsonl"), (0..14).map(line).collect::<String>()).expect("it is written");
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("running t");
+    let state = || {
+        let mut command = runner(dir.path());
+        command.args(["state", "show", "t.yaml"]);
+        String::from_utf8_lossy(&finish(command, None).stdout).into_owned()
+    };
+    let until = Instant::now() + Duration::from_secs(20);
+    while !state().contains("2023-11-14T22:13:33Z") {
+        assert!(Instant::now() < until, "no checkpoint has the whole input: {}", state());
+    }
+    run.child.kill().expect("it is there");
+    run.end();
+    replace(&dir.path().join("t.yaml"), "tumbling: 10s", "tumbling: 20s");
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("from checkpoint");
+    run.says("reloaded t.yaml");
+    let mut input = fs::OpenOptions::new().append(true).open(dir.path().join("in.jsonl")).expect("it is there");
+    std::io::Write::write_all(&mut input, [14, 19, 45].map(line).concat().as_bytes()).expect("it is written");
+    let out = || fs::read_to_string(dir.path().join("out.jsonl")).unwrap_or_default();
+    let until = Instant::now() + Duration::from_secs(20);
+    while out().lines().count() < 3 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    run.stop();
+    let window = |start: i64, end: i64, n: u64, partial: &str| {
+        let at = |seconds: i64| 1_700_000_000_000 + seconds * 1000;
+        format!("{{\"window_start\":{},\"window_end\":{},\"n\":{n}{partial}}}\n", at(start), at(end))
+    };
+    let partial = ",\"partial\":true";
+    assert_eq!(out(), [window(0, 10, 10, ""), window(10, 20, 4, partial), window(0, 20, 2, partial)].concat());
+}
