@@ -265,3 +265,43 @@ sinks: { out: { from: w, file: { path: out.jsonl } } }
     let partial = ",\"partial\":true";
     assert_eq!(out(), [window(0, 10, 10, ""), window(10, 20, 4, partial), window(0, 20, 2, partial)].concat());
 }
+
+#[test]
+fn an_input_that_has_ended_is_not_read_again() {
+    let topology = "\
+checkpoint: { every: 20ms }
+sources:
+  list: { file: { path: in.jsonl } }
+  ticks: { generate: { event: '#{ n: i }', rate: 100/s } }
+stages: { s: { from: ticks, filter: event.n >= 0 } }
+sinks:
+  out: { from: list, file: { path: out.jsonl } }
+  rest: { from: s, file: { path: rest.jsonl } }
+";
+    let dir = folder(topology);
+    fs::write(dir.path().join("in.jsonl"), "{\"a\":1}\n{\"a\":2}\n").expect("it is written");
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("running t");
+    let written = || fs::read_to_string(dir.path().join("rest.jsonl")).unwrap_or_default().lines().count();
+    let more = |than: usize| {
+        let until = Instant::now() + Duration::from_secs(20);
+        while written() <= than {
+            assert!(Instant::now() < until, "nothing more comes");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    more(10);
+    replace(&dir.path().join("t.yaml"), "event.n >= 0", "event.n >= -1");
+    run.says("reloaded t.yaml");
+    more(written() + 20);
+    run.child.kill().expect("it is there");
+    run.end();
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("from checkpoint");
+    more(written() + 20);
+    run.stop();
+    assert_eq!(fs::read_to_string(dir.path().join("out.jsonl")).expect("it is there"), "{\"a\":1}\n{\"a\":2}\n");
+    let rest = fs::read_to_string(dir.path().join("rest.jsonl")).expect("it is there");
+    let numbers: Vec<String> = (0..rest.lines().count()).map(|n| format!("{{\"n\":{n}}}")).collect();
+    assert!(rest.lines().eq(numbers.iter().map(String::as_str)), "{rest}");
+}

@@ -110,8 +110,8 @@ pub(super) enum Supply {
     Sink(Box<SinkPart>),
 }
 
-/// A source that has ended, in a graph that goes on without it.
-pub(super) struct EndedSource;
+/// A source that has ended, in a graph that goes on without it: where it stood is in every checkpoint that follows.
+pub(super) struct EndedSource(pub Position);
 
 impl Source for EndedSource {
     fn next(&mut self) -> BoxFuture<'_, Result<Pull, ConnectorError>> {
@@ -120,5 +120,9 @@ impl Source for EndedSource {
 
     fn is_caught_up(&self) -> bool {
         true
+    }
+
+    fn barrier(&mut self, _id: u64) -> Position {
+        self.0.clone()
     }
 }

@@ -184,7 +184,8 @@ impl Past {
             let known = nodes.as_mut().and_then(|(_, nodes)| known(nodes, node));
             let opened = match &node.work {
                 Work::Source(source) => {
-                    let position = known.as_ref().map(|known| known.state.clone());
+                    let position =
+                        known.as_ref().map(|known| known.state.clone()).filter(|position| !position.is_null());
                     let opened = self.open_source(plan, node, source, options, position).await?;
                     let mark = known.as_ref().and_then(|known| known.mark).map_or(Timestamp::NONE, Timestamp);
                     // One that comes to a running topology is no reason to wait.

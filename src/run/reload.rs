@@ -147,7 +147,7 @@ impl Running {
         let old = &self.plan.nodes[change.old?];
         match (&change.fate, self.parts.get_mut(&old.id)) {
             (Fate::Change { state: StateFate::Carried(_), .. }, Some(Part::Source(part))) => {
-                Some(part.source.barrier(id))
+                Some(part.source.barrier(id)).filter(|position| !position.is_null())
             }
             _ => None,
         }

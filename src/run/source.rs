@@ -53,8 +53,8 @@ pub(super) struct SourceTask {
 
 /// Why a source does not go on.
 enum Leaves {
-    /// Its input has ended.
-    Ended,
+    /// Its input has ended, and this is where.
+    Ended(Position),
     /// The topology stops.
     Stopped,
     /// To another graph.
@@ -90,8 +90,8 @@ impl SourceTask {
         self.tell_notes();
         let id = self.id();
         closed.map_err(|error| Failure::of(&id, error.message))?;
-        if matches!(ended?, Leaves::Ended) {
-            self.source = Box::new(EndedSource);
+        if let Leaves::Ended(position) = ended? {
+            self.source = Box::new(EndedSource(position));
         }
         let part = SourcePart { source: self.source, mark: self.ingest.mark(), idle_for: self.idle_for };
         let mut parts = self.chain.into_parts();
@@ -164,7 +164,7 @@ impl SourceTask {
                 Next::Pulled(Ok(pull)) => {
                     pause = RETRY_FIRST;
                     if !self.take(pull).await? {
-                        return self.end().await.map(|()| Leaves::Ended);
+                        return self.end().await.map(Leaves::Ended);
                     }
                     silent_since = Instant::now();
                     tell_at = silent_since + self.idle;
@@ -290,21 +290,21 @@ impl SourceTask {
         }
     }
 
-    async fn end(&mut self) -> Result<(), Failure> {
+    async fn end(&mut self) -> Result<Position, Failure> {
         if let Some(drift) = &self.drift {
             drift.group.leave(drift.member);
         }
+        // It belongs to whatever checkpoint comes after the barrier before.
+        let next = self.chain.passed + 1;
+        let position = self.source.barrier(next);
         if self.chain.saves {
-            // It belongs to whatever checkpoint comes after the barrier before.
-            let next = self.chain.passed + 1;
-            let position = self.source.barrier(next);
-            self.save(next, position).await;
+            self.save(next, position.clone()).await;
         }
         self.chain.forward(0, Signal::End).await?;
         // The coordinator counts on it; if it has gone, its failure is told.
         self.chain.stirred.store(true, Relaxed);
         let _ = self.chain.reports.send(Report::SourceEnded(self.index)).await;
-        Ok(())
+        Ok(position)
     }
 
     fn tell_notes(&mut self) {
