@@ -241,3 +241,27 @@ sinks: { out: { from: slow, file: { path: out.jsonl } } }
     let numbers: Vec<String> = (0..text.lines().count()).map(|n| format!("{{\"n\":{n}}}")).collect();
     assert!(text.lines().eq(numbers.iter().map(String::as_str)), "every event once, in order");
 }
+
+#[test]
+fn a_crash_before_the_first_checkpoint_doubles_nothing() {
+    let dir = folder(
+        "checkpoint: { every: 1h }
+sources: { in: { file: { path: in.jsonl, follow: true } } }
+stages: { s: { from: in, filter: event.n >= 0 } }
+sinks: { out: { from: s, file: { path: out.jsonl, mode: append } } }
+",
+    );
+    fs::write(dir.path().join("in.jsonl"), "{\"n\":1}\n{\"n\":\"x\"}\n").expect("the input is written");
+    fs::write(dir.path().join("out.jsonl"), "{\"n\":0}\n").expect("an earlier output is there");
+    let dead = dir.path().join("out/t.dead.jsonl");
+    for _ in 0..2 {
+        let mut child = start(dir.path());
+        until_written(&dead);
+        std::thread::sleep(Duration::from_millis(100));
+        child.kill().expect("it is killed");
+        child.wait().expect("it has ended");
+    }
+    let text = |name: &str| fs::read_to_string(dir.path().join(name)).expect("the output is there");
+    assert_eq!(text("out.jsonl"), "{\"n\":0}\n{\"n\":1}\n");
+    assert_eq!(text("out/t.dead.jsonl").lines().count(), 1);
+}

@@ -299,7 +299,7 @@ fn restore(link: &Link, operator: &mut Box<dyn Operator>, saved: &Saved) {
 }
 
 /// What a checkpoint says of a node beside its parts.
-fn saved_node(node: &crate::plan::Node) -> SavedNode {
+pub(super) fn saved_node(node: &crate::plan::Node) -> SavedNode {
     let shape = match &node.work {
         Work::Stage(stage) => stage.stage.shape(),
         Work::Source(_) | Work::Sink(_) => None,

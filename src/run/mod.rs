@@ -2,6 +2,7 @@
 //! Names no concrete stage or connector.
 
 mod attempts;
+mod beginning;
 mod chain;
 mod clock;
 mod coordinator;

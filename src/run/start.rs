@@ -13,6 +13,7 @@ use crate::limits::{BATCH_EVENTS_MAX, EDGE_BATCHES_MAX};
 use crate::observe::{NodeCounters, Nodes};
 use crate::plan::{Plan, Work};
 
+use super::beginning;
 use super::graph::{self, Graph, Ground};
 use super::parts::Parts;
 use super::recovery::{self, Begun, NotStarted, Recovery};
@@ -80,7 +81,8 @@ pub struct Outcome {
 pub async fn start(plan: Arc<Plan>, options: RunOptions, stop: CancellationToken) -> Result<Running, NotStarted> {
     let ground = Ground { options, stop: stop.clone(), clock: Clock::start() };
     let mut past = recovery::look_back(&plan, &ground)?;
-    let supplies = past.supplies(&plan, &ground.options).await?;
+    let mut supplies = past.supplies(&plan, &ground.options).await?;
+    beginning::save(&plan, &mut past, &mut supplies).await;
     let lineage = past.lineage();
     let counters: Vec<_> = plan.nodes.iter().map(|node| NodeCounters::new(node.id.clone(), node.role)).collect();
     let nodes = Nodes::new(counters.into_iter().map(Arc::new).collect());
