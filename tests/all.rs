@@ -1,6 +1,7 @@
 //! The one integration-test binary: everything that is tested from outside, against the `runner` program itself.
 
 mod cases;
+mod chaos;
 mod docs;
 mod examples;
 mod nats;

@@ -4,7 +4,7 @@ mod crash;
 mod held;
 mod position;
 mod secure;
-mod server;
+pub mod server;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
