@@ -16,7 +16,7 @@ pub(super) async fn save(plan: &Plan, past: &mut Past, supplies: &mut [Supply]) 
     let Some(saver) = past.saver.as_mut().filter(|_| is_first) else { return };
     let id = past.next_id;
     past.next_id += 1;
-    saver.set_nodes(plan.nodes.iter().map(saved_node).collect());
+    saver.set_plan(plan.nodes.iter().map(saved_node).collect(), plan.texts.clone());
     for (node, supply) in plan.nodes.iter().zip(&mut *supplies) {
         let part = match supply {
             Supply::Source(part) => NodePart { state: part.source.barrier(id), ..NodePart::default() },
