@@ -124,6 +124,15 @@ struct RunArgs {
     /// Batches that wait on an edge; results do not depend on it (for tests).
     #[arg(long, hide = true, default_value_t = crate::limits::EDGE_BATCHES_MAX)]
     edge_batches: usize,
+    /// A checkpoint after so many batches of each source (for tests).
+    #[arg(long, hide = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoint_batches: Option<u64>,
+    /// A reload of what runs anyway after so many batches of each source (for tests).
+    #[arg(long, hide = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "checkpoint_batches")]
+    hand_over_batches: Option<u64>,
+    /// The first of these reloads takes up this file (for tests).
+    #[arg(long, hide = true, value_name = "FILE", requires = "hand_over_batches")]
+    hand_over_to: Option<PathBuf>,
 }
 
 /// What every command that reads topologies takes.

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::run::Recovery;
+use crate::run::{Pace, Recovery};
 
 use super::claims::Claims;
 use super::fleet::{self, Fleet, Named};
@@ -51,6 +51,8 @@ pub(super) fn run(args: RunArgs) -> Exit {
         state: args.state,
         batch_events: args.batch_events,
         edge_batches: args.edge_batches,
+        pace: args.checkpoint_batches.map(Pace::Checkpoint).or(args.hand_over_batches.map(Pace::HandOver)),
+        hand_over_to: args.hand_over_to,
         live,
         several,
         claims: Claims::default(),

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use tokio_util::sync::CancellationToken;
 
 use crate::plan::{self, Plan};
-use crate::run::{self, Failure, NotReloaded, NotStarted, Recovery, Reloaded, RunOptions, Running};
+use crate::run::{self, Failure, NotReloaded, NotStarted, Pace, Recovery, Reloaded, RunOptions, Running};
 use crate::state::store;
 
 use super::claims::{Claim, Claims};
@@ -37,6 +37,9 @@ pub(super) struct Shared {
     pub state: Option<PathBuf>,
     pub batch_events: usize,
     pub edge_batches: usize,
+    pub pace: Option<Pace>,
+    /// What the first reload of `Pace::HandOver` takes up.
+    pub hand_over_to: Option<PathBuf>,
     /// The table is drawn: there is one topology, and a terminal.
     pub live: bool,
     /// There are several topologies, so that lines must tell of which they are.
@@ -58,6 +61,7 @@ impl Shared {
             state: Some(store::folder(file, &plan.name, self.state.as_deref())),
             batch_events: self.batch_events,
             edge_batches: self.edge_batches,
+            pace: self.pace,
         }
     }
 }
@@ -146,9 +150,11 @@ impl Supervisor<'_> {
         let label = self.shared.several.then(|| self.running.plan().name.clone());
         let (nodes, clock) = (self.running.nodes.clone(), self.running.clock);
         let status = Status::start(nodes.clone(), clock, self.shared.live, label);
+        let (due, mut next) = (self.running.hand_over_due(), self.shared.hand_over_to.clone());
         let outcome = loop {
             tokio::select! {
                 outcome = self.running.wait() => break outcome,
+                () = due.notified() => self.hand_over(next.take()).await,
                 changed = changed(&mut files) => self.changed(changed, files.as_mut()).await,
             }
         };
@@ -172,6 +178,25 @@ impl Supervisor<'_> {
         match loaded.plan {
             None => tracing::warn!("{file} has changed and cannot be used; what runs goes on"),
             Some(plan) => self.take_up(Arc::new(plan)).await,
+        }
+    }
+
+    /// Hands over to what `next` says, and to what runs anyway where that is not taken up: all sources wait for it.
+    async fn hand_over(&mut self, next: Option<PathBuf>) {
+        if let Some(file) = next {
+            let loaded = self.shared.load(&file).await;
+            load::report(&loaded.diagnostics);
+            if let Some(plan) = loaded.plan.map(Arc::new) {
+                self.take_up(plan.clone()).await;
+                if Arc::ptr_eq(self.running.plan(), &plan) {
+                    return;
+                }
+            }
+        }
+        let plan = self.running.plan().clone();
+        let nothing = plan::diff(&plan, &plan);
+        if let Err(problem) = self.running.reload(plan, &nothing).await {
+            tracing::warn!("not handed over: {problem:?}");
         }
     }
 

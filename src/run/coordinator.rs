@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::connectors::Written as FileWritten;
 use crate::flow::{Barrier, Saves, Then};
 
 use super::hand_over::{HandOver, Order};
+use super::pace::{Pace, Waiters};
 pub(super) use super::saver::NodePart;
 use super::saver::{Saver, Written};
 
@@ -44,6 +45,8 @@ pub(super) enum Report {
     /// A node's part of the checkpoint at this barrier, or of the first one after it.
     Saved(Arc<str>, u64, Box<NodePart>),
     SourceEnded(usize),
+    /// A source reads nothing before the next barrier: see `Pace`.
+    SourceWaits(usize),
     /// A sink has written everything before this barrier.
     SinkPassed(usize, u64),
     /// The inputs of a sink have ended, and all is written but what it holds back for a checkpoint, if so.
@@ -138,8 +141,11 @@ pub(super) struct Coordinator {
     waiting: BTreeMap<u64, Waiting>,
     /// Checkpoints whose parts are all there.
     ready: Option<u64>,
-    /// A sink wants a checkpoint.
+    /// A sink wants a checkpoint, or all sources wait for one.
     wanted: bool,
+    pace: Option<Pace>,
+    waiters: Waiters,
+    hand_over_due: Arc<Notify>,
     failed: bool,
     is_complete: bool,
     unsaved: Option<String>,
@@ -156,6 +162,8 @@ pub(super) struct Seats {
     pub stop: CancellationToken,
     pub every: Option<Duration>,
     pub stirred: Arc<AtomicBool>,
+    pub pace: Option<Pace>,
+    pub hand_over_due: Arc<Notify>,
     pub saver: Option<Saver>,
     pub next_id: u64,
 }
@@ -177,6 +185,9 @@ impl Coordinator {
             waiting: BTreeMap::new(),
             ready: None,
             wanted: false,
+            pace: seats.pace,
+            waiters: Waiters::default(),
+            hand_over_due: seats.hand_over_due,
             failed: false,
             is_complete: false,
             unsaved: None,
@@ -231,7 +242,14 @@ impl Coordinator {
                     saver.take(&node, barrier, *part);
                 }
             }
-            Report::SourceEnded(source) => self.sources[source] = None,
+            Report::SourceEnded(source) => {
+                self.sources[source] = None;
+                self.pace();
+            }
+            Report::SourceWaits(source) => {
+                self.waiters.add(source);
+                self.pace();
+            }
             Report::SinkPassed(sink, id) => {
                 if let Some(waiting) = self.waiting.get_mut(&id) {
                     waiting.sinks.remove(&sink);
@@ -259,6 +277,16 @@ impl Coordinator {
                 self.close_ended().await;
             }
             Report::SinkClosed => self.stop.cancel(),
+        }
+    }
+
+    /// Does what sources wait for, if all do.
+    fn pace(&mut self) {
+        match self.pace {
+            Some(_) if !self.waiters.are_all(&self.sources) => {}
+            Some(Pace::Checkpoint(_)) => self.wanted = true,
+            Some(Pace::HandOver(_)) => self.hand_over_due.notify_one(),
+            None => {}
         }
     }
 
@@ -310,6 +338,7 @@ impl Coordinator {
     /// Sends a barrier.
     async fn begin(&mut self, then: Then) {
         self.wanted = false;
+        self.waiters.clear();
         let id = self.next_id;
         self.next_id += 1;
         let saves = match &mut self.saver {

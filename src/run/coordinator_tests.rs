@@ -39,6 +39,8 @@ fn with_store(sinks: usize, folder: Option<&std::path::Path>) -> Bench {
         hand_over: Arc::default(),
         stop: stop.clone(),
         every: Some(Duration::from_millis(1)),
+        pace: None,
+        hand_over_due: Arc::default(),
         stirred: stirred.clone(),
         saver: folder.map(|folder| {
             let store = crate::state::store::Store::open(folder).unwrap();

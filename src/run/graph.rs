@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,7 @@ use super::hand_over::HandOver;
 use super::ingest::Ingest;
 use super::intake::Intake;
 use super::outgo::Outgo;
+use super::pace::Steps;
 use super::parts::{Parts, SinkPart, SourcePart, StageState, Supply};
 use super::saver::{SavedNode, Saver};
 use super::sink::SinkTask;
@@ -42,6 +43,8 @@ pub(super) struct Ground {
     pub options: RunOptions,
     pub stop: CancellationToken,
     pub clock: Clock,
+    /// See `Pace::HandOver`.
+    pub hand_over_due: Arc<Notify>,
 }
 
 /// Starts a graph. Everything that can fail has been done: nodes are supplied with what they begin with.
@@ -147,7 +150,21 @@ impl<'a> Starter<'a> {
         drop(reports_in);
         let every = barrier_every(self.plan, saver.is_some());
         let (hand_over, stop, stirred) = (self.hand_over, self.ground.stop.clone(), self.stirred);
-        let seats = Seats { sources, sinks, reports, commands: asked, hand_over, stop, every, stirred, saver, next_id };
+        let (pace, hand_over_due) = (self.ground.options.pace, self.ground.hand_over_due.clone());
+        let seats = Seats {
+            sources,
+            sinks,
+            reports,
+            commands: asked,
+            hand_over,
+            stop,
+            every,
+            stirred,
+            pace,
+            hand_over_due,
+            saver,
+            next_id,
+        };
         Graph { tasks, coordinator: tokio::spawn(Coordinator::new(seats).run()), commands }
     }
 
@@ -183,6 +200,7 @@ impl<'a> Starter<'a> {
             idle: source.idle,
             drift: self.drift_member(node, source),
             control,
+            steps: Steps::new(self.ground.options.pace, self.saves),
             idle_for: part.idle_for,
         }
     }

@@ -15,6 +15,7 @@ mod hand_over;
 mod ingest;
 mod intake;
 mod outgo;
+mod pace;
 mod parts;
 mod recovery;
 mod reload;
@@ -27,6 +28,7 @@ mod watch;
 
 pub use clock::Clock;
 pub use file_watch::FileWatch;
+pub use pace::Pace;
 pub use recovery::{Begun, Checkpoint, NotStarted, Recovery};
 pub use reload::{NotReloaded, Reloaded};
 pub use start::{Outcome, RunOptions, Running, start};

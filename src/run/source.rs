@@ -17,6 +17,7 @@ use super::chain::{Chain, Signal};
 use super::coordinator::{Control, NodePart, Report};
 use super::drift::Drift;
 use super::ingest::Ingest;
+use super::pace::Steps;
 use super::parts::{EndedSource, Part, Parts, SourcePart};
 
 /// How often a source that is too far ahead looks again.
@@ -46,6 +47,7 @@ pub(super) struct SourceTask {
     pub idle: Duration,
     pub drift: Option<DriftMember>,
     pub control: mpsc::Receiver<Control>,
+    pub steps: Steps,
     /// For how long it had been idle where it goes on after a hand-over, and until its first event where it is new to the graph:
     /// those behind are told to leave it out of their event time.
     pub idle_for: Option<Duration>,
@@ -125,6 +127,11 @@ impl SourceTask {
         let mut retry_at = None;
         loop {
             let paused = self.is_ahead();
+            if self.steps.ask(paused) {
+                // If the coordinator has gone, its failure is told.
+                let _ = self.chain.reports.send(Report::SourceWaits(self.index)).await;
+            }
+            let reads = !paused && !self.steps.wait() && retry_at.is_none();
             let next = tokio::select! {
                 biased;
                 control = self.control.recv() => Next::Told(control),
@@ -132,7 +139,7 @@ impl SourceTask {
                 () = tokio::time::sleep(DRIFT_LOOK_EVERY), if paused => Next::Look,
                 // Meanwhile barriers still pass, and a stop is not kept waiting.
                 () = until(retry_at), if retry_at.is_some() => Next::TryAgain,
-                pull = self.source.next(), if !paused && retry_at.is_none() => Next::Pulled(pull),
+                pull = self.source.next(), if reads => Next::Pulled(pull),
             };
             self.tell_notes();
             match next {
@@ -195,6 +202,7 @@ impl SourceTask {
         match pull {
             Pull::End => return Ok(false),
             Pull::Chunk(chunk) => {
+                self.steps.took();
                 self.chain.stirred.store(true, Relaxed);
                 self.chain.links[0].counters.took(chunk.frames.len() + chunk.bad.len());
                 let ingested = self.ingest.chunk(chunk, self.chain.clock.wall_ms());
@@ -256,6 +264,7 @@ impl SourceTask {
     }
 
     async fn barrier(&mut self, barrier: Barrier) -> Result<(), Failure> {
+        self.steps.begin_again();
         let position = self.source.barrier(barrier.id);
         if barrier.saves != Saves::Nothing {
             self.save(barrier.id, position).await;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +16,7 @@ use crate::plan::{Plan, Work};
 
 use super::beginning;
 use super::graph::{self, Graph, Ground};
+use super::pace::Pace;
 use super::parts::Parts;
 use super::recovery::{self, Begun, NotStarted, Recovery};
 use super::watch::Watch;
@@ -27,6 +29,8 @@ pub struct RunOptions {
     pub batch_events: usize,
     /// Batches of an edge. Results do not depend on it.
     pub edge_batches: usize,
+    /// Barriers by batches too, not by time alone. Results do not depend on it.
+    pub pace: Option<Pace>,
     /// What to do with the checkpoint of an earlier run.
     pub recovery: Recovery,
     /// Where checkpoints are written; `None`: none are.
@@ -38,6 +42,7 @@ impl Default for RunOptions {
         RunOptions {
             batch_events: BATCH_EVENTS_MAX,
             edge_batches: EDGE_BATCHES_MAX,
+            pace: None,
             recovery: Recovery::Auto,
             state: None,
         }
@@ -79,7 +84,7 @@ pub struct Outcome {
 
 /// Reads the checkpoint that the run goes on from, opens sources and sinks, and starts all tasks.
 pub async fn start(plan: Arc<Plan>, options: RunOptions, stop: CancellationToken) -> Result<Running, NotStarted> {
-    let ground = Ground { options, stop: stop.clone(), clock: Clock::start() };
+    let ground = Ground { options, stop: stop.clone(), clock: Clock::start(), hand_over_due: Arc::default() };
     let mut past = recovery::look_back(&plan, &ground)?;
     let mut supplies = past.supplies(&plan, &ground.options).await?;
     beginning::save(&plan, &mut past, &mut supplies).await;
@@ -115,6 +120,11 @@ impl Running {
     /// The plan that runs.
     pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
+    }
+
+    /// Notified when all sources wait for a hand-over: see `Pace::HandOver`.
+    pub fn hand_over_due(&self) -> Arc<Notify> {
+        self.ground.hand_over_due.clone()
     }
 
     /// Waits until every task has ended. After a failure the others get to flush, then all is over. Dropped before its end it

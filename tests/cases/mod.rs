@@ -3,8 +3,8 @@
 //!
 //! `run/NAME`: `topology.yaml` runs beside its input files; every file `out*` is what must be written, `dead.jsonl` the dead
 //! letters, `stdout` and `stdin` what they say. `args` holds further arguments, a line each; `exit` another exit code than 0;
-//! `stderr` lines that must occur in stderr. Each case runs several ways and must give the same each time. With `# order: any` in the topology's
-//! first line, lines may come in any order.
+//! `stderr` lines that must occur in stderr. Each case runs in all the ways of `ways.rs` and must give the same each time. With `# order: any`
+//! in the topology's first line, lines may come in any order.
 //!
 //! `check/NAME`: `runner check topology.yaml` must print `stderr.txt`.
 //!
@@ -16,29 +16,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Finished, finish, runner};
+use crate::support::{finish, runner};
 
-/// The ways in which a run case runs: results must not depend on any of these.
-const WAYS: [(&str, &[&str]); 3] = [
-    ("straight", &[]),
-    ("batches of one event, edges of one batch", &["--batch-events", "1", "--edge-batches", "1"]),
-    ("one thread", &["--threads", "1"]),
-];
-
-#[test]
-fn run_cases() {
-    each_case("run", |case, update| {
-        let mut problems = Vec::new();
-        for (way, args) in WAYS {
-            let got = run_case(case, args);
-            if update {
-                return write_expected(case, &got);
-            }
-            problems.extend(differences(case, &got).into_iter().map(|problem| format!("{way}: {problem}")));
-        }
-        problems
-    });
-}
+mod ways;
 
 #[test]
 fn check_cases() {
@@ -128,23 +108,6 @@ fn a_topology_does_not_differ_from_itself() {
 
 /// What a run gave, by the name under which it is expected.
 type Got = BTreeMap<String, String>;
-
-fn run_case(case: &Path, way: &[&str]) -> Got {
-    let dir = tempfile::tempdir().expect("a folder for the run");
-    copy_inputs(case, dir.path());
-    let mut command = runner(dir.path());
-    command.args(["run", "topology.yaml"]).args(lines(&case.join("args"))).args(way);
-    let Finished { status, stdout, stderr } = finish(command, fs::read(case.join("stdin")).ok());
-    assert!(!stderr.contains("panicked"), "{}: {stderr}", case.display());
-    let mut got = Got::new();
-    got.insert("exit".into(), status.code().map_or("a signal".into(), |code| code.to_string()));
-    if !stdout.is_empty() {
-        got.insert("stdout".into(), String::from_utf8_lossy(&stdout).into_owned());
-    }
-    got.insert("stderr".into(), stderr);
-    collect(dir.path(), dir.path(), &mut got);
-    got
-}
 
 /// Every file of the run that was not there before: `out*`, and the dead letters under their short name.
 fn collect(root: &Path, dir: &Path, got: &mut Got) {
