@@ -109,7 +109,7 @@ fn read(dir: &Path, node: Option<&str>) -> Result<Loaded, String> {
 fn keys(id: &str, node: &LoadedNode) -> Result<Option<usize>, String> {
     let Some(saved) = &node.saved else { return Ok(None) };
     let current = saved.current().map_err(|why| format!("the state of {id} cannot be read: {why}"))?;
-    Ok(Some(current.keys().filter(|name| **name != HEAD).count()))
+    Ok(Some(current.iter().filter(|(name, _)| *name != HEAD).count()))
 }
 
 /// A moment as RFC 3339; one outside of the calendar as its number.
@@ -180,11 +180,10 @@ fn write_records(loaded: &Loaded, out: &mut impl Write) -> io::Result<Result<(),
     let mut key_text = Vec::new();
     for (id, node) in &loaded.nodes {
         let Some(saved) = &node.saved else { continue };
-        let current = match saved.current() {
-            Ok(current) => current,
+        let mut records = match saved.current() {
+            Ok(records) => records,
             Err(why) => return Ok(Err(format!("the state of {id} cannot be read: {why}"))),
         };
-        let mut records: Vec<(&[u8], &[u8])> = current.into_iter().collect();
         records.sort_unstable();
         for (name, value) in records {
             key_text.clear();

@@ -146,12 +146,16 @@ impl<T: Default> Keyed<T> {
             return Err(Corrupt("there are too many keys".into()));
         }
         match self.find_hashed(hash, key) {
-            Some(id) => {
-                self.entries[id as usize].value = value;
-                Ok(id)
-            }
+            Some(_) => Err(Corrupt("a key is there twice".into())),
             None => Ok(self.insert(hash, key, value)),
         }
+    }
+
+    /// Makes room for so many keys more.
+    pub fn reserve(&mut self, keys: usize) {
+        let entries = &self.entries;
+        self.index.reserve(keys, |id| entries[*id as usize].hash);
+        self.entries.reserve(keys);
     }
 
     /// The state under an id that may be out of date.

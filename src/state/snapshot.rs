@@ -138,23 +138,55 @@ impl Saved {
         self.snapshots.iter().flat_map(|snapshot| records(snapshot))
     }
 
-    /// What is there after every change: the value of each key, in no order.
-    pub fn current(&self) -> Result<HashMap<&[u8], &[u8], foldhash::fast::RandomState>, Corrupt> {
-        let mut current = HashMap::default();
-        for record in self.records() {
-            match record? {
-                Record::Put { key, value } => drop(current.insert(key, value)),
-                Record::Remove { key } => drop(current.remove(key)),
-                Record::Reset => current.clear(),
+    /// What is there after every change: each key, once, and its value. The records of the last whole snapshot come as they were
+    /// written, so that only what changed since then has to be looked up.
+    pub fn current(&self) -> Result<Vec<(&[u8], &[u8])>, Corrupt> {
+        let mut whole: Vec<(&[u8], &[u8])> = Vec::new();
+        let mut later: HashMap<&[u8], Option<&[u8]>, foldhash::fast::RandomState> = HashMap::default();
+        for snapshot in &self.snapshots {
+            let mut is_whole = false;
+            for record in records(snapshot) {
+                match record? {
+                    Record::Reset => {
+                        is_whole = true;
+                        whole.clear();
+                        later.clear();
+                    }
+                    Record::Put { key, value } if is_whole && later.is_empty() => whole.push((key, value)),
+                    Record::Put { key, value } => drop(later.insert(key, Some(value))),
+                    Record::Remove { key } => drop(later.insert(key, None)),
+                }
             }
         }
-        Ok(current)
+        if !later.is_empty() {
+            whole.retain(|(key, _)| !later.contains_key(key));
+            whole.extend(later.into_iter().filter_map(|(key, value)| Some((key, value?))));
+        }
+        Ok(whole)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_there_is_what_changes_make_of_the_last_whole_one() {
+        let put = |snapshot: &mut Snapshot, key: &[u8], value: u8| snapshot.put(key, |out| out.push(value));
+        let mut snapshots: Vec<Snapshot> = [true, true, false, false].map(Snapshot::new).into();
+        put(&mut snapshots[0], b"gone", 0);
+        [(b"a", 1), (b"b", 2), (b"c", 3)].iter().for_each(|(key, value)| put(&mut snapshots[1], *key, *value));
+        snapshots[2].remove(b"a");
+        put(&mut snapshots[2], b"d", 4);
+        put(&mut snapshots[2], b"b", 5);
+        snapshots[3].remove(b"d");
+        put(&mut snapshots[3], b"a", 6);
+        let shape = Shape { kind: String::new(), version: 1, frame: String::new(), parts: Vec::new() };
+        let saved = Saved { shape, snapshots: snapshots.into_iter().map(Snapshot::finish).collect() };
+        let mut current = saved.current().unwrap();
+        current.sort_unstable();
+        assert_eq!(current, [(&b"a"[..], &[6][..]), (b"b", &[5]), (b"c", &[3])]);
+    }
 
     #[test]
     fn records_come_back_in_order_and_a_cut_is_an_error() {

@@ -191,6 +191,17 @@ What leaves depends neither on how events were batched nor on how fast they came
   may join two. At `max` a session ends though events go on.
 - `count: 100`: so many events of a key, whatever their time. `window_start` and `window_end` are the least time and the greatest plus 1 ms.
 
+## Edited while it runs
+
+- `lateness`, `emit`, `having`, `keys_max`, names, and what is computed of aggregates may change: windows stay as they are. What had closed
+  stays closed. Windows that left at their end (`emit: updates`) and still take events leave once more, should `emit` become another.
+- An aggregate that no field had before is null, for each key, in the windows that are open. Sliding windows share their parts, so there it is
+  null in each window with a part from before.
+- With another key, or windows of another kind, size or `offset`, what is open leaves at once, with `partial: true`; so do, when they end, the
+  windows of the new kind that began before the last event of the old one. The two are parts: neither has all events. The same goes for a
+  `fold` in sliding windows that is the first to come or the last to go, as windows with one share no parts. `having` is asked about parts, too.
+  A CSV sink has no column `partial`: parts go to its `errors`, unless a `map` before it gives it one.
+
 ## Keys
 
 Null and a missing field are the same key, and so are `1` and `1.0`; a key is given back as its first event wrote it. Keys whose windows are

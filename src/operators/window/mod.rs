@@ -24,7 +24,8 @@ use crate::spec::{Choice, Key, Ports, Rule, Table, Type};
 pub static TABLE: Table = Table::new(
     "window",
     "Aggregates events by key over spans of event time. A result is an event with the key's fields, `window_start` and `window_end` \
-     (milliseconds) and the aggregates; its time is `window_end` less 1 ms, so that windows of equal size chain.",
+     (milliseconds) and the aggregates; its time is `window_end` less 1 ms, so that windows of equal size chain. Where a window was cut in \
+     two because its stage was edited, both results have `partial: true`.",
     &[
         Key::new("key", Type::ExprOrMap, "What events are grouped by: `{name: expr}`, or one expression, whose field is `key`.")
             .default_note("none: all events are one group")

@@ -30,6 +30,9 @@ pub trait Keep: OpenWindows + Sized + 'static {
     /// Appends what is not by key.
     fn save_head(&self, out: &mut Vec<u8>);
 
+    /// Makes room for so many keys.
+    fn reserve(&mut self, keys: usize);
+
     /// Reads what `save_head` wrote.
     fn load_head(&mut self, from: &mut Reader<'_>) -> Result<(), Corrupt>;
 
@@ -137,7 +140,7 @@ impl<W: Keep> Window<W> {
 
     pub(super) fn load(&mut self, saved: &Saved) -> Result<(), Corrupt> {
         let current = saved.current()?;
-        let Some(head) = current.get(HEAD) else {
+        let Some((_, head)) = current.iter().find(|(name, _)| *name == HEAD) else {
             return if current.is_empty() {
                 Ok(())
             } else {
@@ -147,6 +150,8 @@ impl<W: Keep> Window<W> {
         let parts = parts(&saved.shape.parts, &self.settings.parts);
         let width = saved.shape.parts.len();
         let was = self.load_head(&mut Reader::new(head), &parts, width)?;
+        self.windows.reserve(current.len());
+        self.slots.reserve(current.len());
         let mut rows =
             Rows { slots: &mut self.slots, parts, width, written: Vec::with_capacity(width), row: Vec::new() };
         for (name, value) in &current {

@@ -67,6 +67,11 @@ impl Slots {
         self.of(slot).iter().for_each(|held| held.write(out));
     }
 
+    /// Makes room for so many slots.
+    pub fn reserve(&mut self, slots: usize) {
+        self.accumulators.reserve(slots.saturating_mul(self.aggregates.len()));
+    }
+
     /// A slot that holds these, which are taken. None was closed so far.
     pub fn restore(&mut self, row: &mut Vec<Accumulator>) -> Result<Slot, Corrupt> {
         debug_assert!(self.free.is_empty());

@@ -43,6 +43,10 @@ impl Keep for Aligned {
         put_varint(out, self.placed);
     }
 
+    fn reserve(&mut self, keys: usize) {
+        self.keys.reserve(keys);
+    }
+
     fn load_head(&mut self, from: &mut Reader<'_>) -> Result<(), Corrupt> {
         (self.emitted, self.closed, self.tick) = (from.i64()?, from.i64()?, moment(from)?);
         self.placed = from.varint()?;

@@ -24,6 +24,10 @@ impl Keep for Counted {
         put_i64(out, self.mark);
     }
 
+    fn reserve(&mut self, keys: usize) {
+        self.keys.reserve(keys);
+    }
+
     fn load_head(&mut self, from: &mut Reader<'_>) -> Result<(), Corrupt> {
         (self.opened, self.mark) = (from.varint()?, from.i64()?);
         Ok(())

@@ -33,6 +33,10 @@ impl Keep for OpenSessions {
         put_moment(out, self.tick);
     }
 
+    fn reserve(&mut self, keys: usize) {
+        self.keys.reserve(keys);
+    }
+
     fn load_head(&mut self, from: &mut Reader<'_>) -> Result<(), Corrupt> {
         (self.opened, self.closed, self.tick) = (from.varint()?, from.i64()?, moment(from)?);
         Ok(())
