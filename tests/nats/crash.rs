@@ -168,25 +168,23 @@ async fn a_stop_is_gone_on_from_and_fresh_starts_over() {
 async fn a_source_that_changes_goes_on_where_it_stood() {
     let (server, dir) = (Server::start(""), folder());
     let context = streams(&server).await;
+    let log = dir.path().join("log");
+    let told = |what: &str| std::fs::read_to_string(&log).unwrap_or_default().matches(what).count();
     let total = 12_000;
     let mut run = Run::start(dir.path(), &topology(&server));
+    run.until("it runs", async || told("running") == 1).await;
     for part in 0..4 {
-        run.until("it runs", async || {
-            std::fs::read_to_string(dir.path().join("log")).is_ok_and(|log| log.contains("running"))
-        })
-        .await;
         publish(&context, "in.a", part * total / 4..(part + 1) * total / 4).await;
-        // While it runs, and while it does not.
+        // While it runs, and while it does not: then before there was a checkpoint of what the first reload took over.
         let changed = topology(&server).replace("durable: d", &format!("durable: d, max_pending: {}", 50_000 + part));
         if part == 1 {
             run.kill();
             run = Run::start(dir.path(), &changed);
+            run.until("it runs", async || told("running") == 2).await;
         } else {
-            let log = dir.path().join("log");
-            let reloads = || std::fs::read_to_string(&log).unwrap_or_default().matches("reloaded").count();
-            let before = reloads();
+            let before = told("reloaded");
             std::fs::write(dir.path().join("t.yaml"), changed).expect("the topology is written");
-            run.until("it is reloaded", async || reloads() > before).await;
+            run.until("it is reloaded", async || told("reloaded") > before).await;
         }
     }
     settles(run, dir.path(), &context, total).await;

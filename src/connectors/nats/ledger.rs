@@ -36,11 +36,11 @@ struct Done {
 
 /// What is known of a stream that is read in order, each message once.
 #[derive(Clone, Copy, Debug)]
-struct Order {
-    /// Up to here everything is committed: in a checkpoint, or acknowledged.
-    committed: u64,
+pub(super) struct Order {
+    /// Up to here everything is committed: the server need not remember it.
+    pub committed: u64,
     /// Up to here everything was read.
-    read: u64,
+    pub read: u64,
 }
 
 /// The messages between the server's first delivery and our acknowledgement. The consumer's `max_ack_pending` bounds them.
@@ -53,7 +53,7 @@ pub(super) struct Ledger {
     /// How many messages were ever read, and how many of them were committed: `read` holds the ones between.
     read_total: u64,
     committed_total: u64,
-    /// Barriers with `read_total` at their time.
+    /// Barriers, with what was read at their time: by `read_total`, or in order by sequence.
     barriers: VecDeque<(u64, u64)>,
     acks: Vec<Subject>,
     /// The last messages that were acknowledged: an acknowledgement may be lost, or forgotten by a server that was killed.
@@ -71,17 +71,24 @@ impl Ledger {
     pub fn arrive(&mut self, message: Message, reply: Subject, position: Position, now: Instant) {
         self.behind = position.behind;
         let mark = Mark { sequence: position.sequence, reply, heard: now };
-        if position.sequence <= self.sequence_max {
-            if let Some(old) = self.find(mark.sequence) {
-                *old = mark;
-                return;
-            }
-            if self.is_done(mark.sequence) {
-                self.acks.push(mark.reply);
-                return;
-            }
+        if position.sequence <= self.sequence_max
+            && let Some(old) = self.find(mark.sequence)
+        {
+            *old = mark;
+            return;
         }
+        let is_done = self.is_done(mark.sequence);
         self.sequence_max = self.sequence_max.max(position.sequence);
+        if is_done {
+            self.acks.push(mark.reply);
+            return;
+        }
+        if self.order.is_some_and(|order| mark.sequence <= order.read) {
+            // Read before this source was opened, and in no checkpoint on disk yet.
+            self.read_total += 1;
+            self.read.push_back(mark);
+            return;
+        }
         self.waiting_bytes += message.length;
         self.waiting.push_back(Waiting { message, position, mark });
     }
@@ -105,19 +112,19 @@ impl Ledger {
     fn is_done(&self, sequence: u64) -> bool {
         match self.order {
             Some(order) => sequence <= order.committed,
-            None => self.done.set.contains(&sequence),
+            None => sequence <= self.sequence_max && self.done.set.contains(&sequence),
         }
     }
 
-    /// From now on the server gives each message once and in order, behind this one. What came up to it is dropped, and acknowledged.
-    pub fn begin_in_order(&mut self, behind: u64) {
-        self.order = Some(Order { committed: behind, read: behind });
-        self.sequence_max = behind;
+    /// From now on the server gives each message once and in order, behind `committed`. What comes up to `read` was read before.
+    pub fn begin_in_order(&mut self, committed: u64, read: u64) {
+        self.order = Some(Order { committed, read });
+        self.sequence_max = committed;
     }
 
-    /// The message up to which everything was read, where reading is in order.
-    pub fn read_up_to(&self) -> Option<u64> {
-        self.order.map(|order| order.read)
+    /// Where reading stands, if it is in order.
+    pub fn order(&self) -> Option<Order> {
+        self.order
     }
 
     /// The last message that has arrived.
@@ -144,25 +151,34 @@ impl Ledger {
 
     /// Remembers what was read before a barrier. Beyond the bound a barrier is left out: the next one covers what it covered.
     pub fn barrier(&mut self, id: u64) {
-        let is_new = self.barriers.back().is_none_or(|(_, total)| *total < self.read_total);
-        if is_new && self.read_total > self.committed_total && self.barriers.len() < NATS_BARRIERS_MAX {
-            self.barriers.push_back((id, self.read_total));
+        let (read, committed) = match self.order {
+            Some(order) => (order.read, order.committed),
+            None => (self.read_total, self.committed_total),
+        };
+        let is_new = self.barriers.back().is_none_or(|(_, before)| *before < read);
+        if is_new && read > committed && self.barriers.len() < NATS_BARRIERS_MAX {
+            self.barriers.push_back((id, read));
         }
     }
 
     /// What came before the barrier is to be acknowledged.
     pub fn commit(&mut self, id: u64) {
-        while let Some((_, total)) = self.barriers.front().copied().filter(|(barrier, _)| *barrier <= id) {
+        while let Some((_, read)) = self.barriers.front().copied().filter(|(barrier, _)| *barrier <= id) {
             self.barriers.pop_front();
-            let count = usize::try_from(total - self.committed_total).unwrap_or(usize::MAX).min(self.read.len());
+            let count = match &mut self.order {
+                Some(order) => {
+                    order.committed = order.committed.max(read);
+                    self.read.partition_point(|mark| mark.sequence <= read)
+                }
+                None => usize::try_from(read - self.committed_total).unwrap_or(usize::MAX).min(self.read.len()),
+            };
+            self.committed_total += count as u64;
             for mark in self.read.drain(..count) {
-                match &mut self.order {
-                    Some(order) => order.committed = order.committed.max(mark.sequence),
-                    None => self.done.add(mark.sequence),
+                if self.order.is_none() {
+                    self.done.add(mark.sequence);
                 }
                 self.acks.push(mark.reply);
             }
-            self.committed_total = total;
         }
     }
 
@@ -174,6 +190,7 @@ impl Ledger {
             order.committed = order.committed.min(last);
             order.read = order.read.min(last);
         }
+        self.barriers.iter_mut().filter(|_| self.order.is_some()).for_each(|(_, read)| *read = (*read).min(last));
         // Nothing that comes is the same as these, and reading goes on as if they were not there.
         let waiting = self.waiting.iter_mut().map(|waiting| &mut waiting.mark);
         waiting.chain(&mut self.read).for_each(|mark| mark.sequence = mark.sequence.min(last));
@@ -291,6 +308,10 @@ mod tests {
         }
     }
 
+    fn read_up_to(ledger: &Ledger) -> u64 {
+        ledger.order().unwrap().read
+    }
+
     fn texts(subjects: Vec<Subject>) -> Vec<String> {
         subjects.iter().map(|subject| subject.to_string()).collect()
     }
@@ -333,8 +354,8 @@ mod tests {
     #[test]
     fn in_order_each_message_is_read_once_behind_the_checkpoint() {
         let (mut ledger, now) = (Ledger::default(), Instant::now());
-        ledger.begin_in_order(3);
-        assert_eq!((ledger.read_up_to(), ledger.resume_at()), (Some(3), Some(4)));
+        ledger.begin_in_order(3, 3);
+        assert_eq!((read_up_to(&ledger), ledger.resume_at()), (3, Some(4)));
         (2..=6).for_each(|sequence| arrive(&mut ledger, sequence, "1", now));
         assert_eq!(
             texts(ledger.take_acks()),
@@ -343,7 +364,7 @@ mod tests {
         );
         assert_eq!(read(&mut ledger, 2), [4, 5]);
         ledger.barrier(1);
-        assert_eq!(ledger.read_up_to(), Some(5));
+        assert_eq!(read_up_to(&ledger), 5);
         assert_eq!(ledger.resume_at(), Some(4), "nothing is committed yet");
         (4..=7).for_each(|sequence| arrive(&mut ledger, sequence, "2", now));
         assert_eq!(read(&mut ledger, 9), [6, 7]);
@@ -351,22 +372,40 @@ mod tests {
         assert_eq!(texts(ledger.take_acks()), ["4.2", "5.2"]);
         arrive(&mut ledger, 5, "3", now);
         assert_eq!(texts(ledger.take_acks()), ["5.3"]);
-        assert_eq!((ledger.read_up_to(), ledger.resume_at()), (Some(7), Some(6)));
+        assert_eq!((read_up_to(&ledger), ledger.resume_at()), (7, Some(6)));
+    }
+
+    #[test]
+    fn what_was_read_before_is_not_read_again_and_acknowledged_with_the_next_checkpoint() {
+        let (mut ledger, now) = (Ledger::default(), Instant::now());
+        ledger.begin_in_order(2, 5);
+        (3..=4).for_each(|sequence| arrive(&mut ledger, sequence, "1", now));
+        assert_eq!((ledger.resume_at(), ledger.held()), (Some(3), 2), "a crash now must find them again");
+        ledger.barrier(1);
+        assert!(texts(ledger.take_acks()).is_empty());
+        ledger.commit(1);
+        assert_eq!(texts(ledger.take_acks()), ["3.1", "4.1"]);
+        (5..=6).for_each(|sequence| arrive(&mut ledger, sequence, "1", now));
+        assert_eq!(texts(ledger.take_acks()), ["5.1"], "the checkpoint had it, though it had not arrived");
+        assert_eq!(read(&mut ledger, 9), [6]);
+        ledger.barrier(2);
+        ledger.commit(2);
+        assert_eq!(texts(ledger.take_acks()), ["6.1"]);
     }
 
     #[test]
     fn a_new_stream_of_the_same_name_is_read_from_its_beginning() {
         let (mut ledger, now) = (Ledger::default(), Instant::now());
-        ledger.begin_in_order(0);
+        ledger.begin_in_order(0, 0);
         (1..=4).for_each(|sequence| arrive(&mut ledger, sequence, "old", now));
         assert_eq!(read(&mut ledger, 2), [1, 2]);
         ledger.forget_sequences(0);
-        assert_eq!((ledger.read_up_to(), ledger.resume_at()), (Some(0), Some(1)));
+        assert_eq!((read_up_to(&ledger), ledger.resume_at()), (0, Some(1)));
         (1..=2).for_each(|sequence| arrive(&mut ledger, sequence, "new", now));
         assert_eq!(read(&mut ledger, 2), [3, 4]);
-        assert_eq!(ledger.read_up_to(), Some(0), "those were of the old stream");
+        assert_eq!(read_up_to(&ledger), 0, "those were of the old stream");
         assert_eq!(read(&mut ledger, 1), [1]);
-        assert_eq!(ledger.read_up_to(), Some(1));
+        assert_eq!(read_up_to(&ledger), 1);
     }
 
     #[test]

@@ -14,13 +14,20 @@ pub(super) struct Standing {
     pub created: DateTime,
     /// All messages up to this one that the consumer reads were given.
     pub sequence: u64,
+    /// Those up to this one are in a checkpoint on disk: so far the server may have been told.
+    pub acknowledged: u64,
 }
 
 impl Standing {
     /// As a checkpoint keeps it.
     pub fn position(&self) -> Position {
         let created = i64::try_from(self.created.unix_timestamp_nanos()).unwrap_or_default();
-        serde_json::json!({ "stream": self.stream, "created_ns": created, "sequence": self.sequence })
+        serde_json::json!({
+            "stream": self.stream,
+            "created_ns": created,
+            "sequence": self.sequence,
+            "acknowledged": self.acknowledged,
+        })
     }
 
     /// From a checkpoint.
@@ -29,6 +36,7 @@ impl Standing {
             stream: position.get("stream")?.as_str()?.to_string(),
             created: datetime::from_nanos(position.get("created_ns")?.as_i64()?.into()).ok()?,
             sequence: position.get("sequence")?.as_u64()?,
+            acknowledged: position.get("acknowledged")?.as_u64()?,
         })
     }
 }
@@ -40,8 +48,9 @@ pub(super) enum Begin {
     Remembered,
     /// Where `start` says, whatever the server remembers.
     Start,
-    /// Behind this message of the stream that was made then.
-    Behind { created: DateTime, sequence: u64 },
+    /// Behind a message of the stream that was made then, which is at or before `sequence`, the last that was read, and not before
+    /// `acknowledged`: until a checkpoint is on disk that has the rest, the server must not forget it.
+    Behind { created: DateTime, acknowledged: u64, sequence: u64 },
 }
 
 /// What is to be done about the consumer.
@@ -71,12 +80,12 @@ pub(super) fn choose(
         (Begin::Remembered, Some(info)) => behind(info.ack_floor.stream_sequence),
         (Begin::Behind { .. }, Some(_)) if !in_order => Choice::Take,
         (Begin::Behind { created: known, .. }, _) if *known != created => Choice::Make(DeliverPolicy::All),
-        (Begin::Behind { sequence, .. }, Some(info))
-            if is_settled(info) && info.delivered.stream_sequence == *sequence =>
+        (Begin::Behind { acknowledged, sequence, .. }, Some(info))
+            if is_settled(info) && (*acknowledged..=*sequence).contains(&info.delivered.stream_sequence) =>
         {
             Choice::Take
         }
-        (Begin::Behind { sequence, .. }, _) => behind(*sequence),
+        (Begin::Behind { acknowledged, .. }, _) => behind(*acknowledged),
     }
 }
 
@@ -122,19 +131,20 @@ mod tests {
 
     #[test]
     fn a_position_is_read_as_it_was_written() {
-        let standing = Standing { stream: "IN".into(), created: made(1_790_000_000), sequence: 42 };
+        let standing = Standing { stream: "IN".into(), created: made(1_790_000_000), sequence: 42, acknowledged: 40 };
         assert_eq!(Standing::parse(&standing.position()), Some(standing));
         assert_eq!(Standing::parse(&serde_json::json!({ "stream": "IN" })), None);
     }
 
     #[test]
     fn a_consumer_that_stands_elsewhere_is_made_anew() {
-        let behind = |sequence| Begin::Behind { created: made(1), sequence };
+        let behind = |sequence| Begin::Behind { created: made(1), acknowledged: sequence - 2, sequence };
         let choose = |begin: &Begin, info: &Info| super::choose(begin, true, DeliverPolicy::New, made(1), Some(info));
         assert_eq!(choose(&behind(10), &consumer(10, 10, 0)), Choice::Take);
-        assert_eq!(choose(&behind(10), &consumer(10, 12, 2)), at(11), "given, and not acknowledged");
-        assert_eq!(choose(&behind(10), &consumer(20, 20, 0)), at(11), "acknowledged beyond the checkpoint");
-        assert_eq!(choose(&behind(10), &consumer(5, 5, 0)), at(11), "acknowledgements were lost");
+        assert_eq!(choose(&behind(10), &consumer(9, 9, 0)), Choice::Take, "what is left of the checkpoint comes again");
+        assert_eq!(choose(&behind(10), &consumer(10, 12, 2)), at(9), "given, and not acknowledged");
+        assert_eq!(choose(&behind(10), &consumer(20, 20, 0)), at(9), "acknowledged beyond the checkpoint");
+        assert_eq!(choose(&behind(10), &consumer(5, 5, 0)), at(9), "acknowledgements were lost");
         assert_eq!(choose(&Begin::Remembered, &consumer(7, 9, 1)), at(8));
         assert_eq!(choose(&Begin::Remembered, &consumer(9, 9, 0)), Choice::Take);
         assert_eq!(choose(&Begin::Start, &consumer(9, 9, 0)), Choice::Make(DeliverPolicy::New));
@@ -148,7 +158,7 @@ mod tests {
             |begin: &Begin, found: Option<&Info>| super::choose(begin, false, DeliverPolicy::All, made(1), found);
         assert_eq!(choose(&Begin::Remembered, Some(&consumer(7, 9, 1))), Choice::Take);
         assert_eq!(choose(&Begin::Remembered, None), Choice::Make(DeliverPolicy::All));
-        let behind = Begin::Behind { created: made(1), sequence: 3 };
+        let behind = Begin::Behind { created: made(1), acknowledged: 3, sequence: 3 };
         assert_eq!(choose(&behind, Some(&consumer(7, 9, 1))), Choice::Take);
         assert_eq!(choose(&behind, None), at(4));
     }

@@ -97,9 +97,10 @@ impl Publisher {
             }
             let found = self.link.found();
             let to = count.min(*done + self.target.max_pending);
+            let first = self.receipts.next;
             let (sent, refused) = self.publish(&message, *done..to).await;
             if self.target.stream.is_some() {
-                self.await_acks(found, sent, done).await?;
+                self.await_acks(found, first, sent, done).await?;
             } else {
                 self.probe().await?;
                 if self.link.found() != found {
@@ -119,7 +120,9 @@ impl Publisher {
     where
         F: Fn(usize) -> Result<Outgoing, ConnectorError> + Send + Sync,
     {
+        // Taken before anything is sent: what is dropped in the middle of this is told from what comes after it.
         let first = self.receipts.next;
+        self.receipts.next += range.len() as u64;
         for i in range.clone() {
             let reply = self.target.stream.is_some().then(|| self.receipts.subject(first + (i - range.start) as u64));
             let sent = match message(i) {
@@ -205,9 +208,13 @@ impl Publisher {
 
     /// Waits for the acknowledgements of events that were just published, and moves `done` past those that have theirs with
     /// none missing before.
-    async fn await_acks(&mut self, found: u64, sent: Range<usize>, done: &mut usize) -> Result<(), ConnectorError> {
-        let first = self.receipts.next;
-        self.receipts.next += sent.len() as u64;
+    async fn await_acks(
+        &mut self,
+        found: u64,
+        first: u64,
+        sent: Range<usize>,
+        done: &mut usize,
+    ) -> Result<(), ConnectorError> {
         let mut acked = vec![false; sent.len()];
         while *done < sent.end {
             let (number, message) = self.receipts.receive(&self.link, found, &self.client).await?;

@@ -311,7 +311,10 @@ impl Puller {
             state.ledger.resume_at()
         };
         let begin = match next {
-            Some(next) => Begin::Behind { created: self.stream_created, sequence: next.saturating_sub(1) },
+            Some(next) => {
+                let before = next.saturating_sub(1);
+                Begin::Behind { created: self.stream_created, acknowledged: before, sequence: before }
+            }
             None => Begin::Remembered,
         };
         let in_order = self.next_delivery.is_some();

@@ -12,6 +12,7 @@ use crate::connectors::{ConnectorError, Position, Pull, Source, SourceOpen};
 use super::connect::{Access, Link, is_connected};
 use super::consumer::{Bound, Wanted};
 use super::frame::Framer;
+use super::ledger::Order;
 use super::place::{Begin, Standing, gap};
 use super::pull::{Puller, Shared};
 
@@ -46,7 +47,8 @@ impl StreamSource {
         }
         let shared = Arc::new(Shared::default());
         if in_order {
-            shared.lock().ledger.begin_in_order(behind(&wanted.stream, &begin, &bound, &link));
+            let (committed, read) = behind(&wanted.stream, &begin, &bound, &link);
+            shared.lock().ledger.begin_in_order(committed, read);
         }
         let stream = wanted.stream.clone();
         let puller = Puller::new(client.clone(), link.clone(), wanted, bound, shared.clone(), in_order).await?;
@@ -71,23 +73,27 @@ fn begin(wanted: &Wanted, open: &SourceOpen, link: &Link) -> Result<Begin, Conne
         link.note(format!("the checkpoint is of the stream `{}`: `{}` is read anew", standing.stream, wanted.stream));
         return Ok(Begin::Remembered);
     }
-    Ok(Begin::Behind { created: standing.created, sequence: standing.sequence })
+    let Standing { created, acknowledged, sequence, .. } = standing;
+    Ok(Begin::Behind { created, acknowledged: acknowledged.min(sequence), sequence })
 }
 
-/// The message behind which a consumer that was just found or made gives all, and only, what is to be read.
-fn behind(stream: &str, begin: &Begin, bound: &Bound, link: &Link) -> u64 {
+/// The message behind which a consumer that was just found or made gives all messages, and the one up to which they were read before.
+fn behind(stream: &str, begin: &Begin, bound: &Bound, link: &Link) -> (u64, u64) {
+    let given = bound.info.delivered.stream_sequence;
     match begin {
-        Begin::Behind { created, sequence } if *created == bound.stream.created => {
-            if let Some(note) = gap(stream, *sequence, bound.stream.first_sequence, bound.stream.last_sequence) {
+        Begin::Behind { created, acknowledged, sequence } if *created == bound.stream.created => {
+            let last = bound.stream.last_sequence;
+            if let Some(note) = gap(stream, *sequence, bound.stream.first_sequence, last) {
                 link.note(note);
             }
-            (*sequence).min(bound.stream.last_sequence)
+            let read = (*sequence).min(last);
+            (if bound.made { (*acknowledged).min(read) } else { given.min(read) }, read)
         }
         Begin::Behind { .. } => {
             link.note(format!("the stream `{stream}` is not the one of the checkpoint: it is read from its beginning"));
-            bound.info.delivered.stream_sequence
+            (given, given)
         }
-        Begin::Remembered | Begin::Start => bound.info.delivered.stream_sequence,
+        Begin::Remembered | Begin::Start => (given, given),
     }
 }
 
@@ -123,10 +129,9 @@ impl Source for StreamSource {
     fn barrier(&mut self, id: u64) -> Position {
         let mut state = self.shared.lock();
         state.ledger.barrier(id);
-        match (state.ledger.read_up_to(), state.stream_created) {
-            (Some(sequence), Some(created)) => Standing { stream: self.stream.clone(), created, sequence }.position(),
-            _ => Position::Null,
-        }
+        let (Some(order), Some(created)) = (state.ledger.order(), state.stream_created) else { return Position::Null };
+        let Order { committed: acknowledged, read: sequence } = order;
+        Standing { stream: self.stream.clone(), created, sequence, acknowledged }.position()
     }
 
     fn commit(&mut self, id: u64) -> BoxFuture<'_, Result<(), ConnectorError>> {
