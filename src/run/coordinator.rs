@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connectors::Written as FileWritten;
 use crate::flow::{Barrier, Saves, Then};
+use crate::state::failpoint;
 
 use super::hand_over::{HandOver, Order};
 use super::pace::{Pace, Waiters};
@@ -435,6 +436,7 @@ impl Coordinator {
         for sink in 0..self.sinks.len() {
             self.tell_sink(sink, SinkControl::Commit(id)).await;
         }
+        failpoint::hit("committed");
         if self.phase == Phase::Ending(id) {
             self.close().await;
         }

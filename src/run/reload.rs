@@ -14,6 +14,7 @@ use crate::flow::{ErrorEvents, Reject, Rejected};
 use crate::limits::PREPARE_MAX_MS;
 use crate::observe::{NodeCounters, Role};
 use crate::plan::{Change, Connection, Diff, Fate, Node, Plan, StateFate, Work};
+use crate::state::failpoint;
 
 use super::Failure;
 use super::coordinator::Command;
@@ -65,6 +66,7 @@ impl Running {
             self.graph = graph::over(end);
             return Err(NotReloaded::Ending);
         }
+        failpoint::hit("handed-over");
         let old = self.plan.clone();
         let (saver, next_id) = (end.saver, end.next_id);
         let opened = match self.open(&plan, diff, saver.is_some(), next_id).await {
@@ -82,6 +84,7 @@ impl Running {
         self.watch = watch(&plan);
         self.begin(plan, supplies, saver, next_id);
         let pause = begun.elapsed();
+        failpoint::hit("reloaded");
         // What nobody goes on with ends in its own time.
         tokio::spawn(async move {
             for part in left.into_values() {

@@ -113,8 +113,17 @@ impl Running {
 
     /// Waits until it has said something; whether it has.
     pub fn says(&mut self, what: &str, at_most: Duration) -> bool {
+        self.says_so_often(what, 1, at_most)
+    }
+
+    /// Waits until it says something once more than so far.
+    pub fn says_more(&mut self, what: &str, at_most: Duration) -> bool {
+        self.says_so_often(what, self.said().matches(what).count() + 1, at_most)
+    }
+
+    fn says_so_often(&mut self, what: &str, times: usize, at_most: Duration) -> bool {
         let until = Instant::now() + at_most;
-        while !self.said().contains(what) {
+        while self.said().matches(what).count() < times {
             let ended = self.child.try_wait().expect("the child can be waited for").is_some();
             if ended || Instant::now() > until {
                 return false;

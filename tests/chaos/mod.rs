@@ -12,6 +12,7 @@
 //! ```
 
 mod child;
+mod damage;
 mod found;
 mod input;
 mod oracle;

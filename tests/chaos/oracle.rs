@@ -103,7 +103,7 @@ fn routed(events: &[Event], add: &mut impl FnMut(&str, String)) {
             _ => add("rest", line),
         }
         if (number + 1).is_multiple_of(SAMPLE) {
-            add(&format!("some-{}", event.user), event.line.clone());
+            add(&format!("some-{}", event.at / MINUTE_MS), event.line.clone());
         }
     }
 }

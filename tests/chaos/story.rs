@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::child::{Launch, Running};
+use super::damage::Damage;
 use super::found;
 use super::oracle::{self, Outputs};
 use super::rng::Rng;
@@ -15,8 +16,21 @@ use super::topology::{self, Medium, Version};
 /// How long the last run may take to give everything.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a child says of a change that it has taken up.
+const RELOADED: &str = "reloaded t.yaml";
+
 /// Where a child may be told to end.
-const FAILPOINTS: [&str; 5] = ["segment-written", "manifest-renamed", "published", "merge-written", "merge-renamed"];
+const FAILPOINTS: [&str; 9] = [
+    "segment-written",
+    "manifest-renamed",
+    "published",
+    "committed",
+    "merge-written",
+    "merge-renamed",
+    "handed-over",
+    "reloaded",
+    "publish",
+];
 
 /// How much is done.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +43,7 @@ impl Budget {
     /// `CHAOS_KILLS` and `CHAOS_SEED`; else what a normal test run can afford.
     pub fn of_environment() -> Budget {
         let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
-        Budget { seed: number("CHAOS_SEED").unwrap_or(1), kills: number("CHAOS_KILLS").unwrap_or(12) }
+        Budget { seed: number("CHAOS_SEED").unwrap_or(1), kills: number("CHAOS_KILLS").unwrap_or(8) }
     }
 }
 
@@ -64,6 +78,8 @@ pub struct Story {
     /// Changes that were asked for, and those that the program says were done.
     changes: u64,
     reloads: u64,
+    damage: Damage,
+    damages: u64,
 }
 
 impl Story {
@@ -84,12 +100,14 @@ impl Story {
             stops: 0,
             changes: 0,
             reloads: 0,
+            damage: Damage::default(),
+            damages: 0,
         }
     }
 
     /// Starts, hurts and kills children until the budget is spent.
     pub fn tell(&mut self, harm: Harm<'_>) -> Result<(), String> {
-        while self.kills < self.budget.kills {
+        while self.kills < self.budget.kills || self.reloads < self.budget.kills {
             let launch = self.launch();
             let mut child = self.start(launch.clone());
             for _ in 0..self.rng.within(0..4) {
@@ -123,9 +141,23 @@ impl Story {
                     child.kill()
                 }
             }?;
-            self.reloads += said.matches("reloaded t.yaml").count() as u64;
+            self.reloads += said.matches(RELOADED).count() as u64;
+            if self.rng.chance(20) {
+                self.strike();
+            }
         }
         Ok(())
+    }
+
+    /// Damages the end of what was stored last.
+    fn strike(&mut self) {
+        // Messages that were sent for a checkpoint are sent again when it is lost: that is told, and no surprise.
+        let may_lose = matches!(self.medium, Medium::Files);
+        let store = self.path(".runner/chaos");
+        if let Some(what) = self.damage.strike(&store, may_lose, &mut self.rng) {
+            self.damages += 1;
+            self.say(&what);
+        }
     }
 
     fn launch(&mut self) -> Launch {
@@ -165,7 +197,7 @@ impl Story {
         let (file, text) = (self.path("t.yaml"), self.version.yaml(&self.medium));
         // A program that starts while its file is half written, or broken, says so and ends: that is no change while it runs.
         let has_begun = child.says("running chaos", Duration::from_secs(5));
-        let how = match self.rng.within(0..4) {
+        let how = match self.rng.within(0..6) {
             0 if has_begun => {
                 fs::write(&file, &text).expect("the topology is written");
                 "in place"
@@ -177,9 +209,9 @@ impl Story {
                 self.replace(&text);
                 "after a broken version"
             }
-            2 => {
+            2..5 => {
                 self.replace(&text);
-                child.says("reloaded t.yaml", Duration::from_millis(500));
+                child.says_more(RELOADED, Duration::from_millis(1_000));
                 "by rename, with a pause"
             }
             _ => {
@@ -214,11 +246,12 @@ impl Story {
             return Err(problems);
         }
         println!(
-            "chaos, seed {}: {} lines, {wanted} in outputs; {} kills, {} stops, {} changes, {} reloads, {:.0} s",
+            "chaos, seed {}: {} lines, {wanted} in outputs; {} kills, {} stops, {} damages, {} changes, {} reloads, {:.0} s",
             self.budget.seed,
             lines.len(),
             self.kills,
             self.stops,
+            self.damages,
             self.changes,
             self.reloads,
             self.begun.elapsed().as_secs_f64()

@@ -77,7 +77,7 @@ impl Version {
     /// Another version, one or several changes away.
     pub fn next(&self, rng: &mut Rng) -> Version {
         let mut next = Version { number: self.number + 1, ..self.clone() };
-        for _ in 0..rng.within(0..3) {
+        for _ in 0..rng.within(0..4) {
             match rng.within(0..9) {
                 0 => next.every_ms = *rng.pick(&[50, 100, 200]),
                 1 => next.within_s = rng.within(20..25),
@@ -145,8 +145,9 @@ sinks:
     }
 
     fn sinks(&self, medium: &Medium) -> String {
-        let mut text =
-            String::from("  some_out: { from: some, file: { path: \"out/some-{{ event.user }}.jsonl\" } }\n");
+        let mut text = String::from(
+            "  some_out: { from: some, file: { path: \"out/some-{{ event.at / 60000 }}.jsonl\", mode: append, open_max: 2 } }\n",
+        );
         for (output, port) in SINKS {
             let batch = format!("batch: {{ events: {} }}", self.batch_events);
             let to = match medium {
