@@ -159,8 +159,13 @@ impl Running {
     /// Where a sink of the same kind had come to: one with other settings goes on behind it, if it writes the same.
     fn resume(&self, change: &Change, node: &Node, id: u64) -> Option<SinkResume> {
         let old = &self.plan.nodes[change.old?];
+        let letters = |node: &Node| match &node.work {
+            Work::Sink(sink) => sink.plan.dead_letters().map(std::path::Path::to_path_buf),
+            Work::Source(_) | Work::Stage(_) => None,
+        };
         match self.parts.get(&old.id) {
-            Some(Part::Sink(part)) if old.identity.kind == node.identity.kind => {
+            // Dead letters at another place are not these.
+            Some(Part::Sink(part)) if old.identity.kind == node.identity.kind && letters(old) == letters(node) => {
                 Some(SinkResume { id, state: part.left_at.clone()?, pending: bytes::Bytes::new() })
             }
             _ => None,

@@ -8,7 +8,8 @@
 //!
 //! `check/NAME`: `runner check topology.yaml` must print `stderr.txt`.
 //!
-//! `reload/NAME`: `runner diff before.yaml after.yaml` must print `diff.txt`.
+//! `reload/NAME`: `runner diff before.yaml after.yaml` must print `diff.txt`. Then `before.yaml` runs, takes the first half of the input and is
+//! reloaded to `after.yaml`; the files must be the ones of a run case. What a case does not bring of `in.jsonl` and `more.jsonl` is beside it.
 //!
 //! `plan/NAME`: `runner explain topology.yaml` must print `explain.txt`; `graph.mmd` and `graph.dot` are what `runner graph` prints.
 
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{finish, runner};
 
+mod reload;
 mod ways;
 
 #[test]
@@ -64,45 +66,6 @@ fn plan_cases() {
             }
         }
         problems
-    });
-}
-
-#[test]
-fn diff_cases() {
-    each_case("reload", |case, update| {
-        let mut command = runner(case);
-        command.args(["diff", "before.yaml", "after.yaml"]).args(lines(&case.join("args")));
-        let got = finish(command, None);
-        let said = format!("{}{}", got.stderr, String::from_utf8_lossy(&got.stdout));
-        let path = case.join("diff.txt");
-        if update {
-            fs::write(&path, said).expect("the expectation is written");
-            return Vec::new();
-        }
-        let wanted = fs::read_to_string(&path).unwrap_or_default();
-        if said == wanted { Vec::new() } else { vec![format!("it printed\n{said}\nand not\n{wanted}")] }
-    });
-}
-
-/// Moved lines and comments change nothing, whatever a topology uses.
-#[test]
-fn a_topology_does_not_differ_from_itself() {
-    each_case("run", |case, _| {
-        let dir = tempfile::tempdir().expect("a folder for the case");
-        copy_inputs(case, dir.path());
-        let text = read_text(&case.join("topology.yaml"));
-        fs::write(dir.path().join("moved.yaml"), format!("# Moved.\n\n{text}")).expect("it is written");
-        let mut command = runner(dir.path());
-        command.args(["diff", "topology.yaml", "moved.yaml"]);
-        command.args(lines(&case.join("args")).iter().skip_while(|arg| !arg.starts_with("--set")));
-        let got = finish(command, None);
-        let said = String::from_utf8_lossy(&got.stdout).into_owned();
-        // Some cases set variables of the environment for their run alone, or are invalid.
-        if got.status.code() == Some(3) || said == "nothing changes\n" {
-            Vec::new()
-        } else {
-            vec![format!("{said}{}", got.stderr)]
-        }
     });
 }
 
@@ -168,7 +131,8 @@ fn expected(case: &Path) -> Got {
 fn differences(case: &Path, got: &Got) -> Vec<String> {
     let mut wanted = expected(case);
     let mut problems = Vec::new();
-    let any_order = fs::read_to_string(case.join("topology.yaml")).unwrap_or_default().starts_with("# order: any");
+    let is_any_order = |name| fs::read_to_string(case.join(name)).is_ok_and(|text| text.starts_with("# order: any"));
+    let any_order = ["topology.yaml", "before.yaml"].into_iter().any(is_any_order);
     let stderr = wanted.remove("stderr").unwrap_or_default();
     for line in stderr.lines().filter(|line| !got["stderr"].contains(*line)) {
         problems.push(format!("stderr does not say `{line}` but\n{}", got["stderr"]));

@@ -48,11 +48,11 @@ fn run_cases() {
         let mut problems = Vec::new();
         for (way, args) in UNDISTURBED {
             let folder = Folder::of(case);
-            let got = folder.got(folder.run(args, None));
+            let given = got(folder.dir.path(), folder.run(args, None));
             if update {
-                return write_expected(case, &got);
+                return write_expected(case, &given);
             }
-            problems.extend(differences(case, &got).into_iter().map(|problem| format!("{way}: {problem}")));
+            problems.extend(differences(case, &given).into_iter().map(|problem| format!("{way}: {problem}")));
         }
         problems
     });
@@ -92,7 +92,7 @@ fn killed(case: &Path, first: &str, later: &str) -> (Got, u32) {
         let finished = folder.run(&args, Some(if kills == 0 { first } else { later }));
         // A failpoint aborts the process, which leaves no exit code.
         if finished.status.code().is_some() {
-            return (folder.got(finished), kills);
+            return (got(folder.dir.path(), finished), kills);
         }
     }
     panic!("{} has not ended after {KILLS_MAX} kills", case.display());
@@ -119,15 +119,16 @@ impl Folder<'_> {
         assert!(!finished.stderr.contains("panicked"), "{}: {}", self.case.display(), finished.stderr);
         finished
     }
+}
 
-    fn got(&self, Finished { status, stdout, stderr }: Finished) -> Got {
-        let mut got = Got::new();
-        got.insert("exit".into(), status.code().map_or("a signal".into(), |code| code.to_string()));
-        if !stdout.is_empty() {
-            got.insert("stdout".into(), String::from_utf8_lossy(&stdout).into_owned());
-        }
-        got.insert("stderr".into(), stderr);
-        collect(self.dir.path(), self.dir.path(), &mut got);
-        got
+/// What a run in this folder gave.
+pub fn got(dir: &Path, Finished { status, stdout, stderr }: Finished) -> Got {
+    let mut got = Got::new();
+    got.insert("exit".into(), status.code().map_or("a signal".into(), |code| code.to_string()));
+    if !stdout.is_empty() {
+        got.insert("stdout".into(), String::from_utf8_lossy(&stdout).into_owned());
     }
+    got.insert("stderr".into(), stderr);
+    collect(dir, dir, &mut got);
+    got
 }
