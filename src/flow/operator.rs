@@ -63,7 +63,7 @@ pub trait Operator: Send {
         Ok(())
     }
 
-    /// Gives the state away, for `adopt` of an operator of the same shape. `None`: there is none.
+    /// Gives the state away, for `adopt` of an operator whose shape reads this one's. `None`: there is none.
     fn give(&mut self) -> Option<Box<dyn Any + Send>> {
         None
     }

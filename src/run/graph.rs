@@ -13,7 +13,6 @@ use crate::flow::{ErrorEvents, Operator};
 use crate::limits::{BATCH_EVENTS_MAX, CONTROL_MAX, REPORTS_MAX};
 use crate::observe::NodeCounters;
 use crate::plan::{Plan, Reader, SinkNode, SourceNode, StageNode, Work};
-use crate::state::{Saved, Snapshot};
 
 use super::chain::{Chain, Link, Target};
 use super::coordinator::{Command, Coordinator, CoordinatorEnd, Seats, SinkControl, SinkSeat};
@@ -291,28 +290,22 @@ fn begin(
                 operator.begin_partial(until);
             }
             let now = stage.stage.shape();
-            match shape {
-                Some(shape) if now.as_ref().is_some_and(|now| *now != shape && now.reads(&shape)) => {
-                    let mut snapshot = Snapshot::new(true);
-                    before.snapshot(&mut snapshot);
-                    restore(link, &mut operator, &Saved { shape, snapshots: vec![snapshot.finish()] });
-                }
-                shape if shape == now => {
+            match (&shape, &now) {
+                // What is known by name may come and go.
+                (Some(then), Some(now)) if now.reads(then) => {
                     let is_adopted = before.give().is_some_and(|state| operator.adopt(state));
-                    link.is_unsaved = !is_adopted || part.is_unsaved || is_renamed;
+                    if !is_adopted {
+                        tracing::error!(node = %link.counters.id, "its state cannot be taken over, which is a bug");
+                    }
+                    link.is_unsaved = !is_adopted || now != then || part.is_unsaved || is_renamed;
                 }
+                // State that does not outlive a restart goes on too.
+                (None, None) => drop(before.give().is_some_and(|state| operator.adopt(state))),
                 // It was cut, or is lost: the plan of the reload has said so.
                 _ => {}
             }
             operator
         }
-    }
-}
-
-/// What has just been written can be read.
-fn restore(link: &Link, operator: &mut Box<dyn Operator>, saved: &Saved) {
-    if let Err(corrupt) = operator.restore(saved) {
-        tracing::error!(node = %link.counters.id, "its state cannot be read, which is a bug: {corrupt}");
     }
 }
 

@@ -12,7 +12,7 @@ use crate::state::{Corrupt, HEAD, Saved, Snapshot};
 
 use super::open::{Emit, Marks, OpenWindows};
 use super::operator::{Origin, Window};
-use super::slots::{Slot, Slots};
+use super::slots::{Part, Slot, Slots};
 
 /// What the operator was that kept the windows before: what differs from it now is seen to.
 #[derive(Clone, Copy, Debug)]
@@ -49,17 +49,6 @@ pub trait Keep: OpenWindows + Sized + 'static {
     fn adopt(&mut self, other: Self, was: &Was);
 }
 
-/// Where an accumulator of a row comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    /// From this one of those that were written.
-    Of(usize),
-    /// From the same as that aggregate's.
-    Same(usize),
-    /// The aggregate is new.
-    New,
-}
-
 /// For each aggregate of now the one of then that has its name.
 fn parts(then: &[String], now: &[String]) -> Vec<Part> {
     let part = |(i, name): (usize, &String)| match now[..i].iter().position(|before| before == name) {
@@ -67,6 +56,20 @@ fn parts(then: &[String], now: &[String]) -> Vec<Part> {
         None => then.iter().position(|written| written == name).map_or(Part::New, Part::Of),
     };
     now.iter().enumerate().map(part).collect()
+}
+
+/// What is kept for each aggregate of now, of what was kept for each one of then.
+fn carried<T: Copy>(parts: &[Part], then: &[T], new: T) -> Vec<T> {
+    let mut now: Vec<T> = Vec::with_capacity(parts.len());
+    for part in parts {
+        let held = match *part {
+            Part::Of(at) => then.get(at),
+            Part::Same(at) => now.get(at),
+            Part::New => None,
+        };
+        now.push(held.copied().unwrap_or(new));
+    }
+    now
 }
 
 /// Reads rows of accumulators into slots.
@@ -90,14 +93,7 @@ impl Rows<'_> {
             self.written.push(Accumulator::read(from)?);
         }
         self.row.clear();
-        for part in &self.parts {
-            let held = match *part {
-                Part::Of(at) => self.written.get_mut(at).map(|held| std::mem::replace(held, Accumulator::Absent)),
-                Part::Same(at) => self.row.get(at).cloned(),
-                Part::New => None,
-            };
-            self.row.push(held.unwrap_or(Accumulator::Absent));
-        }
+        Part::take(&self.parts, &mut self.written, &mut self.row);
         self.slots.restore(&mut self.row)
     }
 }
@@ -106,6 +102,8 @@ impl Rows<'_> {
 struct Moved<W> {
     windows: W,
     slots: Slots,
+    /// The names of the aggregates' calls.
+    parts: Vec<String>,
     head: Head,
     was: Was,
 }
@@ -182,14 +180,7 @@ impl<W: Keep> Window<W> {
                 u16::try_from(from.varint()?).map_err(|_| Corrupt("there are no such kinds of values".into()))?;
             written.push(Tags(kinds));
         }
-        for (i, part) in parts.iter().enumerate() {
-            let kinds = match *part {
-                Part::Of(at) => written.get(at).copied(),
-                Part::Same(at) => self.kinds.get(at).copied(),
-                Part::New => None,
-            };
-            self.kinds[i] = kinds.unwrap_or(Tags::NONE);
-        }
+        self.kinds = carried(parts, &written, Tags::NONE);
         self.windows.load_head(from)?;
         from.end()?;
         Ok(Was { emit, lateness, marks: self.marks() })
@@ -207,17 +198,20 @@ impl<W: Keep> Window<W> {
             partial_until: self.partial_until,
         };
         self.set_partial(i64::MIN);
-        Box::new(Moved { windows: self.windows.take(), slots: self.slots.take(), head, was })
+        let parts = self.settings.parts.clone();
+        Box::new(Moved { windows: self.windows.take(), slots: self.slots.take(), parts, head, was })
     }
 
     pub(super) fn move_in(&mut self, state: Box<dyn Any + Send>) -> bool {
         let Ok(moved) = state.downcast::<Moved<W>>() else { return false };
-        let Moved { windows, slots, head, was } = *moved;
-        if !self.slots.adopt(slots) {
+        let Moved { windows, slots, parts: then, head, was } = *moved;
+        let parts = parts(&then, &self.settings.parts);
+        if !self.slots.adopt(slots, &parts) {
             return false;
         }
         let Head { mark, row_mark, origin, arrived, kinds, latest, partial_until } = head;
-        (self.mark, self.row_mark, self.origin, self.arrived, self.kinds) = (mark, row_mark, origin, arrived, kinds);
+        (self.mark, self.row_mark, self.origin, self.arrived) = (mark, row_mark, origin, arrived);
+        self.kinds = carried(&parts, &kinds, Tags::NONE);
         self.latest = latest;
         self.set_partial(partial_until);
         self.windows.adopt(windows, &was);

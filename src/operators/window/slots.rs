@@ -10,6 +10,32 @@ use crate::state::Corrupt;
 /// A row of accumulators.
 pub type Slot = u32;
 
+/// Where an accumulator of a row comes from, when the aggregates were others before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// From this one of those before.
+    Of(usize),
+    /// From the same as that aggregate's.
+    Same(usize),
+    /// The aggregate is new.
+    New,
+}
+
+impl Part {
+    /// Appends a row made of the one before, which is left without what was taken.
+    pub fn take(parts: &[Part], before: &mut [Accumulator], row: &mut Vec<Accumulator>) {
+        let begin = row.len();
+        for part in parts {
+            let held = match *part {
+                Part::Of(at) => before.get_mut(at).map(|held| std::mem::replace(held, Accumulator::Absent)),
+                Part::Same(at) => row.get(begin + at).cloned(),
+                Part::New => None,
+            };
+            row.push(held.unwrap_or(Accumulator::Absent));
+        }
+    }
+}
+
 /// Slots are used again once they are closed, so memory follows the number of open ones.
 #[derive(Debug)]
 pub struct Slots {
@@ -91,11 +117,24 @@ impl Slots {
         std::mem::replace(self, empty)
     }
 
-    /// Goes on with the slots of another, whose aggregates keep the same; false if they do not.
-    pub fn adopt(&mut self, other: Slots) -> bool {
+    /// Goes on with the slots of another, from whose aggregates ours come; false if they keep something else.
+    pub fn adopt(&mut self, mut other: Slots, parts: &[Part]) -> bool {
         let kind = |aggregate: &Aggregate| (std::mem::discriminant(aggregate), aggregate.name());
-        if !self.aggregates.iter().map(kind).eq(other.aggregates.iter().map(kind)) {
+        let keeps_same = |(now, part): (&Aggregate, &Part)| match *part {
+            Part::Of(at) => other.aggregates.get(at).is_some_and(|then| kind(then) == kind(now)),
+            Part::Same(at) => self.aggregates.get(at).is_some_and(|same| kind(same) == kind(now)),
+            Part::New => true,
+        };
+        if parts.len() != self.aggregates.len() || !self.aggregates.iter().zip(parts).all(keeps_same) {
             return false;
+        }
+        let before = other.aggregates.len();
+        if !parts.iter().copied().eq((0..before).map(Part::Of)) {
+            let mut accumulators = Vec::with_capacity(other.accumulators.len() / before.max(1) * parts.len());
+            for row in other.accumulators.chunks_exact_mut(before.max(1)) {
+                Part::take(parts, row, &mut accumulators);
+            }
+            other.accumulators = accumulators;
         }
         *self = Slots { aggregates: self.aggregates.clone(), open_max: self.open_max, ..other };
         true
