@@ -305,3 +305,48 @@ sinks:
     let numbers: Vec<String> = (0..rest.lines().count()).map(|n| format!("{{\"n\":{n}}}")).collect();
     assert!(rest.lines().eq(numbers.iter().map(String::as_str)), "{rest}");
 }
+
+/// The numbers that a file has, whole lines only.
+fn numbers(path: &Path) -> Vec<u64> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let number = |line: &str| line.strip_prefix("{\"n\":")?.strip_suffix("}\n")?.parse().ok();
+    text.split_inclusive('\n').filter_map(number).collect()
+}
+
+#[test]
+fn what_a_sink_that_came_with_a_reload_has_written_is_kept_and_not_doubled() {
+    let dir = folder(&format!("checkpoint: {{ every: 1h }}\n{TICKS}"));
+    let (first, second, added) =
+        (dir.path().join("out.jsonl"), dir.path().join("more.jsonl"), dir.path().join("side.jsonl"));
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("running t");
+    let until_written = |path: &Path| {
+        let until = Instant::now() + Duration::from_secs(20);
+        while numbers(path).is_empty() {
+            assert!(Instant::now() < until, "{} is not written", path.display());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    until_written(&first);
+    replace(&dir.path().join("t.yaml"), "out.jsonl", "more.jsonl");
+    run.says("reloaded t.yaml");
+    until_written(&second);
+    // The first checkpoint after the reload has the new file.
+    assert_eq!(run.stop().0, Some(0));
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("running t");
+    let added_sink = "more.jsonl } }\n  side: { from: w, file: { path: side.jsonl, mode: append } } }";
+    replace(&dir.path().join("t.yaml"), "more.jsonl } } }", &added_sink.replace("} }\n ", "} },"));
+    run.says("reloaded t.yaml");
+    until_written(&added);
+    // No checkpoint has the added sink: what it wrote is taken back.
+    drop(run);
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("running t");
+    until_written(&added);
+    assert_eq!(run.stop().0, Some(0));
+    let all: Vec<u64> = numbers(&first).into_iter().chain(numbers(&second)).collect();
+    assert!(all.iter().copied().eq(0..all.len() as u64), "every event is in one of the two, in order");
+    let side = numbers(&added);
+    assert!(side.windows(2).all(|pair| pair[0] + 1 == pair[1]), "no event is there twice");
+}

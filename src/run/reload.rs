@@ -137,9 +137,10 @@ impl Running {
         for change in diff.changes.iter().filter(is_new) {
             let Some((place, node)) = at(plan, change) else { continue };
             let Work::Sink(sink) = &node.work else { continue };
-            let resume = self.resume(change, node, next_id);
+            // It comes after the barrier of the hand-over, and before that of the next checkpoint, which has what it writes.
+            let resume = self.resume(change, node, next_id - 1);
             let folder = self.ground.options.state.as_deref().filter(|_| saves);
-            let open = open_sink(plan, node, sink, self.lineage, folder, resume).await?;
+            let open = open_sink(plan, node, sink, self.lineage, folder, Some(resume)).await?;
             opened.sinks.insert(place, open);
         }
         Ok(opened)
@@ -156,20 +157,20 @@ impl Running {
         }
     }
 
-    /// Where a sink of the same kind had come to: one with other settings goes on behind it, if it writes the same.
-    fn resume(&self, change: &Change, node: &Node, id: u64) -> Option<SinkResume> {
-        let old = &self.plan.nodes[change.old?];
+    /// Where a sink begins: where one of the same kind had come to, if it writes the same; else behind all that is in a checkpoint.
+    fn resume(&self, change: &Change, node: &Node, id: u64) -> SinkResume {
         let letters = |node: &Node| match &node.work {
             Work::Sink(sink) => sink.plan.dead_letters().map(std::path::Path::to_path_buf),
             Work::Source(_) | Work::Stage(_) => None,
         };
-        match self.parts.get(&old.id) {
-            // Dead letters at another place are not these.
-            Some(Part::Sink(part)) if old.identity.kind == node.identity.kind && letters(old) == letters(node) => {
-                Some(SinkResume { id, state: part.left_at.clone()?, pending: bytes::Bytes::new() })
-            }
+        // Dead letters at another place are not these.
+        let goes_on = |old: &&Node| old.identity.kind == node.identity.kind && letters(old) == letters(node);
+        let old = change.old.map(|old| &self.plan.nodes[old]).filter(goes_on);
+        let left_at = match old.and_then(|old| self.parts.get(&old.id)) {
+            Some(Part::Sink(part)) => part.left_at.clone(),
             _ => None,
-        }
+        };
+        SinkResume { id, state: left_at.unwrap_or(Position::Null), pending: bytes::Bytes::new() }
     }
 
     /// What each node of the new plan begins with.
