@@ -88,7 +88,8 @@ impl Track for Standing {
                 self.marks.insert(id, mark);
             }
             Step::Forget(id) => {
-                self.marks.swap_remove(&id);
+                // In the order of the files: that is in which they are read, here and by whoever goes on from it.
+                self.marks.shift_remove(&id);
             }
         }
     }
