@@ -350,3 +350,55 @@ fn what_a_sink_that_came_with_a_reload_has_written_is_kept_and_not_doubled() {
     let side = numbers(&added);
     assert!(side.windows(2).all(|pair| pair[0] + 1 == pair[1]), "no event is there twice");
 }
+
+#[test]
+fn a_sink_whose_input_has_ended_keeps_what_it_wrote_when_its_settings_change() {
+    let topology = "\
+sources:
+  list: { file: { path: in.jsonl } }
+  ticks: { generate: { event: '#{ n: i }', rate: 100/s } }
+sinks:
+  out: { from: list, file: { path: out.jsonl } }
+  rest: { from: ticks, file: { path: rest.jsonl } }
+";
+    let dir = folder(topology);
+    fs::write(dir.path().join("in.jsonl"), "{\"a\":1}\n{\"a\":2}\n").expect("it is written");
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("running t");
+    let out = || fs::read_to_string(dir.path().join("out.jsonl")).unwrap_or_default();
+    let until = Instant::now() + Duration::from_secs(20);
+    while out().lines().count() < 2 {
+        assert!(Instant::now() < until, "nothing is written");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    replace(&dir.path().join("t.yaml"), "path: out.jsonl", "path: out.jsonl, open_max: 7");
+    run.says("reloaded t.yaml");
+    run.stop();
+    assert_eq!(out(), "{\"a\":1}\n{\"a\":2}\n");
+}
+
+#[test]
+fn a_run_that_cannot_begin_leaves_what_the_one_before_can_go_on_from() {
+    let topology = "\
+checkpoint: { every: 20ms }
+sources:
+  list: { file: { path: in.jsonl } }
+  ticks: { generate: { event: '#{ n: i }', rate: 100/s, count: 100000 } }
+sinks: { out: { from: [list, ticks], file: { path: out.jsonl } } }
+";
+    let dir = folder(topology);
+    let input = dir.path().join("in.jsonl");
+    fs::write(&input, "{\"a\":1}\n").expect("it is written");
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("running t");
+    std::thread::sleep(Duration::from_millis(300));
+    run.stop();
+    fs::remove_file(&input).expect("it is there");
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("error: list: cannot open");
+    run.end();
+    fs::write(&input, "{\"a\":1}\n").expect("it is written");
+    let mut run = Run::start(dir.path(), &["t.yaml", "--resume"]);
+    run.says("from checkpoint");
+    run.stop();
+}

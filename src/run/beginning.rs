@@ -31,8 +31,8 @@ pub(super) async fn save(plan: &Plan, past: &mut Past, supplies: &mut [Supply]) 
         };
         saver.take(&node.id, id, part);
     }
-    if !saver.write(id) {
-        return;
+    if let Err(why) = saver.write(id) {
+        return tracing::warn!("the run begins without a checkpoint: {why}");
     }
     while let Some(written) = saver.written().await {
         if let Err(why) = written.result {

@@ -34,8 +34,8 @@ pub(super) enum SinkControl {
     Checkpoint(u64),
     /// This checkpoint is on disk: send what was held back for it.
     Commit(u64),
-    /// Its inputs have ended: hand over.
-    HandOver,
+    /// Its inputs have ended, so this hand-over's barrier never comes: hand over now.
+    HandOver(u64),
     /// All is done: close.
     Close,
 }
@@ -295,7 +295,8 @@ impl Coordinator {
     async fn on_ended(&mut self, sink: usize, holds: bool) {
         self.sinks[sink].phase = SinkPhase::Ended { holds };
         if self.phase == Phase::HandingOver {
-            return self.tell_sink(sink, SinkControl::HandOver).await;
+            // Its barrier was the last one.
+            return self.tell_sink(sink, SinkControl::HandOver(self.next_id - 1)).await;
         }
         if self.failed || self.phase == Phase::Closing {
             return self.tell_sink(sink, SinkControl::Close).await;
@@ -362,7 +363,9 @@ impl Coordinator {
         self.tell_sources(Control::Barrier(barrier)).await;
         for sink in 0..self.sinks.len() {
             match self.sinks[sink].phase {
-                SinkPhase::Ended { .. } if then == Then::HandOver => self.tell_sink(sink, SinkControl::HandOver).await,
+                SinkPhase::Ended { .. } if then == Then::HandOver => {
+                    self.tell_sink(sink, SinkControl::HandOver(id)).await;
+                }
                 SinkPhase::Ended { .. } if saves != Saves::Nothing => {
                     self.tell_sink(sink, SinkControl::Checkpoint(id)).await;
                 }
@@ -404,8 +407,10 @@ impl Coordinator {
             && !saver.is_writing()
         {
             self.ready = None;
-            if !saver.write(id) && self.phase == Phase::Ending(id) {
-                self.unsaved = Some("the store has failed before".into());
+            if let Err(why) = saver.write(id)
+                && self.phase == Phase::Ending(id)
+            {
+                self.unsaved = Some(why.into());
                 self.close().await;
             }
         }

@@ -148,7 +148,7 @@ async fn a_hand_over_waits_for_no_barrier_under_way() {
     assert!(answer.await.unwrap());
     let (barrier, commits) = bench.barrier().await;
     assert_eq!((barrier.then, barrier.id, commits), (Then::HandOver, first.id + 1, vec![]));
-    assert_eq!(bench.sinks[1].recv().await, Some(SinkControl::HandOver));
+    assert_eq!(bench.sinks[1].recv().await, Some(SinkControl::HandOver(barrier.id)));
     bench.report([Report::SinkLeft(1), Report::SinkPassed(0, first.id), Report::SinkLeft(0)]).await;
     let (commits, end) = bench.rest().await;
     assert_eq!((commits, end.next_id), (vec![], barrier.id + 1), "what has not passed all is not acknowledged");
@@ -217,7 +217,7 @@ impl Model {
                     self.bench.report([Report::SinkPassed(sink, id)]).await;
                 }
                 SinkControl::Commit(_) => {}
-                SinkControl::HandOver => {
+                SinkControl::HandOver(_) => {
                     self.gone[sink] = true;
                     self.bench.report([Report::SinkLeft(sink)]).await;
                 }

@@ -71,11 +71,18 @@ impl SinkTask {
         Ok(())
     }
 
-    /// The system that it writes to is nobody's any more: what can be written at once is.
-    pub(super) async fn leave(&mut self, id: u64) {
-        if self.stuck || self.closed {
-            return;
+    /// Where the system that it writes to is nobody's any more, what can be written at once is.
+    pub(super) async fn leave_if_told(&mut self, barrier: u64) {
+        let leaves = self.chain.hand_over.order().is_some_and(|order| {
+            let id = &self.chain.links[0].counters.id;
+            order.leaving.contains(id)
+        });
+        if leaves && !self.stuck && !self.closed {
+            self.leave(barrier).await;
         }
+    }
+
+    async fn leave(&mut self, id: u64) {
         let mut left_at = None;
         let counters = self.chain.links[0].counters.clone();
         let written = async {

@@ -68,9 +68,17 @@ impl Outgo {
         }
     }
 
-    /// Takes what another one of the same system has not written.
+    /// Takes what another one of the same system has not written. What goes beside its events is as it was: a key or headers that are
+    /// new begin behind them.
     pub fn take_over(&mut self, other: Outgo) {
-        self.encoded = other.encoded;
+        let (new, len) = (self.beside.first(), other.encoded.len());
+        self.encoded = Encoded { head: self.encoder.head().to_vec(), ..other.encoded };
+        if new.is_some_and(|beside| beside.key.is_some()) {
+            self.encoded.keys.resize(len, None);
+        }
+        if new.is_some_and(|beside| !beside.headers.is_empty()) {
+            self.encoded.headers.resize(len, Vec::new());
+        }
         self.origins = other.origins;
         self.batches = other.batches;
         self.held = other.held;
@@ -380,6 +388,17 @@ mod tests {
         assert_eq!(outgo.origin(4).map(|(_, row)| row), Some(3));
         let refused: Vec<u32> = outgo.take_rejected().iter().map(|rejected| rejected.row).collect();
         assert_eq!(refused, [1, 2, 4, 1, 2, 4]);
+    }
+
+    #[test]
+    fn what_a_sink_without_a_key_left_has_none_beside_what_comes_after_it() {
+        let layout = Arc::new(Layout::fields(["n", "target", "x"]));
+        let (mut before, mut after) = (outgo(&layout), outgo(&layout));
+        before.take(batch(&layout, &[(1, 1, 1.0), (2, 1, 1.0)]), 5);
+        before.encoded.keys.clear();
+        after.take_over(before);
+        after.take(batch(&layout, &[(3, 1, 1.0)]), 5);
+        assert_eq!(after.encoded().keys, [None, None, Some("3".to_string())]);
     }
 
     #[test]

@@ -87,6 +87,16 @@ pub(super) struct Past {
     fresh: bool,
     /// The checkpoint behind which what sinks did is taken back: 0 where a run was to go on and had written none yet.
     behind: Option<u64>,
+    /// What an earlier run left goes once this one can begin.
+    leftovers: Leftovers,
+}
+
+/// What of an earlier run's state does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leftovers {
+    Nothing,
+    Checkpoints,
+    CheckpointsAndNotes,
 }
 
 impl Plan {
@@ -109,7 +119,16 @@ pub(super) fn look_back(plan: &Plan, ground: &Ground) -> Result<Past, Failure> {
     let begun = Begun { from: None, passed_over: None, folder: None };
     let lineage = RandomState::new().build_hasher().finish();
     let fresh = *recovery == Recovery::Fresh;
-    let nothing = Past { saver: None, next_id: 1, begun, loaded: None, lineage, fresh, behind: None };
+    let nothing = Past {
+        saver: None,
+        next_id: 1,
+        begun,
+        loaded: None,
+        lineage,
+        fresh,
+        behind: None,
+        leftovers: Leftovers::Nothing,
+    };
     let Some(folder) = state.as_ref().filter(|_| plan.keeps_checkpoints()) else { return Ok(nothing) };
     let failed = |error: StoreError| Failure::of(&plan.name, error.to_string());
     let mut store = match Store::open(folder) {
@@ -137,17 +156,18 @@ pub(super) fn look_back(plan: &Plan, ground: &Ground) -> Result<Past, Failure> {
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         begun.from = told;
     } else {
-        store.clear().map_err(failed)?;
-        if !goes_on {
-            store.clear_notes().map_err(failed)?;
-        }
         begun.passed_over = told;
     }
+    let leftovers = match (&loaded, goes_on) {
+        (Some(_), _) => Leftovers::Nothing,
+        (None, true) => Leftovers::Checkpoints,
+        (None, false) => Leftovers::CheckpointsAndNotes,
+    };
     let behind = goes_on.then(|| loaded.as_ref().map_or(0, |loaded| loaded.id));
     let next_id = loaded.as_ref().map_or(1, |loaded| loaded.id + 1);
     let lineage = loaded.as_ref().map_or(lineage, |loaded| loaded.lineage);
     let saver = Some(Saver::new(store, plan.name.clone(), lineage, ground.clock));
-    Ok(Past { saver, next_id, begun, loaded, lineage, fresh, behind })
+    Ok(Past { saver, next_id, begun, loaded, lineage, fresh, behind, leftovers })
 }
 
 fn checkpoint(plan: &Plan, loaded: &Loaded) -> Checkpoint {
@@ -200,6 +220,11 @@ impl Past {
                 Work::Sink(_) => None,
             };
             supplies.push((opened, known_sink(node, nodes.as_mut())));
+        }
+        // A run that cannot read leaves what an earlier one can go on from. Sinks replace what belongs to it.
+        if let (Some(saver), true) = (&mut self.saver, self.leftovers != Leftovers::Nothing) {
+            let with_notes = self.leftovers == Leftovers::CheckpointsAndNotes;
+            saver.clear(with_notes).map_err(|why| Failure::of(&plan.name, why))?;
         }
         let mut all = Vec::with_capacity(supplies.len());
         for (node, (supply, resume)) in plan.nodes.iter().zip(supplies) {

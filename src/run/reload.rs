@@ -13,7 +13,7 @@ use crate::event::codes;
 use crate::flow::{ErrorEvents, Reject, Rejected};
 use crate::limits::PREPARE_MAX_MS;
 use crate::observe::{NodeCounters, Role};
-use crate::plan::{Change, Connection, Diff, Fate, Node, Plan, StateFate, Work};
+use crate::plan::{Change, Connection, Diff, Fate, Node, Plan, SinkNode, StateFate, Work};
 use crate::state::failpoint;
 
 use super::Failure;
@@ -138,7 +138,7 @@ impl Running {
             let Some((place, node)) = at(plan, change) else { continue };
             let Work::Sink(sink) = &node.work else { continue };
             // It comes after the barrier of the hand-over, and before that of the next checkpoint, which has what it writes.
-            let resume = self.resume(change, node, next_id - 1);
+            let resume = self.resume(change, node, sink, next_id - 1)?;
             let folder = self.ground.options.state.as_deref().filter(|_| saves);
             let open = open_sink(plan, node, sink, self.lineage, folder, Some(resume)).await?;
             opened.sinks.insert(place, open);
@@ -158,19 +158,36 @@ impl Running {
     }
 
     /// Where a sink begins: where one of the same kind had come to, if it writes the same; else behind all that is in a checkpoint.
-    fn resume(&self, change: &Change, node: &Node, id: u64) -> SinkResume {
-        let letters = |node: &Node| match &node.work {
-            Work::Sink(sink) => sink.plan.dead_letters().map(std::path::Path::to_path_buf),
-            Work::Source(_) | Work::Stage(_) => None,
+    /// `Err`: it would write on where the other one cannot finish now, and a beginner would replace what is there.
+    fn resume(&self, change: &Change, node: &Node, sink: &SinkNode, id: u64) -> Result<SinkResume, Failure> {
+        let begins = |state| SinkResume { id, state, pending: bytes::Bytes::new() };
+        let Some(old) = change.old.map(|old| &self.plan.nodes[old]) else { return Ok(begins(Position::Null)) };
+        let (Work::Sink(before), Some(Part::Sink(part))) = (&old.work, self.parts.get(&old.id)) else {
+            return Ok(begins(Position::Null));
         };
         // Dead letters at another place are not these.
-        let goes_on = |old: &&Node| old.identity.kind == node.identity.kind && letters(old) == letters(node);
-        let old = change.old.map(|old| &self.plan.nodes[old]).filter(goes_on);
-        let left_at = match old.and_then(|old| self.parts.get(&old.id)) {
-            Some(Part::Sink(part)) => part.left_at.clone(),
-            _ => None,
-        };
-        SinkResume { id, state: left_at.unwrap_or(Position::Null), pending: bytes::Bytes::new() }
+        if old.identity.kind != node.identity.kind || before.plan.dead_letters() != sink.plan.dead_letters() {
+            return Ok(begins(Position::Null));
+        }
+        match &part.left_at {
+            Some(state) => Ok(begins(state.clone())),
+            None if sink.plan.exclusive().is_some_and(|what| before.plan.exclusive() == Some(what)) => {
+                let message = "it would go on where the one before it cannot finish writing now; make that possible, or write elsewhere";
+                Err(Failure::of(&node.id, message))
+            }
+            None => Ok(begins(Position::Null)),
+        }
+    }
+
+    /// A source with a connection of its own: one that goes on where another had come to has its time as well. A beginner is no reason
+    /// to wait before its first event.
+    fn newly_connected(&self, source: Box<dyn Source>, change: &Change, before: Option<&Node>) -> SourcePart {
+        match (&change.fate, before.and_then(|before| self.parts.get(&before.id))) {
+            (Fate::Change { state: StateFate::Carried(_), .. }, Some(Part::Source(part))) => {
+                SourcePart { source, mark: part.mark, idle_for: part.idle_for }
+            }
+            _ => SourcePart { idle_for: Some(Duration::ZERO), ..SourcePart::new(source) },
+        }
     }
 
     /// What each node of the new plan begins with.
@@ -181,8 +198,7 @@ impl Running {
             let part = before.filter(|_| keeps_part(change)).and_then(|before| self.parts.remove(&before.id));
             supplies.push(match (&node.work, part) {
                 (Work::Source(_), part) => Supply::Source(match (opened.sources.remove(&place), part) {
-                    // It is no reason to wait before its first event.
-                    (Some(source), _) => SourcePart { idle_for: Some(Duration::ZERO), ..SourcePart::new(source) },
+                    (Some(source), _) => self.newly_connected(source, change, before),
                     (None, Some(Part::Source(part))) => part,
                     (None, _) => unreachable!("a source that is not new has left its part"),
                 }),

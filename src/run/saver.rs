@@ -137,10 +137,13 @@ impl Saver {
         self.writing.is_some()
     }
 
-    /// Begins to write the checkpoint of this barrier, all of whose parts are there. Nothing is being written.
-    /// False: there is no store any more.
-    pub fn write(&mut self, id: u64) -> bool {
-        let Some(mut store) = self.store.take() else { return false };
+    /// Begins to write the checkpoint of this barrier, all of whose parts are there. Nothing is being written. `Err`: why it cannot be.
+    pub fn write(&mut self, id: u64) -> Result<(), &'static str> {
+        if self.overflowed {
+            // Its barrier was sent before: its parts are changes of what is not there any more.
+            return Err("the one before could not be, and what it had was more than may be kept");
+        }
+        let Some(mut store) = self.store.take() else { return Err("the store has failed before") };
         let mut sync = std::mem::take(&mut self.sync);
         let nodes = self.nodes.iter().map(|node| {
             let unsaved = self.unsaved.entry(node.id.clone()).or_default();
@@ -168,7 +171,7 @@ impl Saver {
             (store, attempt, result)
         });
         self.writing = Some(Writing { id, task, published: Some(heard) });
-        true
+        Ok(())
     }
 
     /// Waits until the checkpoint that is being written is on disk or cannot be, and then, with `None`, until the store is ready for
@@ -235,6 +238,13 @@ impl Saver {
         }
     }
 
+    /// Forgets what an earlier run has left.
+    pub fn clear(&mut self, with_notes: bool) -> Result<(), String> {
+        let Some(store) = &mut self.store else { return Ok(()) };
+        let cleared = store.clear().and_then(|()| if with_notes { store.clear_notes() } else { Ok(()) });
+        cleared.map_err(|error| error.to_string())
+    }
+
     /// The run has ended by itself: there is nothing to go on from.
     pub fn remove(self) -> Result<(), String> {
         self.store.map_or(Ok(()), |store| store.remove().map_err(|error| error.to_string()))
@@ -267,5 +277,23 @@ impl Unsaved {
     fn last_copy(&self) -> NodePart {
         let last = &self.last;
         NodePart { mark: last.mark, state: last.state.clone(), pending: last.pending.clone(), ..NodePart::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn changes_of_what_could_not_be_kept_are_in_no_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let mut saver = Saver::new(store, "t".into(), 1, Clock::start());
+        assert_eq!(saver.saves(), Saves::Changes);
+        saver.begin_anew(1);
+        assert!(saver.write(2).is_err(), "its barrier asked for changes");
+        assert_eq!(saver.saves(), Saves::Everything);
+        assert_eq!(saver.write(3), Ok(()));
+        assert!(saver.written().await.is_some_and(|written| written.id == 3 && written.result.is_ok()));
     }
 }

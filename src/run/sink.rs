@@ -109,7 +109,10 @@ impl SinkTask {
             let steps = match given {
                 Given::Nothing => continue,
                 Given::Control(SinkControl::Close) => return Ok(Leaves::Closes),
-                Given::Control(SinkControl::HandOver) => return Ok(Leaves::HandsOver),
+                Given::Control(SinkControl::HandOver(id)) => {
+                    self.leave_if_told(id).await;
+                    return Ok(Leaves::HandsOver);
+                }
                 Given::Control(SinkControl::Commit(id)) => {
                     self.commit(id).await?;
                     continue;
@@ -221,10 +224,7 @@ impl SinkTask {
 
     async fn pass(&mut self, barrier: Barrier) -> Result<(), Failure> {
         if barrier.then == Then::HandOver {
-            let id = &self.chain.links[0].counters.id;
-            if self.chain.hand_over.order().is_some_and(|order| order.leaving.contains(id)) {
-                self.leave(barrier.id).await;
-            }
+            self.leave_if_told(barrier.id).await;
             return self.chain.forward(0, Signal::Barrier(barrier)).await;
         }
         self.flush().await?;

@@ -131,7 +131,8 @@ impl Running {
     /// loses nothing, and may be called again.
     pub async fn wait(&mut self) -> Outcome {
         self.join().await;
-        let failure = self.failed.take().map(|(failure, _)| failure);
+        // It stays, in case that this is dropped while the coordinator is waited for.
+        let failure = self.failed.as_ref().map(|(failure, _)| failure.clone());
         let coordinator = &mut self.graph.coordinator;
         let end = match failure {
             None => coordinator.await.ok(),
