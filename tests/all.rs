@@ -7,6 +7,7 @@ mod examples;
 mod nats;
 mod pipes;
 mod process;
+mod reload;
 mod rooms;
 mod schema;
 mod supervise;

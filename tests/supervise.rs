@@ -1,13 +1,9 @@
 //! What happens beside a topology while it runs: its files change, others come and go.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use crate::support::{finish, folder, runner, signal, wait};
+use crate::support::{Run, finish, folder, replace, runner};
 
 const TICKS: &str = "\
 sources: { in: { generate: { event: '#{ n: i }', rate: 1000/s } } }
@@ -16,73 +12,6 @@ stages:
   w: { from: s, dedupe: { key: event.n, within: 1s } }
 sinks: { out: { from: w, file: { path: out.jsonl } } }
 ";
-
-/// A runner at work, whose lines are read as they come.
-struct Run {
-    child: Child,
-    lines: Receiver<String>,
-    said: Vec<String>,
-}
-
-impl Run {
-    fn start(dir: &Path, args: &[&str]) -> Run {
-        let mut command: Command = runner(dir);
-        command.args(args).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the program starts");
-        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
-        let (send, lines) = channel();
-        std::thread::spawn(move || stderr.lines().map_while(Result::ok).all(|line| send.send(line).is_ok()));
-        Run { child, lines, said: Vec::new() }
-    }
-
-    /// Waits until a line says this.
-    #[track_caller]
-    fn says(&mut self, what: &str) {
-        let until = Instant::now() + Duration::from_secs(20);
-        while let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            let found = line.contains(what);
-            self.said.push(line);
-            if found {
-                return;
-            }
-        }
-        panic!("nothing says `{what}` in\n{}", self.said.join("\n"));
-    }
-
-    /// Says nothing for a moment.
-    #[track_caller]
-    fn is_silent(&mut self) {
-        if let Ok(line) = self.lines.recv_timeout(Duration::from_millis(800)) {
-            panic!("it says `{line}`");
-        }
-    }
-
-    /// Stops it, and gives the exit code and all that it said.
-    fn stop(mut self) -> (Option<i32>, String) {
-        signal(&self.child, "TERM");
-        self.end()
-    }
-
-    fn end(&mut self) -> (Option<i32>, String) {
-        let status = wait(&mut self.child, Duration::from_secs(20));
-        self.said.extend(self.lines.iter());
-        (status.and_then(|status| status.code()), self.said.join("\n"))
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        // It has ended, or its test has failed.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn replace(path: &Path, from: &str, to: &str) {
-    let text = fs::read_to_string(path).expect("it is there");
-    assert!(text.contains(from), "{text}");
-    fs::write(path, text.replace(from, to)).expect("it is written");
-}
 
 #[test]
 fn a_change_is_told_and_one_that_cannot_be_used_leaves_what_runs_alone() {

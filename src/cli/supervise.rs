@@ -226,8 +226,13 @@ impl Supervisor<'_> {
         let reloaded = self.running.reload(plan, &diff).await;
         self.claim.narrow(self.running.plan());
         match reloaded {
-            Ok(Reloaded { pause, undelivered }) => {
+            Ok(Reloaded { pause, undelivered, unsure }) => {
                 tracing::info!("reloaded {file}: events waited {:.1} ms", pause.as_secs_f64() * 1000.0);
+                if unsure > 0 {
+                    tracing::warn!(
+                        "{unsure} events were written by sinks that left, and not flushed: their systems may not have them"
+                    );
+                }
                 if undelivered > 0 {
                     tracing::warn!("{undelivered} events that sinks had not delivered when they left are dead letters");
                 }

@@ -32,6 +32,8 @@ pub struct Reloaded {
     pub pause: Duration,
     /// Events that a sink had taken, that left with the reload, and that its system did not take: they are among the dead letters.
     pub undelivered: usize,
+    /// Events that such a sink had given to its system, which had not said that it has them.
+    pub unsure: usize,
 }
 
 /// Why the old plan goes on, or none does.
@@ -77,6 +79,7 @@ impl Running {
                 return Err(NotReloaded::Refused(failure));
             }
         };
+        let unsure = self.take_back(diff, &old);
         let undelivered = self.bury(diff, &old);
         let supplies = self.supplies(&plan, &old, diff, opened);
         let left = std::mem::take(&mut self.parts);
@@ -95,7 +98,7 @@ impl Running {
                 }
             }
         });
-        Ok(Reloaded { pause, undelivered })
+        Ok(Reloaded { pause, undelivered, unsure })
     }
 
     /// What the old nodes have to do at the barrier.
@@ -203,7 +206,7 @@ impl Running {
                     (None, _) => unreachable!("a source that is not new has left its part"),
                 }),
                 (Work::Sink(_), part) => Supply::Sink(match (opened.sinks.remove(&place), part) {
-                    (Some(sink), _) => Box::new(SinkPart::new(sink)),
+                    (Some(sink), _) => Box::new(self.successor(sink, node)),
                     (None, Some(Part::Sink(part))) => part,
                     (None, _) => unreachable!("a sink that is not new has left its part"),
                 }),
@@ -222,6 +225,17 @@ impl Running {
         supplies
     }
 
+    /// A sink that is new. Dead letters that now go elsewhere still have to be written.
+    fn successor(&mut self, sink: Box<dyn Sink>, node: &Node) -> SinkPart {
+        let new = SinkPart::new(sink);
+        match self.parts.get_mut(&node.id) {
+            Some(Part::Sink(old)) if node.role == Role::DeadLetters => {
+                SinkPart { outgo: old.outgo.take(), done: old.done, ..new }
+            }
+            _ => new,
+        }
+    }
+
     /// The old plan's nodes with what they left behind.
     fn same_again(&mut self, plan: &Plan) -> Vec<Supply> {
         let mut supplies = Vec::with_capacity(plan.nodes.len());
@@ -238,10 +252,24 @@ impl Running {
         supplies
     }
 
+    /// What sinks that leave have written and could not flush is not told as written. How much that is.
+    fn take_back(&self, diff: &Diff, old: &Plan) -> usize {
+        let counters = self.nodes.all();
+        let mut unsure = 0;
+        for place in diff.changes.iter().filter(|change| !keeps_connection(change)).filter_map(|change| change.old) {
+            if let Some(Part::Sink(part)) = self.parts.get(&old.nodes[place].id) {
+                unsure += part.unsure;
+                counters.iter().skip(place).take(1).for_each(|counters| counters.took_back(part.unsure));
+            }
+        }
+        unsure
+    }
+
     /// What sinks that leave could not write becomes dead letters. How much that is.
     fn bury(&mut self, diff: &Diff, old: &Plan) -> usize {
         let leaving = diff.changes.iter().filter(|change| !keeps_connection(change));
-        let leaving: Vec<&Node> = leaving.filter_map(|change| Some(&old.nodes[change.old?])).collect();
+        let leaving = leaving.filter_map(|change| Some(&old.nodes[change.old?]));
+        let leaving: Vec<&Node> = leaving.filter(|node| node.role != Role::DeadLetters).collect();
         let mut undelivered = 0;
         for node in leaving {
             let Work::Sink(sink) = &node.work else { continue };

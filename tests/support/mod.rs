@@ -1,7 +1,9 @@
 //! What tests share: the program under test, as a child process that cannot outlive its test.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// How long any run may take before the test fails.
@@ -95,4 +97,73 @@ fn drain(mut pipe: impl std::io::Read + Send + 'static) -> std::thread::JoinHand
         pipe.read_to_end(&mut bytes).expect("the pipe is read");
         bytes
     })
+}
+
+/// A runner at work, whose lines are read as they come.
+pub struct Run {
+    pub child: Child,
+    lines: Receiver<String>,
+    /// The lines that were read.
+    pub said: Vec<String>,
+}
+
+impl Run {
+    pub fn start(dir: &Path, args: &[&str]) -> Run {
+        let mut command: Command = runner(dir);
+        command.args(args).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        let (send, lines) = channel();
+        std::thread::spawn(move || stderr.lines().map_while(Result::ok).all(|line| send.send(line).is_ok()));
+        Run { child, lines, said: Vec::new() }
+    }
+
+    /// Waits until a line says this.
+    #[track_caller]
+    pub fn says(&mut self, what: &str) {
+        let until = Instant::now() + Duration::from_secs(20);
+        while let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            let found = line.contains(what);
+            self.said.push(line);
+            if found {
+                return;
+            }
+        }
+        panic!("nothing says `{what}` in\n{}", self.said.join("\n"));
+    }
+
+    /// Says nothing for a moment.
+    #[track_caller]
+    pub fn is_silent(&mut self) {
+        if let Ok(line) = self.lines.recv_timeout(Duration::from_millis(800)) {
+            panic!("it says `{line}`");
+        }
+    }
+
+    /// Stops it, and gives the exit code and all that it said.
+    pub fn stop(mut self) -> (Option<i32>, String) {
+        signal(&self.child, "TERM");
+        self.end()
+    }
+
+    pub fn end(&mut self) -> (Option<i32>, String) {
+        let status = wait(&mut self.child, Duration::from_secs(20));
+        self.said.extend(self.lines.iter());
+        (status.and_then(|status| status.code()), self.said.join("\n"))
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        // It has ended, or its test has failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Edits a file in place.
+pub fn replace(path: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(path).expect("it is there");
+    assert!(text.contains(from), "{text}");
+    std::fs::write(path, text.replace(from, to)).expect("it is written");
 }
