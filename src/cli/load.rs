@@ -50,11 +50,11 @@ fn planned(other: &Path, path: &Path, settings: &SettingsArgs, mut diagnostics: 
 }
 
 /// The name of a topology whose file can be read, whatever else is wrong with it.
-pub(super) fn name(path: &Path) -> Result<String, Diagnostics> {
+pub(super) fn name(path: &Path) -> Result<String, Box<Diagnostics>> {
     let mut diagnostics = Diagnostics::new();
     let env = |name: &str| std::env::var(name).ok();
     let spec = spec::read_file(path, &plan::CATALOG, Settings { set: &[], env: &env }, &mut diagnostics);
-    spec.map(|spec| spec.name).ok_or(diagnostics)
+    spec.map(|spec| spec.name).ok_or(Box::new(diagnostics))
 }
 
 /// Prints problems to stderr, in colour on a terminal.

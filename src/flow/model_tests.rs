@@ -187,9 +187,7 @@ proptest! {
             scripts[source][..until].iter().filter(|item| matches!(item, Item::Event(..))).count() as u64
         };
         let mut graph = Graph::new(scripts.clone(), &reads);
-        let mut order = order.iter().cycle();
-        loop {
-            let Some(&(at, pick)) = order.next() else { break };
+        for &(at, pick) in order.iter().cycle() {
             let n = graph.nodes.len();
             let moved = (0..n).any(|i| graph.step((at + i) % n, pick));
             if !moved {

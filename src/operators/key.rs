@@ -121,7 +121,7 @@ pub fn is_sound(key: &[u8], values: usize) -> bool {
             5..8 => match after.split_first_chunk() {
                 Some((len, text)) => {
                     let len = u32::from_be_bytes(*len) as usize;
-                    if !text.get(..len).is_some_and(|text| std::str::from_utf8(text).is_ok()) {
+                    if text.get(..len).is_none_or(|text| std::str::from_utf8(text).is_err()) {
                         return false;
                     }
                     4 + len

@@ -255,7 +255,9 @@ impl Unsaved {
     /// A node's part of the checkpoint at barrier `id`, taken out of what is unsaved.
     fn draft(&mut self, node: &SavedNode, id: u64, sync: &mut Vec<File>) -> NodeDraft {
         let mut records = Vec::new();
-        while let Some((_, mut part)) = self.parts.pop_front_if(|(barrier, _)| *barrier <= id) {
+        while self.parts.front().is_some_and(|(barrier, _)| *barrier <= id)
+            && let Some((_, mut part)) = self.parts.pop_front()
+        {
             let own = std::mem::take(&mut part.records);
             if !own.is_empty() {
                 records.push(own);

@@ -106,13 +106,13 @@ impl Sum {
     /// Reads what `write` wrote.
     pub fn read(from: &mut Reader<'_>) -> Result<Sum, Corrupt> {
         let head = from.byte()?;
-        let mut sum = Sum::default();
-        sum.seen = match head & !WIDE {
+        let seen = match head & !WIDE {
             0 => Seen::Nothing,
             1 => Seen::Ints,
             2 => Seen::Floats,
             _ => return Err(Corrupt("a sum is of no kind of numbers".into())),
         };
+        let mut sum = Sum { seen, ..Sum::default() };
         sum.set_int(if head & WIDE == 0 { i128::from(from.i64()?) } else { from.i128()? });
         if sum.seen == Seen::Floats {
             sum.float = from.f64()?;
