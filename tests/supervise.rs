@@ -1,6 +1,7 @@
 //! What happens beside a topology while it runs: its files change, others come and go.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::support::{Run, finish, folder, replace, runner};
