@@ -332,3 +332,30 @@ sinks: { out: { from: [list, ticks], file: { path: out.jsonl } } }
     run.says("from checkpoint");
     run.stop();
 }
+
+#[test]
+fn a_crash_behind_a_change_of_a_sink_takes_back_what_it_wrote_and_no_more() {
+    let dir = folder(&format!("checkpoint: {{ every: 1h }}\n{TICKS}"));
+    let out = |number: u32| dir.path().join(format!("out-{number:06}.jsonl"));
+    replace(&dir.path().join("t.yaml"), "out.jsonl", "out.jsonl, rotate: { size: 2KiB }");
+    let run = |until: u32, edit: Option<(&str, &str)>| {
+        let mut run = Run::start(dir.path(), &["t.yaml"]);
+        run.says("running t");
+        if let Some((from, to)) = edit {
+            replace(&dir.path().join("t.yaml"), from, to);
+            run.says("reloaded t.yaml");
+        }
+        let end = Instant::now() + Duration::from_secs(20);
+        while numbers(&out(until)).is_empty() {
+            assert!(Instant::now() < end, "{} is not written", out(until).display());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        run
+    };
+    assert_eq!(run(2, None).stop().0, Some(0));
+    // It is killed before a checkpoint has the sink as it is now.
+    drop(run(4, Some(("2KiB", "3KiB"))));
+    assert_eq!(run(6, None).stop().0, Some(0));
+    let all: Vec<u64> = (1..100).flat_map(|number| numbers(&out(number))).collect();
+    assert!(all.len() > 300 && all.iter().copied().eq(0..all.len() as u64), "every event once, in order: {all:?}");
+}

@@ -50,7 +50,10 @@ impl SinkPlan for DeadLetters {
         let mut letters = Letters::new(self.path.clone(), self.bytes_max);
         let keep = self.keep;
         Box::pin(async move {
-            match open.resume.filter(|resume| !resume.state.is_null()) {
+            // A checkpoint of letters at another place says nothing of these.
+            let is_here =
+                |state: &Position| state.get("path").is_none_or(|path| *path == *letters.path.to_string_lossy());
+            match open.resume.filter(|resume| !resume.state.is_null() && is_here(&resume.state)) {
                 Some(resume) => letters.resume(&resume.state)?,
                 None if !keep => letters.remove_old()?,
                 None => {}
@@ -109,7 +112,8 @@ impl Letters {
             (self.length, inode) = (found.len(), found.ino());
         }
         self.asked = Some((id, self.length));
-        let state = json!({ "bytes": self.length, "inode": inode, "wrote": self.wrote });
+        let state =
+            json!({ "path": self.path.to_string_lossy(), "bytes": self.length, "inode": inode, "wrote": self.wrote });
         Ok(SinkState { state, pending: Vec::new(), sync })
     }
 

@@ -14,6 +14,12 @@ pub struct Version {
     least: i64,
     batch_events: u64,
     having: bool,
+    /// A stage and a sink have other names than at first.
+    is_renamed: bool,
+    /// Another pattern of the same files, or how much of a stream may be unacknowledged.
+    other_source: bool,
+    rotate_kib: u64,
+    open_max: u64,
     /// One more stage in the way of everything.
     extra_stage: bool,
     /// The number of a sink more.
@@ -30,8 +36,8 @@ pub enum Medium {
 
 /// The outputs, with the port that each is of.
 const SINKS: [(&str, &str); 12] = [
-    ("passed", "once"),
-    ("again", "once.duplicates"),
+    ("passed", "ONCE"),
+    ("again", "ONCE.duplicates"),
     ("big", "triage.big"),
     ("foreign", "triage.foreign"),
     ("rest", "triage.otherwise"),
@@ -47,7 +53,7 @@ const SINKS: [(&str, &str); 12] = [
 /// What follows the path of a file sink.
 fn settings(output: &str) -> (&'static str, &'static str) {
     match output {
-        "rest" => (".jsonl", ", rotate: { size: 20KiB }"),
+        "rest" => (".jsonl", ", rotate: { size: ROTATEKiB }"),
         "sliding" => (".jsonl.gz", ""),
         "sessions" => (".jsonl.zst", ""),
         "foreign" => (".jsonl", ", mode: append"),
@@ -69,6 +75,10 @@ impl Version {
             least: 0,
             batch_events: 1_024,
             having: false,
+            is_renamed: false,
+            other_source: false,
+            rotate_kib: 20,
+            open_max: 2,
             extra_stage: false,
             side: None,
         }
@@ -78,7 +88,7 @@ impl Version {
     pub fn next(&self, rng: &mut Rng) -> Version {
         let mut next = Version { number: self.number + 1, ..self.clone() };
         for _ in 0..rng.within(0..4) {
-            match rng.within(0..9) {
+            match rng.within(0..13) {
                 0 => next.every_ms = *rng.pick(&[50, 100, 200]),
                 1 => next.within_s = rng.within(20..25),
                 2 => next.session_lateness_s = rng.within(40..60),
@@ -87,6 +97,10 @@ impl Version {
                 5 => next.batch_events = *rng.pick(&[1, 100, 1_024]),
                 6 => next.having = !next.having,
                 7 => next.extra_stage = !next.extra_stage,
+                8 => next.is_renamed = !next.is_renamed,
+                9 => next.other_source = !next.other_source,
+                10 => next.rotate_kib = rng.within(10..30),
+                11 => next.open_max = rng.within(1..5),
                 _ => next.side = if next.side.is_some() { None } else { Some(next.number) },
             }
         }
@@ -96,10 +110,15 @@ impl Version {
     /// The file.
     pub fn yaml(&self, medium: &Medium) -> String {
         let Version { number, every_ms, within_s, session_lateness_s, keys_max, least, .. } = self;
-        let source = match medium {
-            Medium::Files => r#"file: { path: "in/*.jsonl", follow: true }"#.to_string(),
-            Medium::Nats(url) => format!(r#"nats: {{ url: "{url}", stream: IN, subject: in.events }}"#),
+        let source = match (medium, self.other_source) {
+            (Medium::Files, false) => r#"file: { path: "in/*.jsonl", follow: true }"#.to_string(),
+            (Medium::Files, true) => r#"file: { path: "in/*.json[l]", follow: true }"#.to_string(),
+            (Medium::Nats(url), other) => {
+                let pending = if other { 500 } else { 1_000 };
+                format!(r#"nats: {{ url: "{url}", stream: IN, subject: in.events, max_pending: {pending} }}"#)
+            }
         };
+        let [once, was] = self.names(["once", "only"]);
         let (extra, before) = match self.extra_stage {
             true => ("  extra: { from: sane, filter: event.amount < 1000000 }\n", "extra"),
             false => ("", "sane"),
@@ -109,6 +128,7 @@ impl Version {
             "# Version {number}.
 topology: chaos
 checkpoint: {{ every: {every_ms}ms }}
+dead_letters: {{ max: {keys_max}KiB }}
 sources:
   in:
     {source}
@@ -116,12 +136,12 @@ sources:
     watermark: {{ lag: 2s, idle: 1h }}
 stages:
   sane: {{ from: in, filter: event.amount >= {least} }}
-{extra}  once: {{ from: {before}, dedupe: {{ key: event.id, within: {within_s}s, keys_max: {keys_max} }} }}
-  known: {{ from: once, enrich: {{ table: {{ file: {{ path: users.csv }} }}, on: {{ id: event.user }}, as: who }} }}
+{extra}  {once}: {{ was: {was}, from: {before}, dedupe: {{ key: event.id, within: {within_s}s, keys_max: {keys_max} }} }}
+  known: {{ from: {once}, enrich: {{ table: {{ file: {{ path: users.csv }} }}, on: {{ id: event.user }}, as: who }} }}
   triage: {{ from: known, route: {{ big: event.amount >= 900, foreign: event.who == () }} }}
-  some: {{ from: once, sample: {{ every: 7 }} }}
+  some: {{ from: {once}, sample: {{ every: 7 }} }}
   per_user:
-    from: once
+    from: {once}
     window:
       key: {{ user: event.user }}
       tumbling: 5s
@@ -129,27 +149,33 @@ stages:
       aggregate: {{ n: count(), total: sum(event.amount), first: first(event.id) }}
   minutes: {{ from: per_user, window: {{ tumbling: 1m, aggregate: {{ n: sum(event.n), windows: count() }} }} }}
   sliding:
-    from: once
+    from: {once}
     window:
       key: {{ user: event.user }}
       sliding: {{ size: 20s, every: 5s }}
       aggregate: {{ n: count(), least: min(event.amount), most: max(event.amount) }}
   sessions:
-    from: once
+    from: {once}
     window: {{ key: {{ user: event.user }}, session: {{ gap: 1500ms }}, lateness: {session_lateness_s}s, aggregate: {{ n: count(), total: sum(event.amount) }}{having} }}
-  tens: {{ from: once, window: {{ key: {{ user: event.user }}, count: 10, aggregate: {{ ids: collect(event.id) }} }} }}
+  tens: {{ from: {once}, window: {{ key: {{ user: event.user }}, count: 10, aggregate: {{ ids: collect(event.id) }} }} }}
 sinks:
 {}",
             self.sinks(medium)
         )
     }
 
+    /// A name and the one that it was before, of these two.
+    fn names(&self, [first, second]: [&'static str; 2]) -> [&'static str; 2] {
+        if self.is_renamed { [second, first] } else { [first, second] }
+    }
+
     fn sinks(&self, medium: &Medium) -> String {
-        let mut text = String::from(
-            "  some_out: { from: some, file: { path: \"out/some-{{ event.at / 60000 }}.jsonl\", mode: append, open_max: 2 } }\n",
+        let Version { open_max, rotate_kib, batch_events, .. } = self;
+        let [once, _] = self.names(["once", "only"]);
+        let mut text = format!(
+            "  some_out: {{ from: some, file: {{ path: \"out/some-{{{{ event.at / 60000 }}}}.jsonl\", mode: append, open_max: {open_max} }} }}\n"
         );
         for (output, port) in SINKS {
-            let batch = format!("batch: {{ events: {} }}", self.batch_events);
             let to = match medium {
                 Medium::Nats(url) if SENT.contains(&output) => {
                     format!("nats: {{ url: \"{url}\", stream: OUT, subject: out.{output} }}, delivery: exactly_once")
@@ -159,10 +185,15 @@ sinks:
                     format!("file: {{ path: out/{output}{ending}{more} }}")
                 }
             };
-            text += &format!("  {output}_out: {{ from: {port}, {to}, {batch} }}\n");
+            let (port, to) = (port.replace("ONCE", once), to.replace("ROTATE", &rotate_kib.to_string()));
+            let [id, was] = match output {
+                "tens" => self.names(["tens_out", "tens_to"]).map(String::from),
+                _ => [format!("{output}_out"), format!("{output}_old")],
+            };
+            text += &format!("  {id}: {{ was: {was}, from: {port}, {to}, batch: {{ events: {batch_events} }} }}\n");
         }
         if let Some(number) = self.side {
-            text += &format!("  side: {{ from: once, file: {{ path: out/side-{number}.jsonl }} }}\n");
+            text += &format!("  side: {{ from: {once}, file: {{ path: out/side-{number}.jsonl }} }}\n");
         }
         text
     }

@@ -85,7 +85,13 @@ impl FileSink {
             uses: 0,
         };
         for name in names {
-            sink.ledger.cut(hash(&name), &sink.settings.folder.join(&name))?;
+            let target = sink.settings.folder.join(&name);
+            // A file of an earlier path that is gone is missed by nobody.
+            let is_earlier = path.as_ref().is_some_and(|path| **path != *name);
+            let is_gone = || sink.ledger.get(hash(&name)).is_none_or(|kept| !kept.path(&target).exists());
+            if !(is_earlier && is_gone()) {
+                sink.ledger.cut(hash(&name), &target)?;
+            }
         }
         if let Some(path) = path {
             // There is no event yet that could be at fault.
