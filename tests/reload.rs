@@ -2,9 +2,10 @@
 //! while the topology ends, and when what is new cannot be had.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::support::{Run, folder, replace, signal};
@@ -237,4 +238,37 @@ fn a_change_while_the_topology_ends_is_not_taken_up() {
     let (code, said) = run.end();
     assert_eq!(code, Some(1), "its sink could not be emptied: {said}");
     is_whole(dir.path(), &["out.jsonl"], &said);
+}
+
+#[test]
+fn a_reader_of_stdout_that_does_not_read_holds_up_no_reload() {
+    let text = "x".repeat(500);
+    let with_stdout = format!(
+        "{}  std: {{ from: w, stdout: {{}} }}\n",
+        TICKS.replace("n: i }", &format!("n: i, text: \"{text}\" }}"))
+    );
+    let dir = folder(&with_stdout);
+    let mut run = Run::start_with(dir.path(), &["t.yaml"], Stdio::piped());
+    run.says("running t");
+    // The pipe is full.
+    std::thread::sleep(Duration::from_secs(1));
+    let begun = Instant::now();
+    replace(&dir.path().join("t.yaml"), "  std: { from: w, stdout: {} }\n", "");
+    run.says("reloaded t.yaml");
+    assert!(begun.elapsed() < SHORT, "it took {:?}", begun.elapsed());
+    let unsure = count(&mut run, "events were written by sinks that left, and not flushed");
+    let before = numbers(dir.path(), &["out.jsonl"]).len();
+    has_lines(&dir.path().join("out.jsonl"), before + 500);
+    let mut piped = String::new();
+    let mut pipe = run.child.stdout.take().expect("a pipe");
+    signal(&run.child, "TERM");
+    pipe.read_to_string(&mut piped).expect("it is text");
+    let (code, said) = run.end();
+    assert_eq!(code, Some(0), "{said}");
+    is_whole(dir.path(), &["out.jsonl"], &said);
+    // What the reader gets in the end is what was written and not flushed, too.
+    fs::write(dir.path().join("piped.jsonl"), piped).expect("it is written");
+    let piped = numbers(dir.path(), &["piped.jsonl"]);
+    let held = numbers(dir.path(), &["t.dead.jsonl", "out/t.dead.jsonl"]);
+    assert!(unsure > 0 && piped.iter().chain(&held).copied().eq(0..(piped.len() + held.len()) as u64), "{said}");
 }

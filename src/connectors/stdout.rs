@@ -6,8 +6,8 @@ use std::os::fd::AsFd;
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
+use tokio::task::{JoinError, JoinHandle};
 
-use super::blocking::blocking;
 use super::file::{Output, failed};
 use super::{ConnectContext, ConnectorError, Encoded, Sink, SinkKind, SinkOpen, SinkPlan};
 use crate::limits::FILE_BUFFER_BYTES_MAX;
@@ -28,6 +28,15 @@ struct Stdout;
 
 fn plan(_spec: &SinkSpec, _context: &mut ConnectContext<'_>) -> Option<Box<dyn SinkPlan>> {
     Some(Box::new(Stdout))
+}
+
+/// Where the output is.
+enum State {
+    Here(Output),
+    /// With a thread that writes.
+    Writing(JoinHandle<(Output, io::Result<()>)>),
+    /// It has panicked there.
+    Gone,
 }
 
 impl SinkPlan for Stdout {
@@ -55,48 +64,78 @@ impl SinkPlan for Stdout {
     }
 }
 
-/// Writes lines to an open pipe, terminal or file.
+/// Writes lines to an open pipe, terminal or file. A reader may take its time, so a write is away from the task, which can leave it.
 struct LineSink {
-    output: Output,
+    state: State,
     has_head: bool,
     is_closed: bool,
 }
 
 impl LineSink {
     fn new(file: File) -> LineSink {
-        LineSink { output: Output::stream(file, NAME), has_head: false, is_closed: false }
+        LineSink { state: State::Here(Output::stream(file, NAME)), has_head: false, is_closed: false }
     }
 
-    fn write_out(&mut self) -> Result<(), ConnectorError> {
-        if self.is_closed || self.output.held() == 0 {
-            return Ok(());
+    /// Writes what is held, and waits for it. Dropped before it is done, it goes on with the same write when it is called again.
+    async fn write_out(&mut self) -> Result<(), ConnectorError> {
+        loop {
+            match &mut self.state {
+                State::Here(output) if output.held() == 0 => return Ok(()),
+                State::Here(_) => {
+                    let State::Here(mut output) = std::mem::replace(&mut self.state, State::Gone) else { continue };
+                    self.state = State::Writing(tokio::task::spawn_blocking(move || {
+                        let written = output.try_write_out();
+                        (output, written)
+                    }));
+                }
+                State::Writing(writing) => {
+                    let written = writing.await;
+                    self.state = State::Gone;
+                    self.took(written)?;
+                }
+                State::Gone => {
+                    return Err(ConnectorError::fatal("a write to standard output has panicked, which is a bug"));
+                }
+            }
         }
-        match blocking(|| self.output.try_write_out()) {
+    }
+
+    /// A write has come back.
+    fn took(&mut self, written: Result<(Output, io::Result<()>), JoinError>) -> Result<(), ConnectorError> {
+        let Ok((mut output, result)) = written else { return Ok(()) };
+        let result = match result {
             Err(why) if why.kind() == io::ErrorKind::BrokenPipe => {
                 self.is_closed = true;
-                self.output.forget();
+                output.forget();
                 Ok(())
             }
             result => result.map_err(|why| failed("write", NAME.as_ref(), &why)),
-        }
+        };
+        self.state = State::Here(output);
+        result
     }
 
-    fn take(&mut self, events: &Encoded, done: &mut usize) -> Result<(), ConnectorError> {
+    async fn take(&mut self, events: &Encoded, done: &mut usize) -> Result<(), ConnectorError> {
         let now = Instant::now();
-        if !self.has_head {
-            self.output.take(&events.head, now);
-            self.has_head = true;
-        }
         while *done < events.len() {
-            if self.output.held() >= FILE_BUFFER_BYTES_MAX {
-                self.write_out()?;
-            }
             if self.is_closed {
                 *done = events.len();
                 break;
             }
-            let fits = events.fitting(*done, events.len(), FILE_BUFFER_BYTES_MAX - self.output.held()).max(1);
-            self.output.take(events.events(*done, *done + fits), now);
+            let output = match &mut self.state {
+                State::Here(output) if output.held() < FILE_BUFFER_BYTES_MAX => output,
+                _ => {
+                    self.write_out().await?;
+                    continue;
+                }
+            };
+            if !self.has_head {
+                output.take(&events.head, now);
+                self.has_head = true;
+            }
+            let room = FILE_BUFFER_BYTES_MAX.saturating_sub(output.held());
+            let fits = events.fitting(*done, events.len(), room).max(1);
+            output.take(events.events(*done, *done + fits), now);
             *done += fits;
         }
         Ok(())
@@ -105,11 +144,16 @@ impl LineSink {
 
 impl Sink for LineSink {
     fn write<'a>(&'a mut self, events: &'a Encoded, done: &'a mut usize) -> BoxFuture<'a, Result<(), ConnectorError>> {
-        Box::pin(async move { self.take(events, done) })
+        Box::pin(self.take(events, done))
     }
 
     fn flush(&mut self) -> BoxFuture<'_, Result<(), ConnectorError>> {
-        Box::pin(async move { self.write_out() })
+        Box::pin(async move {
+            if !self.is_closed {
+                self.write_out().await?;
+            }
+            Ok(())
+        })
     }
 
     fn close(&mut self) -> BoxFuture<'_, Result<(), ConnectorError>> {

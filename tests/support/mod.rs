@@ -109,8 +109,12 @@ pub struct Run {
 
 impl Run {
     pub fn start(dir: &Path, args: &[&str]) -> Run {
+        Run::start_with(dir, args, Stdio::null())
+    }
+
+    pub fn start_with(dir: &Path, args: &[&str], stdout: Stdio) -> Run {
         let mut command: Command = runner(dir);
-        command.args(args).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.args(args).stdout(stdout).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
         let (send, lines) = channel();
