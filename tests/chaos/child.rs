@@ -64,6 +64,11 @@ impl Running {
         }
     }
 
+    /// It has no room on its disk: it may end for that.
+    pub fn is_starved(&mut self) {
+        self.may_fail = true;
+    }
+
     /// What it connects with was away for a moment.
     pub fn was_alone(&mut self) {
         self.may_not_begin = true;

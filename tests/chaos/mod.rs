@@ -10,6 +10,9 @@
 //! ```sh
 //! CHAOS_KILLS=1000 CHAOS_SEED=7 cargo test --test all chaos -- --nocapture
 //! ```
+//!
+//! With `CHAOS_DISK=FOLDER`, on a small file system of its own (`mount -t tmpfs -o size=64m tmpfs FOLDER`), that is filled up now and
+//! then. Otherwise a limit on the size of files stands for a full disk. As many changes as kills are taken up.
 
 mod child;
 mod damage;

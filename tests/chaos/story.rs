@@ -32,18 +32,21 @@ const FAILPOINTS: [&str; 9] = [
     "publish",
 ];
 
-/// How much is done.
-#[derive(Clone, Copy, Debug)]
+/// How much is done, and where.
+#[derive(Clone, Debug)]
 pub struct Budget {
     pub seed: u64,
     pub kills: u64,
+    /// A folder on a small file system of its own, to be filled up.
+    pub disk: Option<PathBuf>,
 }
 
 impl Budget {
-    /// `CHAOS_KILLS` and `CHAOS_SEED`; else what a normal test run can afford.
+    /// `CHAOS_KILLS`, `CHAOS_SEED` and `CHAOS_DISK`; else what a normal test run can afford.
     pub fn of_environment() -> Budget {
         let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
-        Budget { seed: number("CHAOS_SEED").unwrap_or(1), kills: number("CHAOS_KILLS").unwrap_or(8) }
+        let disk = std::env::var_os("CHAOS_DISK").map(PathBuf::from);
+        Budget { seed: number("CHAOS_SEED").unwrap_or(1), kills: number("CHAOS_KILLS").unwrap_or(8), disk }
     }
 }
 
@@ -64,7 +67,10 @@ impl More for Outputs {
 
 /// A topology, and what is done to it.
 pub struct Story {
+    /// Of the topology, its state and its outputs.
     dir: tempfile::TempDir,
+    /// Of everything else.
+    aside: tempfile::TempDir,
     rng: Rng,
     medium: Medium,
     budget: Budget,
@@ -83,12 +89,20 @@ pub struct Story {
 }
 
 impl Story {
-    pub fn new(dir: tempfile::TempDir, rng: Rng, medium: Medium, budget: Budget) -> Story {
+    /// `aside` has the folder of the input, `in`.
+    pub fn new(aside: tempfile::TempDir, rng: Rng, medium: Medium, budget: Budget) -> Story {
+        let dir = match &budget.disk {
+            Some(disk) => tempfile::tempdir_in(disk),
+            None => tempfile::tempdir(),
+        };
+        let dir = dir.expect("a folder");
+        std::os::unix::fs::symlink(aside.path().join("in"), dir.path().join("in")).expect("the input is there");
         let version = Version::first();
         fs::write(dir.path().join("users.csv"), topology::users()).expect("the table is written");
         fs::write(dir.path().join("t.yaml"), version.yaml(&medium)).expect("the topology is written");
         Story {
             dir,
+            aside,
             rng,
             medium,
             budget,
@@ -110,11 +124,12 @@ impl Story {
         while self.kills < self.budget.kills || self.reloads < self.budget.kills {
             let launch = self.launch();
             let mut child = self.start(launch.clone());
-            for _ in 0..self.rng.within(0..4) {
+            for _ in 0..self.rng.within(0..6) {
                 std::thread::sleep(self.rng.ms(0..250));
                 match self.rng.within(0..10) {
                     0..7 => self.change(&mut child),
                     7 => child.make_room(),
+                    8 if self.budget.disk.is_some() => self.fill_disk(&mut child),
                     _ => {
                         if let Some(what) = harm(&mut self.rng) {
                             self.say(what);
@@ -147,6 +162,18 @@ impl Story {
             }
         }
         Ok(())
+    }
+
+    /// Fills the disk up for a moment.
+    fn fill_disk(&mut self, child: &mut Running) {
+        child.is_starved();
+        let ballast = self.path("ballast");
+        let mut file = fs::File::create(&ballast).expect("a file");
+        let block = vec![0; 1 << 16];
+        while std::io::Write::write_all(&mut file, &block).is_ok() {}
+        std::thread::sleep(self.rng.ms(100..1_500));
+        fs::remove_file(ballast).expect("the disk is made empty again");
+        self.say("the disk was full for a while");
     }
 
     /// Damages the end of what was stored last.
@@ -186,7 +213,7 @@ impl Story {
             _ = write!(what, ", files of at most {kib} KiB");
         }
         self.say(&what);
-        let log = self.path(&format!("log-{:05}", self.children));
+        let log = self.aside.path().join(format!("log-{:05}", self.children));
         Running::start(self.dir.path(), log, launch)
     }
 
@@ -287,11 +314,13 @@ impl Story {
     /// What is told of a failure; the folder stays to be looked at.
     pub fn failed(&mut self, why: &str) -> String {
         self.dir.disable_cleanup(true);
+        self.aside.disable_cleanup(true);
         let from = self.told.len().saturating_sub(40);
         format!(
-            "seed {}: {why}\nThe folder is {}. What was done last:\n{}",
+            "seed {}: {why}\nThe folder is {}, with the input and what was said in {}. What was done last:\n{}",
             self.budget.seed,
             self.dir.path().display(),
+            self.aside.path().display(),
             self.told[from..].join("\n")
         )
     }
