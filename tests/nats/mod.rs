@@ -3,6 +3,7 @@
 mod crash;
 mod held;
 mod position;
+mod reload;
 mod secure;
 pub mod server;
 
