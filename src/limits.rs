@@ -190,6 +190,8 @@ pub const STORE_MERGE_BYTES_MIN: u64 = 1 << 20;
 pub const STORE_MERGE_KEYS_MAX: usize = 1 << 20;
 /// Bytes that a merge gathers before it writes them.
 pub const STORE_MERGE_BUFFER_BYTES: usize = 8 << 20;
+/// Bytes that a snapshot makes room for at once, by what its first records say of the others.
+pub const SNAPSHOT_RESERVE_BYTES_MAX: usize = 256 << 20;
 
 const _: () = assert!(STORE_BLOCK_BYTES <= STORE_BLOCK_BYTES_MAX);
 // The highest bit of a block's length says something else.

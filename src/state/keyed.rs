@@ -23,7 +23,8 @@ type Key = SmallVec<[u8; 24]>;
 /// State of type `T` by key, a run of bytes (`operators::key` makes them of values). A key that is there already is found without allocating.
 ///
 /// From its first snapshot on it notes each key that is changed, once, and each that is removed. Where these notes would be more
-/// than the keys themselves it drops them, and the next snapshot is whole.
+/// than half as many as the keys it drops them, and the next snapshot is whole: after one of so many changes the store would copy
+/// what is left of the earlier ones, which is more work.
 #[derive(Debug)]
 pub struct Keyed<T> {
     index: HashTable<KeyId>,
@@ -196,7 +197,7 @@ impl<T: Default> Keyed<T> {
     /// Drops all notes, if there are so many that writing everything costs no more.
     fn bound_notes(&mut self) {
         let notes = self.changed.len() + self.removed.len();
-        if notes > NOTES_KEPT && notes > self.index.len() {
+        if notes > NOTES_KEPT && notes > self.index.len() / 2 {
             self.forget_notes();
         }
     }
@@ -216,6 +217,7 @@ impl<T: Default> Keyed<T> {
         if !self.notes {
             into.reset();
         }
+        into.begin(if into.is_whole() { self.index.len() } else { self.removed.len() + self.changed.len() });
         if into.is_whole() {
             let live = self.entries.iter_mut().enumerate().filter(|(_, entry)| entry.mark != Mark::Free);
             for (id, entry) in live {
@@ -223,6 +225,8 @@ impl<T: Default> Keyed<T> {
                 named(&entry.key, into, Some((id as KeyId, &entry.value)));
             }
         } else {
+            // In the order in which they lie in memory.
+            self.changed.sort_unstable();
             // First what went: a key may have gone and come again.
             self.removed.iter().for_each(|key| named(key, into, None));
             for id in &self.changed {

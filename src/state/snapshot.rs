@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use hashbrown::HashMap;
 
+use crate::limits::SNAPSHOT_RESERVE_BYTES_MAX;
+
 use super::codec::{Corrupt, Reader, put_bytes};
 
 /// What wrote a state. Another shape can read it if its `kind`, `version` and `frame` are the same: `parts` may come and go.
@@ -35,12 +37,18 @@ pub struct Snapshot {
     whole: bool,
     records: Vec<u8>,
     value: Vec<u8>,
+    /// Records that are there, and that are to come as far as is known.
+    count: usize,
+    expected: usize,
 }
+
+/// The first so many records tell how much room the others need.
+const SAMPLED: usize = 1024;
 
 impl Snapshot {
     /// Nothing yet. `whole`: everything is to be written, as no earlier records are there.
     pub fn new(whole: bool) -> Snapshot {
-        let mut snapshot = Snapshot { whole, records: Vec::new(), value: Vec::new() };
+        let mut snapshot = Snapshot { whole, records: Vec::new(), value: Vec::new(), count: 0, expected: 0 };
         if whole {
             snapshot.records.push(RESET);
         }
@@ -61,6 +69,21 @@ impl Snapshot {
         }
     }
 
+    /// So many records are about to come.
+    pub fn begin(&mut self, records: usize) {
+        (self.count, self.expected) = (0, records);
+    }
+
+    /// Makes room at once for all that is expected, as growing little by little would copy what is there again and again.
+    fn counted(&mut self) {
+        self.count += 1;
+        if self.count == SAMPLED && self.expected > SAMPLED {
+            let average = self.records.len() / SAMPLED + 1;
+            let room = (self.expected - SAMPLED).saturating_mul(average + average / 8);
+            self.records.reserve(room.min(SNAPSHOT_RESERVE_BYTES_MAX));
+        }
+    }
+
     /// The record of a key has this value from now on.
     pub fn put(&mut self, key: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
         self.value.clear();
@@ -68,12 +91,14 @@ impl Snapshot {
         self.records.push(PUT);
         put_bytes(&mut self.records, key);
         put_bytes(&mut self.records, &self.value);
+        self.counted();
     }
 
     /// The key has no record any more.
     pub fn remove(&mut self, key: &[u8]) {
         self.records.push(REMOVE);
         put_bytes(&mut self.records, key);
+        self.counted();
     }
 
     /// The records, in order. Empty: nothing has changed.
