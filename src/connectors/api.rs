@@ -216,6 +216,11 @@ pub trait Sink: Send {
     /// Flushes and ends in order. What is held back for a checkpoint is not sent: a run that goes on from the last one makes it again.
     fn close(&mut self) -> BoxFuture<'_, Result<(), ConnectorError>>;
 
+    /// The events that it has taken and its system has not, oldest first, each as its bytes: of a sink that leaves. It forgets them.
+    fn give_back(&mut self) -> Vec<Bytes> {
+        Vec::new()
+    }
+
     /// Whether the reader has gone away (a closed pipe): the topology ends quietly.
     fn is_closed(&self) -> bool {
         false

@@ -9,9 +9,10 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::connectors::{Position, Sink, SinkResume, Source, SourceOpen};
-use crate::event::codes;
+use crate::event::decode::Undecodable;
+use crate::event::{Batch, Timestamp, codes};
 use crate::flow::{ErrorEvents, Reject, Rejected};
-use crate::limits::PREPARE_MAX_MS;
+use crate::limits::{PREPARE_MAX_MS, RAW_BYTES_KEPT_MAX};
 use crate::observe::{NodeCounters, Role};
 use crate::plan::{Change, Connection, Diff, Fate, Node, Plan, SinkNode, StateFate, Work};
 use crate::state::failpoint;
@@ -79,8 +80,8 @@ impl Running {
                 return Err(NotReloaded::Refused(failure));
             }
         };
-        let unsure = self.take_back(diff, &old);
         let undelivered = self.bury(diff, &old);
+        let unsure = self.take_back(diff, &old);
         let supplies = self.supplies(&plan, &old, diff, opened);
         let left = std::mem::take(&mut self.parts);
         self.nodes.set(self.counters(&plan, &old, diff));
@@ -267,32 +268,26 @@ impl Running {
 
     /// What sinks that leave could not write becomes dead letters. How much that is.
     fn bury(&mut self, diff: &Diff, old: &Plan) -> usize {
-        let leaving = diff.changes.iter().filter(|change| !keeps_connection(change));
-        let leaving = leaving.filter_map(|change| Some(&old.nodes[change.old?]));
-        let leaving: Vec<&Node> = leaving.filter(|node| node.role != Role::DeadLetters).collect();
+        let counters = self.nodes.all();
         let mut undelivered = 0;
-        for node in leaving {
-            let Work::Sink(sink) = &node.work else { continue };
-            let Some(Part::Sink(part)) = self.parts.get_mut(&node.id) else { continue };
-            let held = part.held();
-            let Some(outgo) = part.outgo.take().filter(|_| held > 0) else { continue };
-            undelivered += held;
-            let message = "the sink left with a reload, and its system had not taken the event";
-            let why = Reject { code: codes::SINK_FAILED.id, message: message.into(), at: sink.place.clone() };
-            let mut events = ErrorEvents::new(node.id.clone());
-            let mut batches = Vec::new();
-            for (batch, row) in (part.done..outgo.len()).filter_map(|i| outgo.origin(i)) {
-                events.push(&Rejected { batch, row, why: why.clone() });
-                if events.is_full() {
-                    batches.push(events.finish());
-                }
+        for place in diff.changes.iter().filter(|change| !keeps_connection(change)).filter_map(|change| change.old) {
+            let node = &old.nodes[place];
+            let (Work::Sink(sink), Some(Part::Sink(part))) = (&node.work, self.parts.get_mut(&node.id)) else {
+                continue;
+            };
+            if node.role == Role::DeadLetters {
+                continue;
             }
-            batches.push(events.finish());
+            let buried = undeliverable(node, sink, part);
+            // They were counted when the sink took them.
+            counters[place].took_back(buried.taken);
+            part.unsure = part.unsure.saturating_sub(buried.taken);
+            undelivered += buried.taken + buried.waiting;
             let dead = old.nodes.iter().find(|node| node.role == Role::DeadLetters).map(|node| &node.id);
             if let Some(Part::Sink(dead)) = dead.and_then(|id| self.parts.get_mut(id))
                 && let Some(outgo) = &mut dead.outgo
             {
-                batches.into_iter().for_each(|batch| drop(outgo.take(batch, usize::MAX)));
+                buried.letters.into_iter().for_each(|batch| drop(outgo.take(batch, usize::MAX)));
             }
         }
         undelivered
@@ -307,6 +302,52 @@ impl Running {
         });
         counters.collect()
     }
+}
+
+/// What a sink that leaves has not delivered.
+struct Undelivered {
+    letters: Vec<Batch>,
+    /// Events that the sink had taken, and those that still waited for it.
+    taken: usize,
+    waiting: usize,
+}
+
+fn undeliverable(node: &Node, sink: &SinkNode, part: &mut SinkPart) -> Undelivered {
+    let message = "the sink left with a reload, and its system had not taken the event";
+    let why = Reject { code: codes::SINK_FAILED.id, message: message.into(), at: sink.place.clone() };
+    let mut events = ErrorEvents::new(node.id.clone());
+    let mut letters = Vec::new();
+    let taken = part.sink.give_back();
+    for event in &taken {
+        let input = Undecodable {
+            before: 0,
+            raw: event.slice(..event.len().min(RAW_BYTES_KEPT_MAX)),
+            length: event.len() as u64,
+            code: codes::SINK_FAILED,
+            message: message.into(),
+            offset: None,
+            time: Timestamp::NONE,
+            key: None,
+            headers: None,
+        };
+        events.push_raw(&why, &input, Timestamp::NONE);
+        if events.is_full() {
+            letters.push(events.finish());
+        }
+    }
+    let waiting = part.held();
+    if let Some(outgo) = part.outgo.take() {
+        for (batch, row) in (part.done..outgo.len()).filter_map(|i| outgo.origin(i)) {
+            events.push(&Rejected { batch, row, why: why.clone() });
+            if events.is_full() {
+                letters.push(events.finish());
+            }
+        }
+    }
+    if !events.is_empty() {
+        letters.push(events.finish());
+    }
+    Undelivered { letters, taken: taken.len(), waiting }
 }
 
 fn shape(node: &Node) -> Option<crate::state::Shape> {

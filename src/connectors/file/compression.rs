@@ -1,6 +1,5 @@
 //! Compressed files: which kind a path is, reading all members of one, and packing blocks as members of their own.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -67,7 +66,7 @@ impl Compression {
     }
 
     /// What the file holds, all of its members or frames one after the other.
-    pub fn reader(self, file: File) -> io::Result<Box<dyn Read + Send>> {
+    pub fn reader(self, file: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
         Ok(match self {
             Compression::None => Box::new(file),
             Compression::Gzip => Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(64 << 10, file))),
@@ -111,7 +110,7 @@ mod tests {
             let path = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(path.path(), &bytes).unwrap();
             let mut text = String::new();
-            kind.reader(File::open(path.path()).unwrap()).unwrap().read_to_string(&mut text).unwrap();
+            kind.reader(std::fs::File::open(path.path()).unwrap()).unwrap().read_to_string(&mut text).unwrap();
             assert_eq!(text, "one\ntwo\n");
         }
     }

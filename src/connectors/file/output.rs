@@ -7,6 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::compression::Compression;
 use crate::connectors::{ConnectorError, ErrorKind};
 use crate::event::codes::BAD_PATH;
@@ -167,6 +169,20 @@ impl Output {
         self.sent = 0;
     }
 
+    /// The lines that were taken and are not in the file, without their ends. They are forgotten.
+    pub fn give_back(&mut self) -> Vec<Bytes> {
+        let block = std::mem::take(&mut self.block).split_off(std::mem::take(&mut self.sent));
+        let mut text = Vec::new();
+        // It was packed a moment ago. What had been written of it cannot be unpacked any more, and stands in the file.
+        if let Ok(mut reader) = self.compression.reader(io::Cursor::new(block)) {
+            let _ = reader.read_to_end(&mut text);
+        }
+        text.append(&mut self.lines);
+        let text = Bytes::from(text);
+        let lines = text.split_inclusive(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap_or(line));
+        lines.filter(|line| !line.is_empty()).map(|line| text.slice_ref(line)).collect()
+    }
+
     /// Writes everything that was taken. After an error the file ends with a whole line, and another call goes on from there.
     pub fn write_out(&mut self) -> Result<(), ConnectorError> {
         self.try_write_out().map_err(|why| failed("write", &self.path, &why))
@@ -316,6 +332,18 @@ mod tests {
         take(&mut output, "four\n");
         output.write_out().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\nthree\nfour\n");
+    }
+
+    #[test]
+    fn what_is_not_in_the_file_is_given_back_as_lines() {
+        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            let mut output = Output::open(Path::new("/dev/full"), compression, true).unwrap();
+            take(&mut output, "one\ntwo\n");
+            assert!(output.write_out().is_err());
+            take(&mut output, "three\n");
+            assert_eq!(output.give_back(), ["one", "two", "three"], "{compression:?}");
+            assert_eq!(output.held(), 0);
+        }
     }
 
     #[test]

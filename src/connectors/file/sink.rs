@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use indexmap::IndexMap;
 
@@ -351,6 +352,10 @@ impl Sink for FileSink {
 
     fn close(&mut self) -> BoxFuture<'_, Result<(), ConnectorError>> {
         Box::pin(async move { self.each(Output::finish) })
+    }
+
+    fn give_back(&mut self) -> Vec<Bytes> {
+        self.open.values_mut().flat_map(|target| target.output.give_back()).collect()
     }
 
     fn written(&self) -> Vec<Written> {

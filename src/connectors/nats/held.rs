@@ -132,6 +132,15 @@ impl Held {
         }
     }
 
+    /// The payloads of all that the server does not have, which is forgotten.
+    pub fn give_back(&mut self) -> Vec<Bytes> {
+        self.seal(u64::MAX);
+        self.sealed_bytes = 0;
+        let sealed = std::mem::take(&mut self.sealed);
+        let messages = sealed.iter().flat_map(|sealed| (sealed.sent..sealed.len()).map(|index| sealed.read(index)));
+        messages.filter_map(Result::ok).map(|message| message.payload).collect()
+    }
+
     /// How many messages are held back.
     pub fn len(&self) -> usize {
         self.starts.len() + self.sealed.iter().map(|sealed| sealed.starts.len() - sealed.sent).sum::<usize>()
@@ -280,6 +289,17 @@ mod tests {
             assert!(self::held().restore(&short).is_err() || cut == 1, "{cut}");
         }
         assert!(self::held().restore(&Bytes::from_static(&[9])).is_err());
+    }
+
+    #[test]
+    fn what_was_not_sent_is_given_back() {
+        let mut held = held();
+        ["one", "two"].iter().for_each(|text| held.hold("a", None, text.as_bytes()));
+        held.seal(1);
+        held.hold("a", None, b"three");
+        held.due(1).unwrap().sent = 1;
+        assert_eq!(held.give_back(), ["two", "three"]);
+        assert_eq!((held.len(), held.pending().len()), (0, 0));
     }
 
     #[test]

@@ -170,6 +170,10 @@ impl Sink for NatsSink {
         self.held.len() > 0
     }
 
+    fn give_back(&mut self) -> Vec<Bytes> {
+        self.held.give_back()
+    }
+
     fn close(&mut self) -> BoxFuture<'_, Result<(), ConnectorError>> {
         Box::pin(async {
             // A courtesy: the server need not wait for a connection that times out.
