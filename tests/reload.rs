@@ -183,8 +183,10 @@ fn a_change_elsewhere_takes_a_stuck_sink_along() {
     replace(&file, "event.n >= 0", "event.n >= -1");
     run.says("reloaded t.yaml");
     assert!(begun.elapsed() < SHORT, "it took {:?}", begun.elapsed());
-    // It goes on trying with what its predecessor held; without it all goes on.
-    run.says("trying again");
+    // It goes on trying with what its predecessor held, be that told before the reload is or after it; without it all goes on.
+    if run.said.iter().filter(|line| line.contains("trying again")).count() < 2 {
+        run.says("trying again");
+    }
     replace(&file, STUCK, "");
     let undelivered = count(&mut run, "events that sinks had not delivered when they left are dead letters");
     let before = numbers(dir.path(), &["out.jsonl"]).len();

@@ -1,7 +1,7 @@
 //! The nodes of one task and the way of a message through them: fused nodes call each other, others are behind edges.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
@@ -54,7 +54,7 @@ pub(super) struct Chain {
     pub passed: u64,
     /// Whether checkpoints are written.
     pub saves: bool,
-    /// Set by sources when something has gone into the graph: a graph at rest needs no barriers.
+    /// Set when something has gone into the graph or along it: a graph at rest needs no barriers.
     pub stirred: Arc<AtomicBool>,
 }
 
@@ -182,6 +182,7 @@ impl Chain {
 
     /// Sends a batch to every reader of a port; the port after the last is `errors`.
     pub async fn emit(&mut self, link: usize, port: usize, batch: Batch) -> Result<(), Failure> {
+        self.stirred.store(true, Relaxed);
         let readers = self.targets(link, port).len();
         let is_error = port == self.links[link].ports.len();
         if !is_error {

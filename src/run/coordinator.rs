@@ -170,7 +170,8 @@ pub(super) struct Seats {
 }
 
 impl Coordinator {
-    pub fn new(seats: Seats) -> Coordinator {
+    pub fn new(mut seats: Seats) -> Coordinator {
+        let wanted = seats.saver.as_mut().is_some_and(Saver::take_haste);
         Coordinator {
             sources: seats.sources.into_iter().map(Some).collect(),
             sinks: seats.sinks,
@@ -185,7 +186,7 @@ impl Coordinator {
             phase: Phase::Running,
             waiting: BTreeMap::new(),
             ready: None,
-            wanted: false,
+            wanted,
             pace: seats.pace,
             waiters: Waiters::default(),
             hand_over_due: seats.hand_over_due,

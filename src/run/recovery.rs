@@ -166,7 +166,8 @@ pub(super) fn look_back(plan: &Plan, ground: &Ground) -> Result<Past, Failure> {
     let behind = goes_on.then(|| loaded.as_ref().map_or(0, |loaded| loaded.id));
     let next_id = loaded.as_ref().map_or(1, |loaded| loaded.id + 1);
     let lineage = loaded.as_ref().map_or(lineage, |loaded| loaded.lineage);
-    let saver = Some(Saver::new(store, plan.name.clone(), lineage, ground.clock));
+    let saver = Saver::new(store, plan.name.clone(), lineage, ground.clock);
+    let saver = Some(if loaded.is_some() { saver.goes_on() } else { saver });
     Ok(Past { saver, next_id, begun, loaded, lineage, fresh, behind, leftovers })
 }
 

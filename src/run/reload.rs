@@ -26,6 +26,9 @@ use super::recovery::{open_sink, source_open};
 use super::saver::Saver;
 use super::start::{Running, watch};
 
+/// How long new connections may take to be made after the old graph has stopped: that they can be was seen before.
+const OPEN_MAX: Duration = Duration::from_secs(5);
+
 /// A reload that is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reloaded {
@@ -76,7 +79,15 @@ impl Running {
         failpoint::hit("handed-over");
         let old = self.plan.clone();
         let (saver, next_id) = (end.saver, end.next_id);
-        let opened = match self.open(&plan, diff, saver.is_some(), next_id).await {
+        let stop = self.stop.clone();
+        let opened = tokio::select! {
+            opened = self.open(&plan, diff, saver.is_some(), next_id) => opened,
+            () = tokio::time::sleep(OPEN_MAX) => {
+                Err(Failure { node: None, message: format!("a new connection was not made within {OPEN_MAX:?}") })
+            }
+            () = stop.cancelled() => Err(Failure { node: None, message: "the run is stopped".into() }),
+        };
+        let opened = match opened {
             Ok(opened) => opened,
             Err(failure) => {
                 let supplies = self.same_again(&old);
@@ -124,7 +135,11 @@ impl Running {
         order
     }
 
-    fn begin(&mut self, plan: Arc<Plan>, supplies: Vec<Supply>, saver: Option<Saver>, next_id: u64) {
+    fn begin(&mut self, plan: Arc<Plan>, supplies: Vec<Supply>, mut saver: Option<Saver>, next_id: u64) {
+        // A crash goes back to the checkpoint before, and through all that was done to get here.
+        if let Some(saver) = &mut saver {
+            saver.hasten();
+        }
         self.graph = graph::start(&plan, &self.ground, &self.nodes.all(), supplies, saver, next_id);
         self.plan = plan;
     }

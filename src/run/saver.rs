@@ -92,6 +92,10 @@ pub(super) struct Saver {
     sync: Vec<File>,
     /// More was left than may be held: everything has to be written anew.
     overflowed: bool,
+    /// Whether there is a checkpoint on disk.
+    has_one: bool,
+    /// Whether the next one should come at once.
+    is_hasty: bool,
     writing: Option<Writing>,
 }
 
@@ -108,8 +112,31 @@ impl Saver {
             left: 0,
             sync: Vec::new(),
             overflowed: false,
+            has_one: false,
+            is_hasty: false,
             writing: None,
         }
+    }
+
+    /// For a run that goes on from a checkpoint.
+    pub fn goes_on(mut self) -> Saver {
+        self.has_one = true;
+        self
+    }
+
+    /// Whether there is a checkpoint to go on from.
+    pub fn has_one(&self) -> bool {
+        self.has_one
+    }
+
+    /// The next checkpoint should come at once: the definition is another one than that of the last.
+    pub fn hasten(&mut self) {
+        self.is_hasty = true;
+    }
+
+    /// Whether that was asked for; only once.
+    pub fn take_haste(&mut self) -> bool {
+        std::mem::take(&mut self.is_hasty)
     }
 
     /// The nodes of the graph that runs from now on, and the texts that it was made of.
@@ -183,6 +210,7 @@ impl Saver {
             let is_published = published.await.is_ok();
             writing.published = None;
             if is_published {
+                self.has_one = true;
                 return Some(Written { id, result: Ok(()) });
             }
         }

@@ -251,7 +251,6 @@ impl SourceTask {
             drift.group.leave(drift.member);
         }
         self.idle_for = Some(elapsed);
-        self.chain.stirred.store(true, Relaxed);
         let elapsed = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
         let signal = Signal::Watermark { mark: self.ingest.mark(), forward: Watermark::Idle(elapsed) };
         self.chain.forward(0, signal).await

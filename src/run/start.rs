@@ -19,6 +19,7 @@ use super::graph::{self, Graph, Ground};
 use super::pace::Pace;
 use super::parts::Parts;
 use super::recovery::{self, Begun, NotStarted, Recovery};
+use super::saver::Saver;
 use super::watch::Watch;
 use super::{Clock, Failure};
 
@@ -146,7 +147,7 @@ impl Running {
             .map(|why| Failure { node: None, message: format!("the last checkpoint cannot be written: {why}") });
         let failure = failure.or(unsaved);
         let is_complete = end.is_complete && failure.is_none();
-        let mut can_resume = end.saver.is_some();
+        let mut can_resume = end.saver.as_ref().is_some_and(Saver::has_one);
         if let Some(saver) = end.saver.take_if(|_| is_complete && self.plan.is_bounded()) {
             match saver.remove() {
                 Ok(()) => can_resume = false,
