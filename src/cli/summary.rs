@@ -11,21 +11,19 @@ use crate::plan::Plan;
 use crate::run::{Begun, Checkpoint, Failure, Outcome};
 
 /// Prints the summary to stderr: what was read, written and refused, and every file.
-pub(super) fn print(
-    name: &str,
-    nodes: &[Arc<NodeCounters>],
-    took: Duration,
-    outcome: &Outcome,
-    dead_letters: Option<&Path>,
-) {
-    tell(&text(name, nodes, took, outcome, dead_letters));
+pub(super) fn print(plan: &Plan, nodes: &[Arc<NodeCounters>], took: Duration, outcome: &Outcome) {
+    tell(&text(&plan.name, nodes, took, outcome, plan.dead_letters().as_deref()));
     if let Some(failure) = &outcome.failure {
         self::failure(failure);
     }
+    // One whose input does not end goes on from it anyway.
+    if plan.is_bounded() && outcome.can_resume && !outcome.is_complete {
+        tell("  `--resume` goes on from its last checkpoint\n");
+    }
 }
 
-/// Tells how a run has begun.
-pub(super) fn begun(plan: &Plan, begun: &Begun) {
+/// Tells how a run has begun. `resume`: it was asked to go on from a checkpoint.
+pub(super) fn begun(plan: &Plan, begun: &Begun, resume: bool) {
     let until = if plan.is_bounded() { "until its input ends" } else { "until Ctrl-C" };
     let name = &plan.name;
     match (&begun.from, &begun.passed_over) {
@@ -40,6 +38,15 @@ pub(super) fn begun(plan: &Plan, begun: &Begun) {
             "running {name} {until}, afresh: the run before it was interrupted at {}, and `--resume` would have gone on from there",
             super::state::moment(*written_at_ms)
         ),
+        (None, None) if resume => match &begun.folder {
+            Some(folder) => tracing::warn!(
+                "running {name} {until}, from the beginning: there is no checkpoint in {} to resume from",
+                folder.display()
+            ),
+            None => tracing::warn!(
+                "running {name} {until}, from the beginning: it keeps no checkpoints that it could resume from"
+            ),
+        },
         (None, None) => tracing::info!("running {name} {until}"),
     }
 }

@@ -96,7 +96,7 @@ pub(super) async fn supervise(file: &Path, loaded: Loaded, shared: &Arc<Shared>,
             None => return failed(&failure),
         },
     };
-    summary::begun(&plan, &running.begun);
+    summary::begun(&plan, &running.begun, shared.recovery == Recovery::Resume);
     let mut supervisor = Supervisor { file, running, shared, claim };
     if let Some(plan) = was {
         supervisor.take_up(plan).await;
@@ -160,7 +160,7 @@ impl Supervisor<'_> {
         };
         status.finish().await;
         let plan = self.running.plan();
-        summary::print(&plan.name, &nodes.all(), clock.now(), &outcome, plan.dead_letters().as_deref());
+        summary::print(plan, &nodes.all(), clock.now(), &outcome);
         if outcome.failure.is_some() { Exit::Failed } else { Exit::Success }
     }
 

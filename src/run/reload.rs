@@ -106,11 +106,14 @@ impl Running {
         failpoint::hit("reloaded");
         // What nobody goes on with ends in its own time.
         tokio::spawn(async move {
-            for part in left.into_values() {
-                match part {
-                    Part::Source(mut part) => drop(part.source.close().await),
-                    Part::Sink(mut part) => drop(part.sink.close().await),
-                    Part::Stage(_) => {}
+            for (node, part) in left {
+                let closed = match part {
+                    Part::Source(mut part) => part.source.close().await,
+                    Part::Sink(mut part) => part.sink.close().await,
+                    Part::Stage(_) => Ok(()),
+                };
+                if let Err(error) = closed {
+                    tracing::warn!(%node, "it left with the reload, and could not be closed in order: {error}");
                 }
             }
         });
