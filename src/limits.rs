@@ -14,6 +14,10 @@ pub const CONTROL_MAX: usize = 16;
 pub const REPORTS_MAX: usize = 256;
 /// Milliseconds that a reload waits to see whether a new connection can be made.
 pub const PREPARE_MAX_MS: u64 = 30_000;
+/// Milliseconds after which a change that could not be taken up is tried again; the pause doubles.
+pub const RELOAD_PAUSE_MS: u64 = 1_000;
+/// The longest such pause.
+pub const RELOAD_PAUSE_MAX_MS: u64 = 30_000;
 /// Bytes of changed state that are kept where checkpoints cannot be written; beyond it the next one has all of the state.
 pub const UNSAVED_BYTES_MAX: usize = 64 << 20;
 /// A batch whose selection keeps fewer than one row in this many is compacted before it crosses an edge.

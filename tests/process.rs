@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
 
-use crate::support::{finish, folder, runner, signal, start, stderr_of, wait};
+use crate::support::{Run, finish, folder, runner, signal, start, stderr_of, wait};
 
 const ECHO: &str = "\
 sources: { in: { stdin: {} } }
@@ -264,4 +264,25 @@ sinks: { out: { from: s, file: { path: out.jsonl, mode: append } } }
     let text = |name: &str| fs::read_to_string(dir.path().join(name)).expect("the output is there");
     assert_eq!(text("out.jsonl"), "{\"n\":0}\n{\"n\":1}\n");
     assert_eq!(text("out/t.dead.jsonl").lines().count(), 1);
+}
+
+#[test]
+fn what_can_be_resumed_is_told_and_what_cannot() {
+    let dir = folder(
+        "checkpoint: { every: 20ms }
+sources: { in: { generate: { event: '#{ n: i }', rate: 500/s, count: 100000 } } }
+stages: { s: { from: in, dedupe: { key: event.n, within: 1s } } }
+sinks: { out: { from: s, file: { path: out.jsonl } } }
+",
+    );
+    let mut run = Run::start(dir.path(), &["t.yaml", "--resume"]);
+    run.says("from the beginning: there is no checkpoint in .runner/t to resume from");
+    until_written(&dir.path().join("out.jsonl"));
+    std::thread::sleep(Duration::from_millis(100));
+    let (code, said) = run.stop();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("`--resume` goes on from its last checkpoint"), "{said}");
+    let mut run = Run::start(dir.path(), &["t.yaml", "--resume"]);
+    run.says("from checkpoint");
+    run.stop();
 }

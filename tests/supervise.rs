@@ -58,6 +58,48 @@ fn a_careful_reload_loses_no_state() {
     assert_eq!(run.stop().0, Some(0));
 }
 
+/// With a second source, of a file that is not there.
+fn with_late(file: &str) -> String {
+    let sources = format!("{{ late: {{ file: {{ path: {file} }} }}, in: {{ generate");
+    TICKS.replace("{ in: { generate", &sources).replace("from: w", "from: [w, late]")
+}
+
+#[test]
+fn a_change_that_cannot_be_taken_up_is_tried_again() {
+    let dir = folder(TICKS);
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("running t");
+    fs::write(dir.path().join("t.yaml"), with_late("late.jsonl")).expect("it is written");
+    run.says("cannot be taken up: late:");
+    std::thread::sleep(Duration::from_millis(1500));
+    fs::write(dir.path().join("late.jsonl"), "{\"late\":1}\n").expect("it is written");
+    run.says("reloaded t.yaml");
+    std::thread::sleep(Duration::from_millis(200));
+    let (code, said) = run.stop();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(said.matches("cannot be taken up").count(), 1, "{said}");
+    let out = fs::read_to_string(dir.path().join("out.jsonl")).expect("it is there");
+    assert_eq!(out.matches("{\"late\":1}\n").count(), 1, "{said}");
+    assert!(numbers(&dir.path().join("out.jsonl")).into_iter().eq(0..out.lines().count() as u64 - 1), "{said}");
+}
+
+#[test]
+fn a_change_that_was_never_taken_up_is_told_at_the_end_and_a_newer_one_replaces_it() {
+    let dir = folder(TICKS);
+    let file = dir.path().join("t.yaml");
+    for undone in [true, false] {
+        let mut run = Run::start(dir.path(), &["t.yaml"]);
+        run.says("running t");
+        fs::write(&file, with_late("late.jsonl")).expect("it is written");
+        run.says("cannot be taken up: late:");
+        fs::write(&file, if undone { TICKS.into() } else { with_late("other.jsonl") }).expect("it is written");
+        run.says(if undone { "nothing of what it does" } else { "cannot be taken up: late:" });
+        let (code, said) = run.stop();
+        assert_eq!(code, Some(0), "{said}");
+        assert_eq!(said.contains("was not taken up: the next start takes it up"), !undone, "{said}");
+    }
+}
+
 #[test]
 fn nothing_is_watched_if_that_is_asked_for() {
     let dir = folder(TICKS);

@@ -1,5 +1,6 @@
 //! The command line, a file a command. Only this room prints and decides exit codes.
 
+mod again;
 mod check;
 mod claims;
 mod diff;

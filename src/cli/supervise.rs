@@ -7,10 +7,11 @@ use bytes::Bytes;
 use clap::ValueEnum;
 use tokio_util::sync::CancellationToken;
 
-use crate::plan::{self, Plan};
+use crate::plan::{self, Diff, Plan};
 use crate::run::{self, Failure, NotReloaded, NotStarted, Pace, Recovery, Reloaded, RunOptions, Running};
 use crate::state::store;
 
+use super::again::{self, Again};
 use super::claims::{Claim, Claims};
 use super::load::{self, Loaded};
 use super::status::Status;
@@ -91,13 +92,15 @@ pub(super) async fn supervise(file: &Path, loaded: Loaded, shared: &Arc<Shared>,
     let (running, was) = match started {
         Ok(running) => (running, None),
         Err(NotStarted::Failed(failure)) => return failed(&failure),
-        Err(NotStarted::Differs { failure, texts }) => match start_as_it_was(file, shared, texts, &stop).await {
-            Some(running) => (running, Some(plan.clone())),
-            None => return failed(&failure),
-        },
+        Err(NotStarted::Differs { failure, texts }) => {
+            match start_as_it_was(file, shared, &claim, texts, &stop).await {
+                Some(running) => (running, Some(plan.clone())),
+                None => return failed(&failure),
+            }
+        }
     };
     summary::begun(&plan, &running.begun, shared.recovery == Recovery::Resume);
-    let mut supervisor = Supervisor { file, running, shared, claim };
+    let mut supervisor = Supervisor { file, running, shared, claim, again: None };
     if let Some(plan) = was {
         supervisor.take_up(plan).await;
     }
@@ -114,6 +117,7 @@ fn failed(failure: &Failure) -> Exit {
 async fn start_as_it_was(
     file: &Path,
     shared: &Arc<Shared>,
+    claim: &Claim<'_>,
     texts: Option<Bytes>,
     stop: &CancellationToken,
 ) -> Option<Running> {
@@ -123,6 +127,10 @@ async fn start_as_it_was(
     let (path, all, texts) = (file.to_path_buf(), shared.clone(), texts?);
     let loaded = tokio::task::spawn_blocking(move || load::load_as_it_was(&path, &texts, &all.settings)).await.ok()?;
     let plan = Arc::new(loaded.plan?);
+    if let Err(problem) = claim.extend(&plan) {
+        tracing::warn!("the definition that wrote the checkpoint cannot be started: {problem}");
+        return None;
+    }
     let options = RunOptions { recovery: Recovery::Resume, ..shared.options(file, &plan) };
     let started = tokio::select! {
         started = run::start(plan, options, stop.clone()) => started,
@@ -143,6 +151,8 @@ struct Supervisor<'a> {
     shared: &'a Arc<Shared>,
     /// Its name and its files are taken for as long as it runs.
     claim: Claim<'a>,
+    /// A change that could not be taken up.
+    again: Option<Again>,
 }
 
 impl Supervisor<'_> {
@@ -156,9 +166,13 @@ impl Supervisor<'_> {
                 outcome = self.running.wait() => break outcome,
                 () = due.notified() => self.hand_over(next.take()).await,
                 changed = changed(&mut files) => self.changed(changed, files.as_mut()).await,
+                () = again::due(&self.again) => self.try_again().await,
             }
         };
         status.finish().await;
+        if self.again.is_some() {
+            tracing::warn!("the last change of {} was not taken up: {}", self.file.display(), self.way_out());
+        }
         let plan = self.running.plan();
         summary::print(plan, &nodes.all(), clock.now(), &outcome);
         if outcome.failure.is_some() { Exit::Failed } else { Exit::Success }
@@ -175,6 +189,8 @@ impl Supervisor<'_> {
             return;
         }
         load::report(&loaded.diagnostics);
+        // Whatever it is now, it is no longer what could not be taken up.
+        self.again = None;
         match loaded.plan {
             None => tracing::warn!("{file} has changed and cannot be used; what runs goes on"),
             Some(plan) => self.take_up(Arc::new(plan)).await,
@@ -220,11 +236,31 @@ impl Supervisor<'_> {
             let nodes = nodes.join(", ");
             return tracing::warn!("not taken up, as state of {nodes} cannot go on; `--reload on` takes it up");
         }
-        if let Err(problem) = self.claim.extend(&plan) {
-            return tracing::error!("{file} cannot be taken up: {problem}");
+        if let Err(why) = self.replace(&plan, &diff).await {
+            tracing::error!(
+                "{file} cannot be taken up: {why}; what ran goes on, and it is tried again with growing pauses"
+            );
+            self.again = Some(Again::new(plan));
         }
-        let reloaded = self.running.reload(plan, &diff).await;
+    }
+
+    /// Tries once more what could not be taken up.
+    async fn try_again(&mut self) {
+        let Some(mut again) = self.again.take() else { return };
+        let diff = plan::diff(self.running.plan(), &again.plan);
+        if let Err(why) = self.replace(&again.plan, &diff).await {
+            tracing::debug!("{} still cannot be taken up: {why}", self.file.display());
+            again.wait_longer();
+            self.again = Some(again);
+        }
+    }
+
+    /// Puts a plan in the place of the one that runs. `Err`: why that cannot be done at the moment.
+    async fn replace(&mut self, plan: &Arc<Plan>, diff: &Diff) -> Result<(), String> {
+        self.claim.extend(plan)?;
+        let reloaded = self.running.reload(plan.clone(), diff).await;
         self.claim.narrow(self.running.plan());
+        let file = self.file.display();
         match reloaded {
             Ok(Reloaded { pause, undelivered, unsure }) => {
                 tracing::info!("reloaded {file}: events waited {:.1} ms", pause.as_secs_f64() * 1000.0);
@@ -238,11 +274,22 @@ impl Supervisor<'_> {
                 }
             }
             Err(NotReloaded::Refused(Failure { node, message })) => {
-                let node = node.map_or(String::new(), |node| format!("{node}: "));
-                tracing::error!("{file} cannot be taken up: {node}{message}; what ran goes on");
+                return Err(node.map_or(message.clone(), |node| format!("{node}: {message}")));
             }
             Err(NotReloaded::Ending) => {
-                tracing::info!("{file} has changed while its topology was ending: not taken up")
+                tracing::warn!("{file} has changed while its topology was ending: not taken up: {}", self.way_out())
+            }
+        }
+        Ok(())
+    }
+
+    /// What to do about a change that a run has not taken up before it ended.
+    fn way_out(&self) -> &'static str {
+        match self.running.stop.is_cancelled() {
+            true => "the next start takes it up",
+            false => {
+                "the input has ended, and all results are of the definition before it; `--fresh` reads the input again \
+                 with the new one"
             }
         }
     }

@@ -59,10 +59,12 @@ struct Opened {
 impl Running {
     /// Puts `plan` in the place of the one that runs; `diff` is what it changes of that.
     pub async fn reload(&mut self, plan: Arc<Plan>, diff: &Diff) -> Result<Reloaded, NotReloaded> {
+        let stop = self.stop.clone();
         tokio::select! {
             prepared = prepare(&plan, diff) => prepared.map_err(NotReloaded::Refused)?,
-            // A system that does not answer keeps no stop waiting.
-            () = self.stop.cancelled() => return Err(NotReloaded::Ending),
+            // A system that does not answer keeps no stop waiting, and hides no end and no failure.
+            () = stop.cancelled() => return Err(NotReloaded::Ending),
+            () = self.join() => return Err(NotReloaded::Ending),
         }
         let begun = Instant::now();
         let (reply, answer) = oneshot::channel();
