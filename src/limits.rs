@@ -18,6 +18,10 @@ pub const PREPARE_MAX_MS: u64 = 30_000;
 pub const RELOAD_PAUSE_MS: u64 = 1_000;
 /// The longest such pause.
 pub const RELOAD_PAUSE_MAX_MS: u64 = 30_000;
+/// Milliseconds after which it is told again that checkpoints cannot be written; the pause doubles.
+pub const TROUBLE_PAUSE_MS: u64 = 10_000;
+/// The longest such pause.
+pub const TROUBLE_PAUSE_MAX_MS: u64 = 600_000;
 /// Bytes of changed state that are kept where checkpoints cannot be written; beyond it the next one has all of the state.
 pub const UNSAVED_BYTES_MAX: usize = 64 << 20;
 /// A batch whose selection keeps fewer than one row in this many is compacted before it crosses an edge.

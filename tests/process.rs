@@ -286,3 +286,47 @@ sinks: { out: { from: s, file: { path: out.jsonl } } }
     run.says("from checkpoint");
     run.stop();
 }
+
+#[test]
+fn a_state_folder_that_is_removed_under_a_run_is_made_again() {
+    let dir = folder(
+        "checkpoint: { every: 20ms }
+sources: { in: { generate: { event: '#{ n: i }', rate: 500/s } } }
+stages: { s: { from: in, dedupe: { key: event.n, within: 1h } } }
+sinks: { out: { from: s, file: { path: out.jsonl } } }
+",
+    );
+    let state = dir.path().join(".runner");
+    let checkpoint = || {
+        for _ in 0..1000 {
+            let names = fs::read_dir(state.join("t")).into_iter().flatten().flatten();
+            if names.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("manifest-")) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("no checkpoint is written");
+    };
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("running t");
+    checkpoint();
+    fs::remove_dir_all(&state).expect("it is there");
+    run.says("has been removed: it is written anew");
+    checkpoint();
+    // Where it cannot be made that is told once.
+    fs::rename(&state, dir.path().join("aside")).expect("it is there");
+    fs::write(&state, "").expect("it is written");
+    run.says("cannot be written, and is tried again");
+    std::thread::sleep(Duration::from_millis(500));
+    fs::remove_file(&state).expect("it is there");
+    run.says("checkpoints are written again");
+    let (code, said) = run.stop();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(said.matches("cannot be written").count(), 1, "{said}");
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("from checkpoint");
+    run.stop();
+    let text = fs::read_to_string(dir.path().join("out.jsonl")).expect("the output is there");
+    let numbers: Vec<String> = (0..text.lines().count()).map(|n| format!("{{\"n\":{n}}}")).collect();
+    assert!(text.lines().eq(numbers.iter().map(String::as_str)), "every event once, in order");
+}

@@ -345,7 +345,7 @@ impl Coordinator {
         let id = self.next_id;
         self.next_id += 1;
         let saves = match &mut self.saver {
-            Some(saver) if then != Then::HandOver => saver.saves(),
+            Some(saver) if then != Then::HandOver => saver.saves(id),
             _ => Saves::Nothing,
         };
         self.phase = match then {
@@ -419,11 +419,13 @@ impl Coordinator {
 
     async fn on_written(&mut self, written: Option<Written>) {
         let Some(written) = written else { return self.settle().await };
+        if let Some(saver) = &mut self.saver {
+            saver.tell(&written);
+        }
         match written.result {
             Ok(()) => self.passed(written.id).await,
             Err(why) => {
                 self.stirred.store(true, Relaxed);
-                tracing::warn!("checkpoint {} cannot be written: {why}", written.id);
                 if self.phase == Phase::Ending(written.id) {
                     self.unsaved = Some(why);
                     self.close().await;

@@ -24,6 +24,7 @@ mod sink;
 mod source;
 mod stage;
 mod start;
+mod trouble;
 mod watch;
 
 pub use clock::Clock;

@@ -16,6 +16,7 @@ use crate::state::store::{Draft, NodeDraft, Stats, Store};
 use crate::state::{Shape, Snapshot};
 
 use super::Clock;
+use super::trouble::Trouble;
 
 /// A node's part of a checkpoint.
 #[derive(Debug)]
@@ -96,7 +97,12 @@ pub(super) struct Saver {
     has_one: bool,
     /// Whether the next one should come at once.
     is_hasty: bool,
+    /// The first barrier since then that asks for everything.
+    whole_at: u64,
+    /// The folder has gone: it has to be made again.
+    lost: bool,
     writing: Option<Writing>,
+    trouble: Trouble,
 }
 
 impl Saver {
@@ -114,7 +120,10 @@ impl Saver {
             overflowed: false,
             has_one: false,
             is_hasty: false,
+            lost: false,
             writing: None,
+            trouble: Trouble::default(),
+            whole_at: 0,
         }
     }
 
@@ -148,9 +157,21 @@ impl Saver {
         self.nodes = nodes;
     }
 
-    /// What the next checkpoint has to ask of the nodes.
-    pub fn saves(&mut self) -> Saves {
-        if std::mem::take(&mut self.overflowed) { Saves::Everything } else { Saves::Changes }
+    /// What the checkpoint at this barrier, the next one, has to ask of the nodes.
+    pub fn saves(&mut self, barrier: u64) -> Saves {
+        // A look at a few names: what is asked of the nodes depends on it.
+        if let Some(store) = self.store.as_ref().filter(|store| !store.is_there()) {
+            if !self.trouble.lasts() {
+                tracing::warn!("the state in {} has been removed: it is written anew", store.dir().display());
+            }
+            (self.lost, self.has_one) = (true, false);
+            self.begin_anew(0);
+        }
+        if !std::mem::take(&mut self.overflowed) {
+            return Saves::Changes;
+        }
+        self.whole_at = barrier;
+        Saves::Everything
     }
 
     /// Takes a node's part of the checkpoint at this barrier, or of whichever comes then.
@@ -166,7 +187,7 @@ impl Saver {
 
     /// Begins to write the checkpoint of this barrier, all of whose parts are there. Nothing is being written. `Err`: why it cannot be.
     pub fn write(&mut self, id: u64) -> Result<(), &'static str> {
-        if self.overflowed {
+        if self.overflowed || id < self.whole_at {
             // Its barrier was sent before: its parts are changes of what is not there any more.
             return Err("the one before could not be, and what it had was more than may be kept");
         }
@@ -185,14 +206,15 @@ impl Saver {
             bundle: Some(self.texts.clone()),
         };
         let attempt = Attempt { draft, sync };
+        let lost = std::mem::take(&mut self.lost);
         self.left = 0;
         let (published, heard) = oneshot::channel();
         let task = tokio::task::spawn_blocking(move || {
+            let published = |_: &Stats| published.send(()).unwrap_or_default();
             let result = match attempt.sync.iter().try_for_each(File::sync_data) {
-                Ok(()) => {
-                    let published = |_: &Stats| published.send(()).unwrap_or_default();
-                    store.write_then(&attempt.draft, published).map_err(|error| error.to_string())
-                }
+                Ok(()) => if lost { store.make_again() } else { Ok(()) }
+                    .and_then(|()| store.write_then(&attempt.draft, published))
+                    .map_err(|error| error.to_string()),
                 Err(error) => Err(format!("what sinks have written cannot be brought to the disk: {error}")),
             };
             (store, attempt, result)
@@ -235,6 +257,18 @@ impl Saver {
             }
             // Without its store there are no more checkpoints, and nothing is acknowledged any more.
             Err(error) => Some(Written { id, result: Err(format!("writing it has failed, which is a bug: {error}")) }),
+        }
+    }
+
+    /// Tells of a checkpoint that could not be written, and of the first that could again.
+    pub fn tell(&mut self, written: &Written) {
+        match &written.result {
+            Ok(()) if self.trouble.is_over() => tracing::info!("checkpoints are written again"),
+            Ok(()) => {}
+            Err(why) if self.trouble.is_told() => {
+                tracing::warn!("checkpoint {} cannot be written, and is tried again: {why}", written.id);
+            }
+            Err(why) => tracing::debug!("checkpoint {} cannot be written: {why}", written.id),
         }
     }
 
@@ -319,11 +353,49 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let mut saver = Saver::new(store, "t".into(), 1, Clock::start());
-        assert_eq!(saver.saves(), Saves::Changes);
+        assert_eq!(saver.saves(1), Saves::Changes);
         saver.begin_anew(1);
         assert!(saver.write(2).is_err(), "its barrier asked for changes");
-        assert_eq!(saver.saves(), Saves::Everything);
+        assert_eq!(saver.saves(3), Saves::Everything);
+        assert!(saver.write(2).is_err(), "it passes later than the next one was sent");
         assert_eq!(saver.write(3), Ok(()));
         assert!(saver.written().await.is_some_and(|written| written.id == 3 && written.result.is_ok()));
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_was_removed_is_made_again_and_has_everything() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join(".runner/t");
+        let shape = Shape { kind: "window".into(), version: 1, frame: String::new(), parts: Vec::new() };
+        let mut saver = Saver::new(Store::open(&dir).unwrap(), "t".into(), 1, Clock::start());
+        let node = SavedNode { id: "w".into(), kind: "window".into(), shape: Some(shape) };
+        saver.set_plan(vec![node], Bytes::from_static(b"texts"));
+        let remove_manifests = |dir: &std::path::Path| {
+            let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+            files.filter(|path| path.to_string_lossy().contains("manifest-")).for_each(|path| {
+                std::fs::remove_file(path).unwrap();
+            });
+        };
+        for id in 1..=4 {
+            match id {
+                3 => std::fs::remove_dir_all(folder.path().join(".runner")).unwrap(),
+                4 => remove_manifests(&dir),
+                _ => {}
+            }
+            let saves = saver.saves(id);
+            assert_eq!(saves == Saves::Everything, id > 2);
+            let mut snapshot = Snapshot::new(id == 1 || saves == Saves::Everything);
+            snapshot.put(&[id as u8], |out| out.push(1));
+            saver.take(&"w".into(), id, NodePart { records: snapshot.finish(), ..NodePart::default() });
+            assert_eq!(saver.write(id), Ok(()));
+            while let Some(written) = saver.written().await {
+                assert_eq!(written.result, Ok(()), "{id}");
+            }
+        }
+        let loaded = Store::peek(&dir).unwrap().unwrap();
+        assert_eq!(loaded.id, 4);
+        let records = loaded.nodes["w"].saved.as_ref().unwrap().records();
+        assert_eq!(records.filter(|record| matches!(record, Ok(crate::state::Record::Put { .. }))).count(), 1);
+        assert!(Store::open(&dir).is_err(), "it is locked");
     }
 }

@@ -45,6 +45,11 @@ impl Lock {
         Err(StoreError::Locked { dir: dir.to_path_buf(), pid: None })
     }
 
+    /// Whether its file is still where others look for it.
+    pub fn is_there(&self) -> bool {
+        is_still(&self.file, &self.path)
+    }
+
     /// Removes the file and lets go of the lock.
     pub fn remove(self) -> Result<(), StoreError> {
         std::fs::remove_file(&self.path).map_err(StoreError::io("removed", &self.path))?;

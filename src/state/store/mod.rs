@@ -133,6 +133,11 @@ impl Store {
         Ok(load::newest(dir)?.map(|(_, loaded)| loaded))
     }
 
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Whether there is a checkpoint, whole or not.
     pub fn holds_one(dir: &Path) -> Result<bool, StoreError> {
         Ok(!names::manifests(dir)?.is_empty())
@@ -160,6 +165,28 @@ impl Store {
             self.kept.push(manifest);
         }
         Ok(Some(loaded))
+    }
+
+    /// Whether the folder still has what we put there: our lock, and the newest checkpoint's files.
+    pub fn is_there(&self) -> bool {
+        let has = |manifest: &Manifest| {
+            manifest::path(&self.dir, manifest.number).exists()
+                && manifest.all_segments().all(|part| segment::path(&self.dir, part.number).exists())
+        };
+        self.lock.is_there() && self.kept.last().is_none_or(has)
+    }
+
+    /// Begins anew after somebody has removed what was there. The next draft must be whole: each node's records begin anew.
+    pub fn make_again(&mut self) -> Result<(), StoreError> {
+        fs::create_dir_all(&self.dir).map_err(StoreError::io("made", &self.dir))?;
+        if !self.lock.is_there() {
+            self.lock = Lock::take(&self.dir)?;
+        }
+        self.next = self.next.max(names::next(&self.dir)?);
+        self.first = self.next;
+        self.kept.clear();
+        self.log = None;
+        Ok(())
     }
 
     /// Writes a checkpoint. After an error everything is as before, and the same draft can be written again.
@@ -205,6 +232,10 @@ impl Store {
 
     /// Forgets everything, and removes the folder, with what is empty around it.
     pub fn remove(mut self) -> Result<(), StoreError> {
+        if !self.lock.is_there() {
+            // Somebody has removed it before: whatever is there is not ours.
+            return Ok(());
+        }
         self.clear()?;
         self.clear_notes()?;
         self.lock.remove()?;
