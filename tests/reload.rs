@@ -199,6 +199,27 @@ fn a_change_elsewhere_takes_a_stuck_sink_along() {
 }
 
 #[test]
+fn a_stuck_sink_of_many_files_keeps_its_settings() {
+    let text = TICKS.replace("n: i }", "n: i, device: \"full\" }");
+    let stuck = STUCK.replace("/dev/full", "\"/dev/{{ event.device }}\"");
+    let dir = folder(&format!("{text}{stuck}"));
+    let file = dir.path().join("t.yaml");
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("trying again");
+    std::thread::sleep(Duration::from_millis(500));
+    replace(&file, "device }}\"", "device }}\", mode: append");
+    run.says("it would go on where the one before it cannot finish writing now");
+    // Elsewhere it may begin.
+    replace(&file, "/dev/{{ event.device }}", "all.{{ event.device }}");
+    run.says("reloaded t.yaml");
+    has_lines(&dir.path().join("all.full"), 500);
+    let (code, said) = run.stop();
+    assert_eq!(code, Some(0), "{said}");
+    is_whole(dir.path(), &["out.jsonl"], &said);
+    is_whole(dir.path(), &["all.full", "t.dead.jsonl", "out/t.dead.jsonl"], &said);
+}
+
+#[test]
 fn a_change_while_the_source_is_silent_is_taken_up_at_once() {
     let dir = folder(
         "sources: { in: { file: { path: in.jsonl, follow: true }, time: event.t } }

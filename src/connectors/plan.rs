@@ -167,6 +167,11 @@ pub trait SinkPlan: Send + Sync {
         None
     }
 
+    /// Where it writes, if a sink with other settings that writes there too has to know how far this one has come.
+    fn goes_on_at(&self) -> Option<String> {
+        self.exclusive()
+    }
+
     /// Whether the system gets each event once, also after a failure of the runner.
     fn is_exactly_once(&self) -> bool {
         false

@@ -186,7 +186,7 @@ impl Running {
     }
 
     /// Where a sink begins: where one of the same kind had come to, if it writes the same; else behind all that is in a checkpoint.
-    /// `Err`: it would write on where the other one cannot finish now, and a beginner would replace what is there.
+    /// `Err`: it would write on where the other one cannot finish now, and a beginner would not know how far that is.
     fn resume(&self, change: &Change, node: &Node, sink: &SinkNode, id: u64) -> Result<SinkResume, Failure> {
         let begins = |state| SinkResume { id, state, pending: bytes::Bytes::new() };
         let Some(old) = change.old.map(|old| &self.plan.nodes[old]) else { return Ok(begins(Position::Null)) };
@@ -199,7 +199,7 @@ impl Running {
         }
         match &part.left_at {
             Some(state) => Ok(begins(state.clone())),
-            None if sink.plan.exclusive().is_some_and(|what| before.plan.exclusive() == Some(what)) => {
+            None if sink.plan.goes_on_at().is_some_and(|what| before.plan.goes_on_at() == Some(what)) => {
                 let message = "it would go on where the one before it cannot finish writing now; make that possible, or write elsewhere";
                 Err(Failure::of(&node.id, message))
             }

@@ -132,6 +132,11 @@ impl SinkPlan for FileSinkPlan {
         Some(comparable(&path).display().to_string())
     }
 
+    /// Other paths may lead to the same files, but nothing of them is replaced.
+    fn goes_on_at(&self) -> Option<String> {
+        self.exclusive().or_else(|| Some(self.shown.clone()))
+    }
+
     fn outline(&self) -> String {
         let settings = &self.settings;
         let mut words = vec![if settings.replace { "replaces" } else { "adds to" }.to_string(), self.shown.clone()];
