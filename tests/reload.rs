@@ -220,6 +220,36 @@ fn a_stuck_sink_of_many_files_keeps_its_settings() {
 }
 
 #[test]
+fn a_file_is_one_sinks_also_after_a_reload() {
+    let text = TICKS.replace("n: i }", "n: i, to: \"all\" }");
+    let one = "  one: { from: w, file: { path: \"{{ event.to }}.jsonl\" } }\n";
+    let dir = folder(&format!("{text}{one}"));
+    let (file, all) = (dir.path().join("t.yaml"), dir.path().join("all.jsonl"));
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    has_lines(&all, 100);
+    replace(&file, one, &format!("{one}{}", one.replace("one:", "two:")));
+    run.says("reloaded t.yaml");
+    let before = numbers(dir.path(), &["all.jsonl"]).len();
+    has_lines(&all, before + 500);
+    // What the first one leaves is the other one's.
+    replace(&file, one, "");
+    run.says("reloaded t.yaml");
+    let before = numbers(dir.path(), &["all.jsonl"]).len();
+    has_lines(&all, before + 500);
+    let (code, said) = run.stop();
+    assert_eq!(code, Some(0), "{said}");
+    // Some come twice: what the other one had gathered when the first one left was not refused yet.
+    let mut found = numbers(dir.path(), &["all.jsonl"]);
+    found.sort_unstable();
+    found.dedup();
+    assert!(found.iter().copied().eq(0..found.len() as u64), "{said}");
+    is_whole(dir.path(), &["out.jsonl"], &said);
+    let letters = ["t.dead.jsonl", "out/t.dead.jsonl"].map(|name| fs::read_to_string(dir.path().join(name)));
+    let letters: String = letters.into_iter().flatten().collect();
+    assert!(letters.contains("another sink of this run writes it"), "{said}");
+}
+
+#[test]
 fn a_change_while_the_source_is_silent_is_taken_up_at_once() {
     let dir = folder(
         "sources: { in: { file: { path: in.jsonl, follow: true }, time: event.t } }

@@ -226,6 +226,11 @@ pub trait Sink: Send {
         false
     }
 
+    /// Its number among those that claim files (`file::Claims`).
+    fn claims_as(&self) -> Option<u64> {
+        None
+    }
+
     /// The files written so far, at most a bounded number of them.
     fn written(&self) -> Vec<Written> {
         Vec::new()

@@ -231,6 +231,7 @@ mod tests {
             resume,
             has_checkpoints: true,
             notes: None,
+            claims: Arc::default(),
         })
         .await
         .unwrap()

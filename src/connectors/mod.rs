@@ -15,6 +15,7 @@ pub mod discard;
 
 pub use api::{ConnectorError, Encoded, ErrorKind, Position, Pull, Sink, SinkResume, SinkState, Source, Written};
 pub use dead_letters::DeadLetters;
+pub use file::Claims;
 pub use plan::{
     ConnectContext, Framing, Replay, SinkKind, SinkOpen, SinkPlan, SourceKind, SourceOpen, SourcePlan, comparable,
 };

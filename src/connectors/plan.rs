@@ -33,8 +33,6 @@ pub struct ConnectContext<'a> {
     pub folder: &'a Path,
     /// `params`, functions and limits of expressions.
     pub expr: &'a Context,
-    /// Which sink writes which file.
-    pub claims: &'a std::sync::Arc<super::file::Claims>,
 }
 
 /// A source as planned. Opening it fails only for what the plan could not see: a file that is not there yet, a server that does
@@ -135,6 +133,8 @@ pub struct SinkOpen {
     /// A path in the topology's state that is this sink's own, for what it has to know after a crash beside the checkpoint; `None`
     /// where no checkpoints are written.
     pub notes: Option<PathBuf>,
+    /// Which sink of the topology writes which file.
+    pub claims: Arc<super::file::Claims>,
 }
 
 /// A sink as planned. Opening it fails only for what the plan could not see.

@@ -33,8 +33,7 @@ pub static CATALOG: Catalog =
 /// Plans a topology. `None`: problems were reported.
 pub fn plan(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Plan> {
     let expr = expr_context(spec, diagnostics)?;
-    let mut planner =
-        Planner { spec, expr: &expr, limits: StageLimits::of(&spec.limits), claims: Arc::default(), diagnostics };
+    let mut planner = Planner { spec, expr: &expr, limits: StageLimits::of(&spec.limits), diagnostics };
     let mut parts: Vec<Part<'_>> = Vec::new();
     for source in spec.sources.values() {
         let made = planner.source(source);
@@ -250,7 +249,6 @@ struct Planner<'a> {
     spec: &'a TopologySpec,
     expr: &'a Context,
     limits: StageLimits,
-    claims: Arc<connectors::file::Claims>,
     diagnostics: &'a mut Diagnostics,
 }
 
@@ -291,7 +289,6 @@ impl Planner<'_> {
             topology: &self.spec.name,
             folder: &self.spec.dir,
             expr: self.expr,
-            claims: &self.claims,
         }
     }
 

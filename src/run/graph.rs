@@ -7,6 +7,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::connectors::Claims;
 use crate::event::Timestamp;
 use crate::event::decode::Decoder;
 use crate::flow::{ErrorEvents, Operator};
@@ -44,6 +45,8 @@ pub(super) struct Ground {
     pub clock: Clock,
     /// See `Pace::HandOver`.
     pub hand_over_due: Arc<Notify>,
+    /// Which sink writes which file.
+    pub claims: Arc<Claims>,
 }
 
 /// Starts a graph. Everything that can fail has been done: nodes are supplied with what they begin with.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::connectors::{Position, Replay, Sink, SinkOpen, SinkResume, Source, SourceOpen};
+use crate::connectors::{Claims, Position, Replay, Sink, SinkOpen, SinkResume, Source, SourceOpen};
 use crate::event::Timestamp;
 use crate::limits::BATCH_EVENTS_MAX;
 use crate::operators::Carry;
@@ -197,7 +197,7 @@ impl Past {
     }
 
     /// What each node begins with. Sources are opened before sinks, so that nothing is truncated when a source cannot be opened.
-    pub async fn supplies(&mut self, plan: &Plan, options: &RunOptions) -> Result<Vec<Supply>, NotStarted> {
+    pub async fn supplies(&mut self, plan: &Plan, ground: &Ground) -> Result<Vec<Supply>, NotStarted> {
         let texts = self.loaded.as_mut().and_then(|loaded| loaded.bundle.take());
         let mut nodes = self.loaded.take().map(|loaded| (loaded.id, loaded.nodes));
         let mut supplies = Vec::with_capacity(plan.nodes.len());
@@ -207,7 +207,7 @@ impl Past {
                 Work::Source(source) => {
                     let position =
                         known.as_ref().map(|known| known.state.clone()).filter(|position| !position.is_null());
-                    let opened = self.open_source(plan, node, source, options, position).await?;
+                    let opened = self.open_source(plan, node, source, &ground.options, position).await?;
                     let mark = known.as_ref().and_then(|known| known.mark).map_or(Timestamp::NONE, Timestamp);
                     // One that comes to a running topology is no reason to wait.
                     let idle_for = (known.is_none() && nodes.is_some()).then_some(Duration::ZERO);
@@ -231,7 +231,7 @@ impl Past {
         for (node, (supply, resume)) in plan.nodes.iter().zip(supplies) {
             all.push(match (supply, &node.work) {
                 (Some(supply), _) => supply,
-                (None, Work::Sink(sink)) => self.sink(plan, node, sink, resume).await?,
+                (None, Work::Sink(sink)) => self.sink(plan, node, sink, resume, ground).await?,
                 (None, _) => unreachable!("sources and stages were supplied"),
             });
         }
@@ -256,6 +256,7 @@ impl Past {
         node: &Node,
         sink: &SinkNode,
         known: Option<(u64, LoadedNode)>,
+        ground: &Ground,
     ) -> Result<Supply, Failure> {
         let (resume, columns) = match known {
             Some((id, known)) => {
@@ -268,7 +269,8 @@ impl Past {
                 (self.behind.map(nothing), None)
             }
         };
-        let opened = open_sink(plan, node, sink, self.lineage, self.begun.folder.as_deref(), resume).await?;
+        let (folder, claims) = (self.begun.folder.as_deref(), ground.claims.clone());
+        let opened = open_sink(plan, node, sink, self.lineage, folder, resume, claims).await?;
         Ok(Supply::Sink(Box::new(SinkPart { columns, ..SinkPart::new(opened) })))
     }
 
@@ -355,10 +357,11 @@ pub(super) async fn open_sink(
     lineage: u64,
     folder: Option<&Path>,
     resume: Option<SinkResume>,
+    claims: Arc<Claims>,
 ) -> Result<Box<dyn Sink>, Failure> {
     let name = format!("{}/{}", plan.name, node.id).into();
     let notes = folder.map(|folder| store::notes(folder, &node.id));
-    let open = SinkOpen { name, lineage, resume, has_checkpoints: folder.is_some(), notes };
+    let open = SinkOpen { name, lineage, resume, has_checkpoints: folder.is_some(), notes, claims };
     sink.plan.open(open).await.map_err(|error| Failure::of(&node.id, error.message))
 }
 

@@ -81,6 +81,7 @@ impl Running {
         failpoint::hit("handed-over");
         let old = self.plan.clone();
         let (saver, next_id) = (end.saver, end.next_id);
+        let claimed = self.ground.claims.release(&self.leaving(diff));
         let stop = self.stop.clone();
         let opened = tokio::select! {
             opened = self.open(&plan, diff, saver.is_some(), next_id) => opened,
@@ -92,6 +93,7 @@ impl Running {
         let opened = match opened {
             Ok(opened) => opened,
             Err(failure) => {
+                self.ground.claims.restore(claimed);
                 let supplies = self.same_again(&old);
                 self.begin(old, supplies, saver, next_id);
                 return Err(NotReloaded::Refused(failure));
@@ -140,6 +142,17 @@ impl Running {
         order
     }
 
+    /// The sinks that write no file any more, as `Claims` calls them.
+    fn leaving(&self, diff: &Diff) -> Vec<u64> {
+        let olds = diff.changes.iter().filter(|change| !keeps_connection(change)).filter_map(|change| change.old);
+        let parts = olds.filter_map(|old| self.parts.get(&self.plan.nodes[old].id));
+        let numbers = parts.map(|part| match part {
+            Part::Sink(part) => part.sink.claims_as(),
+            Part::Source(_) | Part::Stage(_) => None,
+        });
+        numbers.flatten().collect()
+    }
+
     fn begin(&mut self, plan: Arc<Plan>, supplies: Vec<Supply>, mut saver: Option<Saver>, next_id: u64) {
         // A crash goes back to the checkpoint before, and through all that was done to get here.
         if let Some(saver) = &mut saver {
@@ -168,7 +181,8 @@ impl Running {
             // It comes after the barrier of the hand-over, and before that of the next checkpoint, which has what it writes.
             let resume = self.resume(change, node, sink, next_id - 1)?;
             let folder = self.ground.options.state.as_deref().filter(|_| saves);
-            let open = open_sink(plan, node, sink, self.lineage, folder, Some(resume)).await?;
+            let open =
+                open_sink(plan, node, sink, self.lineage, folder, Some(resume), self.ground.claims.clone()).await?;
             opened.sinks.insert(place, open);
         }
         Ok(opened)

@@ -85,9 +85,15 @@ pub struct Outcome {
 
 /// Reads the checkpoint that the run goes on from, opens sources and sinks, and starts all tasks.
 pub async fn start(plan: Arc<Plan>, options: RunOptions, stop: CancellationToken) -> Result<Running, NotStarted> {
-    let ground = Ground { options, stop: stop.clone(), clock: Clock::start(), hand_over_due: Arc::default() };
+    let ground = Ground {
+        options,
+        stop: stop.clone(),
+        clock: Clock::start(),
+        hand_over_due: Arc::default(),
+        claims: Arc::default(),
+    };
     let mut past = recovery::look_back(&plan, &ground)?;
-    let mut supplies = past.supplies(&plan, &ground.options).await?;
+    let mut supplies = past.supplies(&plan, &ground).await?;
     beginning::save(&plan, &mut past, &mut supplies).await;
     let lineage = past.lineage();
     let counters: Vec<_> = plan.nodes.iter().map(|node| NodeCounters::new(node.id.clone(), node.role)).collect();

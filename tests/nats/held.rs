@@ -1,5 +1,7 @@
 //! A sink that writes exactly once, without a run around it: what is in the stream after each way of ending.
 
+use std::sync::Arc;
+
 use async_nats::jetstream::{self, stream};
 use bytes::Bytes;
 use topology_runner::connectors::{Encoded, ErrorKind, Sink, SinkOpen, SinkResume, SinkState};
@@ -27,7 +29,14 @@ impl Writer {
     }
 
     async fn open(&self, resume: Option<SinkResume>, has_checkpoints: bool) -> Box<dyn Sink> {
-        let open = SinkOpen { name: "test/out".into(), lineage: 0xabc, resume, has_checkpoints, notes: None };
+        let open = SinkOpen {
+            name: "test/out".into(),
+            lineage: 0xabc,
+            resume,
+            has_checkpoints,
+            notes: None,
+            claims: Arc::default(),
+        };
         let sink = self.plan.sinks().next().expect("there is a sink");
         sink.plan.open(open).await.expect("the sink opens")
     }

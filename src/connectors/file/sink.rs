@@ -33,8 +33,6 @@ pub struct Settings {
     pub rotate: Option<Rotate>,
     /// Files that are open at once.
     pub open_max: usize,
-    /// Tells whether a file is another sink's.
-    pub claims: Claimant,
 }
 
 /// The sink at work.
@@ -44,6 +42,8 @@ pub struct FileSink {
     open: IndexMap<Arc<str>, Target>,
     /// All targets: the first opening replaces, later ones add.
     ledger: Ledger,
+    /// Tells whether a file is another sink's.
+    claims: Claimant,
     notes: Option<Notes>,
     /// Whether checkpoints are written, for which files have to be on the disk.
     has_checkpoints: bool,
@@ -80,6 +80,7 @@ impl FileSink {
             settings,
             open: IndexMap::new(),
             ledger,
+            claims: open.claims.claimant(),
             notes,
             has_checkpoints: open.has_checkpoints,
             written: IndexMap::new(),
@@ -128,11 +129,11 @@ impl FileSink {
 
     fn open_target(&mut self, name: &str) -> Result<Target, ConnectorError> {
         let target = self.settings.folder.join(name);
+        self.claim(&target)?;
         self.ledger.cut(hash(name), &target)?;
         // Files of another way of rotation are none that could be gone on with.
         let is_rotated = self.settings.rotate.is_some();
         let kept = self.ledger.get(hash(name)).filter(|kept| (kept.number > 0) == is_rotated);
-        self.claim(&target)?;
         let replace = self.settings.replace && kept.is_none();
         let number = match kept {
             Some(kept) => kept.number,
@@ -160,7 +161,7 @@ impl FileSink {
             return Ok(());
         }
         make_folder(path)?;
-        if self.settings.claims.take(path) {
+        if self.claims.take(path) {
             return Ok(());
         }
         let message = format!(
@@ -356,6 +357,10 @@ impl Sink for FileSink {
 
     fn give_back(&mut self) -> Vec<Bytes> {
         self.open.values_mut().flat_map(|target| target.output.give_back()).collect()
+    }
+
+    fn claims_as(&self) -> Option<u64> {
+        Some(self.claims.number())
     }
 
     fn written(&self) -> Vec<Written> {

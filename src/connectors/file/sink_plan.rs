@@ -43,7 +43,6 @@ pub fn plan(spec: &SinkSpec, context: &mut ConnectContext<'_>) -> Option<Box<dyn
             rotate: config
                 .section_opt("rotate")
                 .map(|rotate| Rotate { size: rotate.size_opt("size"), every: rotate.duration_opt("every") }),
-            claims: context.claims.claimant(),
             open_max: usize::try_from(config.int("open_max")).unwrap_or(1),
         },
         shown,

@@ -10,14 +10,20 @@ pub fn settings(folder: &Path) -> Settings {
         replace: true,
         compression: Choice::Auto,
         rotate: None,
-        claims: std::sync::Arc::new(super::super::claims::Claims::default()).claimant(),
         open_max: 2,
     }
 }
 
 /// Without checkpoints.
 pub fn afresh() -> SinkOpen {
-    SinkOpen { name: "t/s".into(), lineage: 1, resume: None, has_checkpoints: false, notes: None }
+    SinkOpen {
+        name: "t/s".into(),
+        lineage: 1,
+        resume: None,
+        has_checkpoints: false,
+        notes: None,
+        claims: Arc::default(),
+    }
 }
 
 pub fn encoded(lines: &[(&str, &str)]) -> Encoded {
