@@ -219,6 +219,58 @@ fn a_stuck_sink_of_many_files_keeps_its_settings() {
     is_whole(dir.path(), &["all.full", "t.dead.jsonl", "out/t.dead.jsonl"], &said);
 }
 
+/// A second sink of all events.
+const BESIDE: &str = "  beside: { from: w, file: { path: beside.jsonl } }\n";
+
+/// It has every number from 0 on, once, but for those that came while there was no such sink; the one beside it has all.
+#[track_caller]
+fn begins_and_grows(dir: &Path, said: &str) {
+    let found = numbers(dir, &["beside.jsonl"]);
+    assert!(found.first() == Some(&0) && found.windows(2).all(|pair| pair[0] < pair[1]), "{said}");
+    is_whole(dir, &["out.jsonl"], said);
+}
+
+#[test]
+fn a_sink_that_comes_back_adds_to_its_file_whatever_its_name() {
+    let dir = folder(&format!("{TICKS}{BESIDE}"));
+    let (file, beside) = (dir.path().join("t.yaml"), dir.path().join("beside.jsonl"));
+    fs::write(&beside, "of an earlier run").expect("it is written");
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    for (from, to) in [(BESIDE, ""), ("sinks:\n", &*format!("sinks:\n{BESIDE}")), ("  beside:", "  renamed:")] {
+        let count = fs::read_to_string(&beside).unwrap_or_default().lines().count();
+        if from != "sinks:\n" {
+            has_lines(&beside, count + 100);
+        }
+        replace(&file, from, to);
+        run.says("reloaded t.yaml");
+    }
+    let (code, said) = run.stop();
+    assert_eq!(code, Some(0), "{said}");
+    begins_and_grows(dir.path(), &said);
+}
+
+#[test]
+fn a_crash_takes_back_what_a_sink_added_that_came_back() {
+    // What is done here comes after the checkpoint of the beginning, but for the ones that follow reloads.
+    let text = TICKS.replace("20ms", "1h");
+    let dir = folder(&format!("{text}{BESIDE}"));
+    let (file, beside) = (dir.path().join("t.yaml"), dir.path().join("beside.jsonl"));
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    has_lines(&beside, 100);
+    for (from, to) in [(BESIDE, ""), ("sinks:\n", &*format!("sinks:\n{BESIDE}"))] {
+        replace(&file, from, to);
+        run.says("reloaded t.yaml");
+    }
+    signal(&run.child, "KILL");
+    run.end();
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("running t");
+    has_lines(&beside, 100);
+    let (code, said) = run.stop();
+    assert_eq!(code, Some(0), "{said}");
+    begins_and_grows(dir.path(), &said);
+}
+
 #[test]
 fn a_file_is_one_sinks_also_after_a_reload() {
     let text = TICKS.replace("n: i }", "n: i, to: \"all\" }");

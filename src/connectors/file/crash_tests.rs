@@ -64,6 +64,52 @@ fn files(folder: &Path) -> Vec<(String, String)> {
     found
 }
 
+/// Behind a checkpoint that knows nothing of the sink.
+fn comes_after(id: u64) -> SinkResume {
+    SinkResume { id, state: Position::Null, pending: Bytes::new() }
+}
+
+#[tokio::test]
+async fn only_where_a_run_begins_are_files_replaced_and_what_a_later_sink_adds_is_taken_back() {
+    for (path, name) in [(Some("a.jsonl"), ""), (None, "a.jsonl")] {
+        let (_around, folder) = folders();
+        fs::write(folder.join("a.jsonl"), "old\n").unwrap();
+        let one = Settings { path: path.map(Arc::from), ..settings(&folder) };
+        let is = |text: &str| assert_eq!(files(&folder), [("a.jsonl".into(), text.into())]);
+        let mut sink = start(&one, Some(&comes_after(3)));
+        write(&mut sink, &[(name, "1")]).await;
+        sink.flush().await.unwrap();
+        is("old\n1\n");
+        drop(sink);
+        // After a crash, from the checkpoint before it came.
+        drop(start(&one, Some(&comes_after(2))));
+        is("old\n");
+        let mut sink = start(&one, Some(&comes_after(0)));
+        write(&mut sink, &[(name, "2")]).await;
+        sink.flush().await.unwrap();
+        is("head\n2\n");
+    }
+}
+
+#[tokio::test]
+async fn files_of_before_the_run_are_replaced_also_by_a_sink_that_goes_on_unless_it_goes_elsewhere() {
+    let (_around, folder) = folders();
+    let many = settings(&folder);
+    let (begun, _) = checkpoint(&mut start(&many, None), 1).await;
+    let (came, _) = checkpoint(&mut start(&many, Some(&comes_after(1))), 2).await;
+    let elsewhere = Settings { template: "{{ other }}".into(), ..settings(&folder) };
+    for (settings, resume, text) in
+        [(&many, &begun, "head\n1\n"), (&many, &came, "old\n1\n"), (&elsewhere, &begun, "old\n1\n")]
+    {
+        fs::remove_file(folder.join("../notes")).unwrap();
+        fs::write(folder.join("a.jsonl"), "old\n").unwrap();
+        let mut sink = start(settings, Some(resume));
+        write(&mut sink, &[("a.jsonl", "1")]).await;
+        sink.close().await.unwrap();
+        assert_eq!(files(&folder), [("a.jsonl".into(), text.into())]);
+    }
+}
+
 #[tokio::test]
 async fn a_file_is_cut_back_to_the_checkpoint_and_nothing_else_of_it_is_touched() {
     for (name, replace) in [("a.jsonl", true), ("a.jsonl", false), ("a.jsonl.gz", true), ("a.jsonl.zst", false)] {

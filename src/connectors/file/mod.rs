@@ -54,7 +54,8 @@ pub static SINK: Table = Table::new(
                 Choice::new("replace", "a run starts with an empty file, which takes the old one's place"),
                 Choice::new("append", "a run adds to what is there"),
             ]),
-            "What happens to a file that is already there.",
+            "What happens to a file that is already there when the run begins. A sink that comes later, with a reload or while the run was \
+             interrupted, and one that goes elsewhere, adds to what is there.",
         )
         .default("replace"),
         Key::new("rotate", Type::Section(&ROTATE), "When to go on in a next file: the files are numbered from the first, `name-000001.jsonl`, so that they sort in order.")

@@ -8,6 +8,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use indexmap::IndexMap;
+use serde_json::{Value, json};
 
 use super::claims::Claimant;
 use super::compression::Choice;
@@ -16,7 +17,7 @@ use super::notes::Notes;
 use super::output::{Output, is_device, make_folder};
 use super::rotate::{self, Rotate};
 use crate::connectors::blocking::blocking;
-use crate::connectors::{ConnectorError, Encoded, ErrorKind, Sink, SinkOpen, SinkState, Written};
+use crate::connectors::{ConnectorError, Encoded, ErrorKind, Sink, SinkOpen, SinkResume, SinkState, Written};
 use crate::event::codes::BAD_PATH;
 use crate::limits::{FILE_BUFFER_BYTES_MAX, FILE_BUFFERS_BYTES_MAX, SINK_FILES_MAX, WRITTEN_FILES_MAX};
 
@@ -27,6 +28,8 @@ pub struct Settings {
     pub folder: PathBuf,
     /// The path, where it reads no event.
     pub path: Option<Arc<str>>,
+    /// The path as it is written in the YAML.
+    pub template: Arc<str>,
     /// Whether a run starts with empty files.
     pub replace: bool,
     pub compression: Choice,
@@ -66,13 +69,14 @@ struct Target {
 
 impl FileSink {
     /// Opens the file, if its path reads no event; afresh, or behind what a checkpoint has.
-    pub fn open(settings: Settings, open: &SinkOpen) -> Result<FileSink, ConnectorError> {
+    pub fn open(mut settings: Settings, open: &SinkOpen) -> Result<FileSink, ConnectorError> {
         let path = settings.path.clone();
         let resume = open.resume.as_ref().filter(|resume| !resume.state.is_null());
         let (ledger, names) = match resume {
             Some(resume) => Ledger::of(&resume.state)?,
             None => (Ledger::new(), Vec::new()),
         };
+        settings.replace &= open.resume.as_ref().is_none_or(|resume| replaces_still(&settings, resume));
         let id = open.resume.as_ref().map(|resume| resume.id);
         let notes = open.notes.as_ref().filter(|_| open.has_checkpoints);
         let notes = notes.map(|path| Notes::open(path, &settings.folder, id)).transpose()?;
@@ -309,7 +313,10 @@ impl FileSink {
             }
             open.insert(hash(name), &**name);
         }
-        let (state, closed) = self.ledger.checkpoint(id, &open)?;
+        let (mut state, closed) = self.ledger.checkpoint(id, &open)?;
+        if self.settings.replace {
+            state[REPLACES] = replaces(&self.settings);
+        }
         if let Some(notes) = &mut self.notes {
             notes.checkpoint(id);
         }
@@ -366,6 +373,19 @@ impl Sink for FileSink {
     fn written(&self) -> Vec<Written> {
         self.written.iter().map(|(path, bytes)| Written { path: path.clone(), bytes: *bytes }).collect()
     }
+}
+
+/// What of a checkpoint says that files of these paths, where the sink has not written them yet, are from before the run.
+const REPLACES: &str = "replaces";
+
+fn replaces(settings: &Settings) -> Value {
+    json!({ "path": &*settings.template, "rotated": settings.rotate.is_some() })
+}
+
+/// Whether a sink that goes on replaces files that it does not know: where a run begins, and as long as it writes the same ones. A
+/// sink that comes later, or goes elsewhere, may find there what this run has written.
+fn replaces_still(settings: &Settings, resume: &SinkResume) -> bool {
+    resume.id == 0 || resume.state.get(REPLACES).is_some_and(|what| *what == replaces(settings))
 }
 
 fn remember(written: &mut IndexMap<PathBuf, u64>, output: &Output) {

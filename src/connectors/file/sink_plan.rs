@@ -37,6 +37,7 @@ pub fn plan(spec: &SinkSpec, context: &mut ConnectContext<'_>) -> Option<Box<dyn
     let plan = FileSinkPlan {
         settings: Settings {
             folder: context.folder.to_path_buf(),
+            template: shown.as_str().into(),
             path: constant.as_deref().map(|path| path.strip_prefix("./").unwrap_or(path).into()),
             replace: config.choice("mode") == "replace",
             compression: Choice::named(config.choice("compression")),

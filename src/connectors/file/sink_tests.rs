@@ -7,6 +7,7 @@ pub fn settings(folder: &Path) -> Settings {
     Settings {
         folder: folder.to_path_buf(),
         path: None,
+        template: "{{ target }}".into(),
         replace: true,
         compression: Choice::Auto,
         rotate: None,
