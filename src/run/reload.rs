@@ -80,7 +80,7 @@ impl Running {
         }
         failpoint::hit("handed-over");
         let old = self.plan.clone();
-        let (saver, next_id) = (end.saver, end.next_id);
+        let (mut saver, next_id) = (end.saver, end.next_id);
         let claimed = self.ground.claims.release(&self.leaving(diff));
         let stop = self.stop.clone();
         let opened = tokio::select! {
@@ -99,6 +99,11 @@ impl Running {
                 return Err(NotReloaded::Refused(failure));
             }
         };
+        // Where something has ended, a crash before the next checkpoint would have it end once more.
+        let ends = |change: &Change| change.old.is_some() && !keeps_part(change);
+        if let Some(saver) = saver.as_mut().filter(|_| diff.loses_state() || diff.changes.iter().any(ends)) {
+            saver.hasten();
+        }
         let undelivered = self.bury(diff, &old);
         let unsure = self.take_back(diff, &old);
         let supplies = self.supplies(&plan, &old, diff, opened);
@@ -153,11 +158,7 @@ impl Running {
         numbers.flatten().collect()
     }
 
-    fn begin(&mut self, plan: Arc<Plan>, supplies: Vec<Supply>, mut saver: Option<Saver>, next_id: u64) {
-        // A crash goes back to the checkpoint before, and through all that was done to get here.
-        if let Some(saver) = &mut saver {
-            saver.hasten();
-        }
+    fn begin(&mut self, plan: Arc<Plan>, supplies: Vec<Supply>, saver: Option<Saver>, next_id: u64) {
         self.graph = graph::start(&plan, &self.ground, &self.nodes.all(), supplies, saver, next_id);
         self.plan = plan;
     }
