@@ -243,7 +243,7 @@ mod tests {
             mark: Some(1_764_000_000_000),
             state: json!({ "sequence": 12 }),
             records: Vec::new(),
-            pending: Vec::new(),
+            pending: bytes::Bytes::new(),
         };
         let shape = Shape { kind: "dedupe".into(), version: 1, frame: "[id]".into(), parts: Vec::new() };
         let stage = NodeDraft { shape: Some(shape), records: vec![snapshot.finish()], ..node("once", "dedupe") };

@@ -104,7 +104,7 @@ pub type Position = serde_json::Value;
 pub struct SinkState {
     pub state: Position,
     /// Output that the sink holds back until the checkpoint with it is on disk; `commit` sends it.
-    pub pending: Vec<u8>,
+    pub pending: Bytes,
     /// Files whose content must be on disk before the checkpoint is.
     pub sync: Vec<File>,
 }

@@ -114,7 +114,7 @@ impl Letters {
         self.asked = Some((id, self.length));
         let state =
             json!({ "path": self.path.to_string_lossy(), "bytes": self.length, "inode": inode, "wrote": self.wrote });
-        Ok(SinkState { state, pending: Vec::new(), sync })
+        Ok(SinkState { state, sync, ..SinkState::default() })
     }
 
     fn remove_old(&self) -> Result<(), ConnectorError> {

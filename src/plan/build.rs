@@ -33,6 +33,7 @@ pub static CATALOG: Catalog =
 /// Plans a topology. `None`: problems were reported.
 pub fn plan(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Plan> {
     let expr = expr_context(spec, diagnostics)?;
+    check_checkpoint(&spec.checkpoint, diagnostics);
     let mut planner = Planner { spec, expr: &expr, limits: StageLimits::of(&spec.limits), diagnostics };
     let mut parts: Vec<Part<'_>> = Vec::new();
     for source in spec.sources.values() {
@@ -68,6 +69,14 @@ pub fn plan(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Plan> 
         checkpoint_every: spec.checkpoint.duration("every"),
         texts: texts(&spec.dir, diagnostics),
     })
+}
+
+fn check_checkpoint(checkpoint: &Section, diagnostics: &mut Diagnostics) {
+    if checkpoint.duration("every") < Duration::from_millis(1) {
+        diagnostics
+            .error(&codes::BAD_DURATION, checkpoint.span_of("every"), "`every` is less than a millisecond")
+            .help("write a longer one, such as `1s`: a checkpoint brings what sinks have written to the disk");
+    }
 }
 
 /// The topology's file and those of its functions, by their paths from its folder: what a start needs to know of the definition that

@@ -25,7 +25,7 @@ pub(super) struct NodePart {
     /// The position of a source, or what a sink has written.
     pub state: Position,
     /// What a sink holds back.
-    pub pending: Vec<u8>,
+    pub pending: Bytes,
     /// Files that must be on disk first.
     pub sync: Vec<File>,
     /// What has changed of a stage's state.
@@ -34,7 +34,7 @@ pub(super) struct NodePart {
 
 impl Default for NodePart {
     fn default() -> NodePart {
-        let (state, pending, sync) = (Position::Null, Vec::new(), Vec::new());
+        let (state, pending, sync) = (Position::Null, Bytes::new(), Vec::new());
         NodePart { mark: Timestamp::NONE, state, pending, sync, records: Bytes::new() }
     }
 }

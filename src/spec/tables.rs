@@ -33,7 +33,12 @@ pub static FILE: Table = Table::new(
         Key::new("sources", Type::Nodes, "Where events come from, by id.").required(),
         Key::new("stages", Type::Nodes, "What is done with them, by id."),
         Key::new("sinks", Type::Nodes, "Where they go, by id.").required(),
-        Key::new("checkpoint", Type::Section(&CHECKPOINT), "How often progress is marked.").default("{}"),
+        Key::new(
+            "checkpoint",
+            Type::Section(&CHECKPOINT),
+            "How often what a run goes on from after a crash is brought to the disk.",
+        )
+        .default("{}"),
         Key::new("dead_letters", Type::Section(&DEAD_LETTERS), "Where events go that no node could take.")
             .default("{}"),
         Key::new("limits", Type::Section(&LIMITS), "The bounds of what is kept in memory.").default("{}"),
@@ -42,8 +47,11 @@ pub static FILE: Table = Table::new(
 
 pub static CHECKPOINT: Table = Table::new(
     "checkpoint",
-    "How often a barrier passes through the graph. Brokers are told that events are done once a barrier has passed every sink.",
-    &[Key::new("every", Type::Duration, "The time between two barriers.").default("1s").example("10s")],
+    "A checkpoint has the positions of sources, what stages keep and what sinks have written, all at one line through the stream. Brokers \
+     are told that events are done once a checkpoint has them (where a topology needs none: once they have passed every sink).",
+    &[Key::new("every", Type::Duration, "The time between two checkpoints, at least 1ms.")
+        .default("1s")
+        .example("10s")],
 );
 
 pub static DEAD_LETTERS: Table = Table::new(

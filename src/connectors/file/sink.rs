@@ -321,7 +321,7 @@ impl FileSink {
             notes.checkpoint(id);
         }
         sync.extend(closed);
-        Ok(SinkState { state, pending: Vec::new(), sync })
+        Ok(SinkState { state, sync, ..SinkState::default() })
     }
 
     /// Does this with all files, and tells the first error after all had their turn.

@@ -154,7 +154,7 @@ impl Sink for NatsSink {
     fn checkpoint(&mut self, id: u64) -> BoxFuture<'_, Result<SinkState, ConnectorError>> {
         self.held.seal(id);
         let state = serde_json::json!({ "stream": self.publisher.target.stream, "held": self.held.len() });
-        let pending = self.held.pending();
+        let pending = self.held.pending().into();
         Box::pin(async { Ok(SinkState { state, pending, sync: Vec::new() }) })
     }
 

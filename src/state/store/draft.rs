@@ -38,7 +38,7 @@ pub struct NodeDraft {
     /// What was snapshot since the last checkpoint that was written, in order. A node's first, and one of another shape, begins with a reset.
     pub records: Vec<Bytes>,
     /// Output that a sink holds back until the checkpoint is published. Belongs to this checkpoint only.
-    pub pending: Vec<u8>,
+    pub pending: Bytes,
 }
 
 /// A node's records, cut into blocks.

@@ -46,6 +46,9 @@ impl fmt::Display for StoreError {
                     io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                         f.write_str("; name a folder that may be written with --state DIR")
                     }
+                    io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+                        f.write_str("; a file has the name of one of its folders: remove it, or name another folder with --state DIR")
+                    }
                     _ => Ok(()),
                 }
             }

@@ -115,7 +115,7 @@ fn draft(id: u64, changes: &[Change], bundle: Option<u8>, model: &mut Model) -> 
             mark: Some(id as i64),
             state,
             records: vec![snapshot.finish()],
-            pending,
+            pending: pending.into(),
         });
     }
     let bundle = bundle.map(|byte| vec![byte; 200]);
