@@ -43,7 +43,7 @@ impl Writer {
 
     /// Another run, that goes on from a checkpoint.
     async fn resume(&self, id: u64, state: SinkState) -> Box<dyn Sink> {
-        let resume = SinkResume { id, state: state.state, pending: Bytes::from(state.pending) };
+        let resume = SinkResume { id, state: state.state, pending: state.pending };
         self.open(Some(resume), true).await
     }
 }
