@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_nats::jetstream::{self, stream};
-use bytes::Bytes;
 use topology_runner::connectors::{Encoded, ErrorKind, Sink, SinkOpen, SinkResume, SinkState};
 use topology_runner::plan::Plan;
 
