@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::{Run, folder, replace, signal};
+use crate::support::{Run, folder, has_lines, replace, signal};
 
 /// A source that never ends, and a sink that has everything.
 const TICKS: &str = "\
@@ -54,20 +54,6 @@ fn is_whole(dir: &Path, files: &[&str], said: &str) {
 fn add(path: &Path, lines: &str) {
     let mut file = fs::OpenOptions::new().create(true).append(true).open(path).expect("it opens");
     file.write_all(lines.as_bytes()).expect("it is written");
-}
-
-/// Waits until a file has so many lines.
-#[track_caller]
-fn has_lines(path: &Path, count: usize) {
-    let until = Instant::now() + Duration::from_secs(20);
-    loop {
-        let found = fs::read_to_string(path).unwrap_or_default().lines().count();
-        if found >= count {
-            return;
-        }
-        assert!(Instant::now() < until, "{found} lines in {}", path.display());
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::support::{Run, finish, folder, replace, runner};
+use crate::support::{Run, finish, folder, has_lines, replace, runner};
 
 const TICKS: &str = "\
 sources: { in: { generate: { event: '#{ n: i }', rate: 1000/s } } }
@@ -193,8 +193,9 @@ fn contradictions_on_the_command_line_are_refused() {
     }
 }
 
-#[test]
-fn a_definition_that_changed_while_nothing_ran_lets_what_is_open_leave() {
+/// A topology whose window of ten seconds was killed while it was open, and changed then; what it gave once it ran again and the rest of
+/// the input had come, and how many lines that has to be.
+fn changed_while_nothing_ran(from: &str, to: &str, lines: usize) -> String {
     let topology = "\
 checkpoint: { every: 20ms }
 sources: { in: { file: { path: in.jsonl, follow: true }, time: event.t } }
@@ -203,7 +204,7 @@ stages:
 sinks: { out: { from: w, file: { path: out.jsonl } } }
 ";
     let dir = folder(topology);
-    let line = |seconds: i64| format!("{{\"t\":{}}}\n", 1_700_000_000_000 + seconds * 1000);
+    let line = |seconds: i64| format!("{{\"t\":{}}}\n", at(seconds));
     fs::write(dir.path().join("in.jsonl"), (0..14).map(line).collect::<String>()).expect("it is written");
     let mut run = Run::start(dir.path(), &["t.yaml"]);
     run.says("running t");
@@ -218,24 +219,39 @@ sinks: { out: { from: w, file: { path: out.jsonl } } }
     }
     run.child.kill().expect("it is there");
     run.end();
-    replace(&dir.path().join("t.yaml"), "tumbling: 10s", "tumbling: 20s");
+    replace(&dir.path().join("t.yaml"), from, to);
     let mut run = Run::start(dir.path(), &["t.yaml"]);
     run.says("from checkpoint");
     run.says("reloaded t.yaml");
     let mut input = fs::OpenOptions::new().append(true).open(dir.path().join("in.jsonl")).expect("it is there");
     std::io::Write::write_all(&mut input, [14, 19, 45].map(line).concat().as_bytes()).expect("it is written");
-    let out = || fs::read_to_string(dir.path().join("out.jsonl")).unwrap_or_default();
-    let until = Instant::now() + Duration::from_secs(20);
-    while out().lines().count() < 3 && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let out = dir.path().join("out.jsonl");
+    has_lines(&out, lines);
     run.stop();
-    let window = |start: i64, end: i64, n: u64, partial: &str| {
-        let at = |seconds: i64| 1_700_000_000_000 + seconds * 1000;
-        format!("{{\"window_start\":{},\"window_end\":{},\"n\":{n}{partial}}}\n", at(start), at(end))
-    };
-    let partial = ",\"partial\":true";
-    assert_eq!(out(), [window(0, 10, 10, ""), window(10, 20, 4, partial), window(0, 20, 2, partial)].concat());
+    fs::read_to_string(out).expect("it is there")
+}
+
+fn at(seconds: i64) -> i64 {
+    1_700_000_000_000 + seconds * 1000
+}
+
+fn window(start: i64, end: i64, n: u64, is_partial: bool) -> String {
+    let partial = if is_partial { ",\"partial\":true" } else { "" };
+    format!("{{\"window_start\":{},\"window_end\":{},\"n\":{n}{partial}}}\n", at(start), at(end))
+}
+
+#[test]
+fn a_definition_that_changed_while_nothing_ran_lets_what_is_open_leave() {
+    let out = changed_while_nothing_ran("tumbling: 10s", "tumbling: 20s", 3);
+    assert_eq!(out, [window(0, 10, 10, false), window(10, 20, 4, true), window(0, 20, 2, true)].concat());
+}
+
+#[test]
+fn a_window_that_was_removed_while_nothing_ran_leaves_too() {
+    let stage = "  w: { from: in, window: { tumbling: 10s, aggregate: { n: count() } } }\nsinks: { out: { from: w,";
+    let out = changed_while_nothing_ran(stage, "  s: { from: in, filter: event.t >= 0 }\nsinks: { out: { from: s,", 5);
+    let events = [14, 19, 45].map(|seconds| format!("{{\"t\":{}}}\n", at(seconds)));
+    assert_eq!(out, [window(0, 10, 10, false), window(10, 20, 4, true), events.concat()].concat());
 }
 
 #[test]
@@ -254,26 +270,20 @@ sinks:
     fs::write(dir.path().join("in.jsonl"), "{\"a\":1}\n{\"a\":2}\n").expect("it is written");
     let mut run = Run::start(dir.path(), &["t.yaml"]);
     run.says("running t");
-    let written = || fs::read_to_string(dir.path().join("rest.jsonl")).unwrap_or_default().lines().count();
-    let more = |than: usize| {
-        let until = Instant::now() + Duration::from_secs(20);
-        while written() <= than {
-            assert!(Instant::now() < until, "nothing more comes");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    };
-    more(10);
+    let rest = dir.path().join("rest.jsonl");
+    let written = || fs::read_to_string(&rest).unwrap_or_default().lines().count();
+    has_lines(&rest, 10);
     replace(&dir.path().join("t.yaml"), "event.n >= 0", "event.n >= -1");
     run.says("reloaded t.yaml");
-    more(written() + 20);
+    has_lines(&rest, written() + 20);
     run.child.kill().expect("it is there");
     run.end();
     let mut run = Run::start(dir.path(), &["t.yaml"]);
     run.says("from checkpoint");
-    more(written() + 20);
+    has_lines(&rest, written() + 20);
     run.stop();
     assert_eq!(fs::read_to_string(dir.path().join("out.jsonl")).expect("it is there"), "{\"a\":1}\n{\"a\":2}\n");
-    let rest = fs::read_to_string(dir.path().join("rest.jsonl")).expect("it is there");
+    let rest = fs::read_to_string(rest).expect("it is there");
     let numbers: Vec<String> = (0..rest.lines().count()).map(|n| format!("{{\"n\":{n}}}")).collect();
     assert!(rest.lines().eq(numbers.iter().map(String::as_str)), "{rest}");
 }
@@ -338,11 +348,7 @@ sinks:
     let mut run = Run::start(dir.path(), &["t.yaml"]);
     run.says("running t");
     let out = || fs::read_to_string(dir.path().join("out.jsonl")).unwrap_or_default();
-    let until = Instant::now() + Duration::from_secs(20);
-    while out().lines().count() < 2 {
-        assert!(Instant::now() < until, "nothing is written");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    has_lines(&dir.path().join("out.jsonl"), 2);
     replace(&dir.path().join("t.yaml"), "path: out.jsonl", "path: out.jsonl, open_max: 7");
     run.says("reloaded t.yaml");
     run.stop();

@@ -14,6 +14,7 @@ use crate::event::Timestamp;
 use crate::limits::BATCH_EVENTS_MAX;
 use crate::operators::Carry;
 use crate::plan::{Node, Plan, SinkNode, SourceNode, StageNode, Work};
+use crate::state::HEAD;
 use crate::state::store::{self, Loaded, LoadedNode, Store, StoreError};
 
 use super::graph::{Ground, operator};
@@ -69,12 +70,6 @@ impl From<Failure> for NotStarted {
     fn from(failure: Failure) -> NotStarted {
         NotStarted::Failed(failure)
     }
-}
-
-/// Why a stage cannot have the state that the checkpoint has.
-enum Unread {
-    Differs(Failure),
-    Corrupt(Failure),
 }
 
 /// What is known before anything is opened.
@@ -200,6 +195,9 @@ impl Past {
     pub async fn supplies(&mut self, plan: &Plan, ground: &Ground) -> Result<Vec<Supply>, NotStarted> {
         let texts = self.loaded.as_mut().and_then(|loaded| loaded.bundle.take());
         let mut nodes = self.loaded.take().map(|loaded| (loaded.id, loaded.nodes));
+        if let Some(failure) = nodes.as_ref().and_then(|(_, nodes)| differs(plan, nodes)) {
+            return Err(NotStarted::Differs { failure, texts });
+        }
         let mut supplies = Vec::with_capacity(plan.nodes.len());
         for (place, node) in plan.nodes.iter().enumerate() {
             let known = nodes.as_mut().and_then(|(_, nodes)| known(nodes, node));
@@ -213,11 +211,7 @@ impl Past {
                     let idle_for = (known.is_none() && nodes.is_some()).then_some(Duration::ZERO);
                     Some(Supply::Source(SourcePart { source: opened, mark, idle_for }))
                 }
-                Work::Stage(stage) => Some(Supply::Stage(match self.state(plan, place, stage, known) {
-                    Ok(state) => state,
-                    Err(Unread::Corrupt(failure)) => return Err(NotStarted::Failed(failure)),
-                    Err(Unread::Differs(failure)) => return Err(NotStarted::Differs { failure, texts }),
-                })),
+                Work::Stage(stage) => Some(Supply::Stage(state(plan, place, stage, known)?)),
                 Work::Sink(_) => None,
             };
             supplies.push((opened, known_sink(node, nodes.as_mut())));
@@ -273,39 +267,45 @@ impl Past {
         let opened = open_sink(plan, node, sink, self.lineage, folder, resume, claims).await?;
         Ok(Supply::Sink(Box::new(SinkPart { columns, ..SinkPart::new(opened) })))
     }
+}
 
-    /// A stage's state, if the checkpoint has any that it can take over.
-    fn state(
-        &self,
-        plan: &Plan,
-        place: usize,
-        stage: &StageNode,
-        known: Option<LoadedNode>,
-    ) -> Result<StageState, Unread> {
-        let Some(LoadedNode { saved: Some(saved), mark, .. }) = known else { return Ok(StageState::Fresh) };
-        let id = &plan.nodes[place].id;
-        match stage.stage.carry(&saved.shape) {
-            Carry::Kept => {}
-            Carry::Changed(words) => tracing::info!(node = %id, "{words}"),
-            Carry::Cut(why) | Carry::Lost(why) => {
-                let message = format!(
-                    "the checkpoint has state of this stage that its new definition cannot take over: {why}. Either start \
-                     with the definition that wrote it, and change it while it runs; or drop the state of this stage with \
-                     `runner state rm FILE --node {id}`; or start over with --fresh"
-                );
-                return Err(Unread::Differs(Failure::of(id, message)));
-            }
-        }
-        let mut operator = operator(plan, place, stage);
-        operator.restore(&saved).map_err(|corrupt| {
-            let way_out = "start over with --fresh, and report it: this is a bug";
-            Unread::Corrupt(Failure::of(
-                id,
-                format!("its state in the checkpoint cannot be read: {corrupt}; {way_out}"),
-            ))
-        })?;
-        Ok(StageState::Restored { operator, mark: mark.map_or(Timestamp::NONE, Timestamp) })
+/// Why the plan cannot take over the state that the checkpoint has: the first stage of which that is so.
+fn differs(plan: &Plan, nodes: &BTreeMap<String, LoadedNode>) -> Option<Failure> {
+    nodes.iter().find_map(|(id, known)| {
+        let saved = known.saved.as_ref()?;
+        let is = |name: Option<&Arc<str>>| name.is_some_and(|name| **name == **id);
+        let same = plan.nodes.iter().find(|node| is(Some(&node.id)));
+        let node = same.or_else(|| plan.nodes.iter().find(|node| is(node.was.as_ref())));
+        let why = match node.map(|node| (&node.work, node)) {
+            Some((Work::Stage(stage), node)) if kind(node) == known.kind => match stage.stage.carry(&saved.shape) {
+                Carry::Kept | Carry::Changed(_) => return None,
+                Carry::Cut(why) | Carry::Lost(why) => why,
+            },
+            _ if saved.current().is_ok_and(|records| records.iter().all(|(name, _)| *name == HEAD)) => return None,
+            _ => format!("there is no `{id}` of the kind {} any more", known.kind),
+        };
+        let message = format!(
+            "the checkpoint has state of this stage that the topology as it is now cannot take over: {why}. Either start with the \
+             definition that wrote it, and change it while it runs; or drop the state of this stage with `runner state rm FILE \
+             --node {id}`; or start over with --fresh"
+        );
+        Some(Failure::of(id, message))
+    })
+}
+
+/// A stage's state, as far as the checkpoint has any.
+fn state(plan: &Plan, place: usize, stage: &StageNode, known: Option<LoadedNode>) -> Result<StageState, Failure> {
+    let Some(LoadedNode { saved: Some(saved), mark, .. }) = known else { return Ok(StageState::Fresh) };
+    let id = &plan.nodes[place].id;
+    if let Carry::Changed(words) = stage.stage.carry(&saved.shape) {
+        tracing::info!(node = %id, "{words}");
     }
+    let mut operator = operator(plan, place, stage);
+    operator.restore(&saved).map_err(|corrupt| {
+        let way_out = "start over with --fresh, and report it: this is a bug";
+        Failure::of(id, format!("its state in the checkpoint cannot be read: {corrupt}; {way_out}"))
+    })?;
+    Ok(StageState::Restored { operator, mark: mark.map_or(Timestamp::NONE, Timestamp) })
 }
 
 /// What the checkpoint has of a source or stage: of the same id, kind and system.

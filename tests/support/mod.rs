@@ -171,3 +171,17 @@ pub fn replace(path: &Path, from: &str, to: &str) {
     assert!(text.contains(from), "{text}");
     std::fs::write(path, text.replace(from, to)).expect("it is written");
 }
+
+/// Waits until a file has so many lines.
+#[track_caller]
+pub fn has_lines(path: &Path, count: usize) {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let found = std::fs::read_to_string(path).unwrap_or_default().lines().count();
+        if found >= count {
+            return;
+        }
+        assert!(Instant::now() < until, "{found} lines in {}", path.display());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
