@@ -10,8 +10,11 @@ pub mod encode;
 pub mod frame;
 pub mod json;
 #[cfg(test)]
-mod json_samples;
+pub(crate) mod json_samples;
 mod layout;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod samples;
 mod time;
 
 pub use batch::{Batch, Meta, Selection};

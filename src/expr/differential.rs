@@ -2,50 +2,15 @@
 
 use proptest::prelude::*;
 
+use crate::event::json_samples::bytes;
+use crate::event::samples::Choices;
+
 use super::library::{self, Function};
 use super::ops::Op;
+use super::samples::{self, VALUES, context};
 use super::testing::differences;
 use super::value::Types;
-use super::{Context, Expr, FunctionFile, Limits, Want};
-
-/// One of each kind of value, with the edges of each.
-const VALUES: &[&str] = &[
-    "null",
-    "true",
-    "false",
-    "0",
-    "1",
-    "-7",
-    "63",
-    "9223372036854775807",
-    "-9223372036854775808",
-    "0.0",
-    "0.1",
-    "-2.50",
-    "1e300",
-    "123456789012345678901234567890",
-    "1e999",
-    "\"\"",
-    "\"a\"",
-    "\"Data 1\"",
-    "\"é\\n\\\"\\ud83d\\ude00\"",
-    "\"2024-05-06T07:08:09Z\"",
-    "[]",
-    "[1,\"a\",null]",
-    "[3,1.5,2]",
-    "{}",
-    "{ \"y\" : {\"z\":[true ]}, \"x\":0, \"x\": 1.50 }",
-];
-
-fn context() -> Context {
-    let text = "fn twice(x) { x * 2 }\n\
-        fn sign_of(x) { if x < 0 { return \"minus\"; } if x == 0 { return \"zero\"; } \"plus\" }\n\
-        fn two(a, b) { let c = twice(a); c += b; c }\n\
-        fn x_of(o) { o.x ?? params.limit }\n";
-    let params = serde_json::json!({ "limit": 3, "name": "n", "list": [1, 2], "nested": { "x": 0.5 } });
-    let file = FunctionFile { name: "f.rhai".into(), text: text.into() };
-    Context::new(params.as_object().cloned().unwrap(), &[file], Limits::default()).unwrap()
-}
+use super::{Context, Expr, Want};
 
 /// Runs an expression in both engines.
 #[track_caller]
@@ -168,95 +133,17 @@ fn triples(function: &Function) -> Vec<String> {
     lines
 }
 
-fn atom() -> impl Strategy<Value = String> {
-    let fixed = [
-        "()",
-        "true",
-        "false",
-        "0",
-        "1",
-        "7",
-        "2.5",
-        "0.1",
-        "\"a\"",
-        "\"\"",
-        "event.a",
-        "event.b",
-        "event.c",
-        "event.a.x",
-        "event[\"b\"]",
-        "event.c.y.z",
-        "meta.time",
-        "meta.source",
-        "params.limit",
-        "params.name",
-        "params.list",
-        "params.nested.x",
-        "x",
-        "[]",
-        "#{ x: 1 }",
-    ];
-    proptest::sample::select(fixed.to_vec()).prop_map(str::to_owned)
-}
-
-/// An expression over the fields `a`, `b`, `c` and a variable `x`.
-fn expression() -> impl Strategy<Value = String> {
-    let op = proptest::sample::select(Op::ALL.map(|(_, symbol)| symbol).to_vec());
-    let functions = ["to_string", "len", "abs", "to_upper", "trim", "round", "contains", "max", "min", "keys", "split"];
-    let names: Vec<&str> = functions.into_iter().filter(|name| library::find(name).is_some()).collect();
-    atom().prop_recursive(4, 24, 3, move |inner| {
-        let call = (proptest::sample::select(names.clone()), inner.clone(), inner.clone()).prop_map(|(name, a, b)| {
-            let (least, _) = library::find(name).map_or((1, 1), |function| function.arity());
-            if least == 1 { format!("{name}({a})") } else { format!("{name}({a}, {b})") }
-        });
-        prop_oneof![
-            4 => (inner.clone(), op.clone(), inner.clone()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
-            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} && {b})")),
-            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} || !{b})")),
-            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} ?? {b})")),
-            1 => (inner.clone(), inner.clone(), inner.clone())
-                .prop_map(|(a, b, c)| format!("(if {a} {{ {b} }} else {{ {c} }})")),
-            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("(if {a} == () {{ throw \"no\" }} else {{ {b} }})")),
-            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("[{a}, {b}]")),
-            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("#{{ y: {a}, x: {b} }}")),
-            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a})[{b}]")),
-            1 => inner.clone().prop_map(|a| format!("({a}).x")),
-            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a})?.y.z[{b}]")),
-            1 => inner.clone().prop_map(|a| format!("event.b?.y?.z.contains({a})")),
-            1 => inner.clone().prop_map(|a| format!("({a}).to_string().trim()")),
-            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("`${{{a}}}-${{{b}}}`")),
-            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} in {b})")),
-            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{{ let x = {a}; x += 1; {b} }}")),
-            1 => (inner.clone(), inner.clone(), inner.clone())
-                .prop_map(|(a, b, c)| format!("{{ let y = {a}; if {b} {{ y = {c}; }} y }}")),
-            1 => (inner.clone(), inner.clone())
-                .prop_map(|(a, b)| format!("(switch {a} {{ 1 => {b}, \"a\" if event.b == 1 => 2, 2..9 => 3, _ => x }})")),
-            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} in 1..({b}))")),
-            1 => inner.clone().prop_map(|a| format!("sign_of({a})")),
-            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("two({a}, {b})")),
-            1 => inner.clone().prop_map(|a| format!("x_of({a})")),
-            2 => call,
-        ]
-    })
-}
-
 fn event() -> impl Strategy<Value = String> {
-    let value = || proptest::option::of(proptest::sample::select(VALUES.to_vec()));
-    (value(), value(), value()).prop_map(|values| {
-        let fields = [("a", values.0), ("b", values.1), ("c", values.2)];
-        let fields: Vec<String> =
-            fields.iter().filter_map(|(name, value)| value.map(|value| format!("\"{name}\":{value}"))).collect();
-        format!("{{{}}}", fields.join(","))
-    })
+    bytes().prop_map(|bytes| samples::event(&mut Choices::new(&bytes)))
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, max_global_rejects: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn random_expressions(text in expression(), lines in proptest::collection::vec(event(), 1..12)) {
+    fn random_expressions(text in bytes().prop_map(|bytes| samples::expression(&mut Choices::new(&bytes))), lines in prop::collection::vec(event(), 1..12)) {
         // What Rhai refuses to read (`if ()`), or cannot be compiled, has nothing to compare.
-        let expr = context().compile(&format!("let x = event.a; {text}"), Want::Value);
+        let expr = context().compile(&text, Want::Value);
         prop_assume!(expr.as_ref().is_ok_and(|expr| expr.is_lowered().is_ok()));
         if let Ok(expr) = expr {
             compare_expr(&expr, &lines);

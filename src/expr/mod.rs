@@ -40,7 +40,11 @@ pub use value::Limits;
 mod differential;
 #[cfg(test)]
 mod guide;
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod samples;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod testing;
 #[cfg(test)]
 mod tests;

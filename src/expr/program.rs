@@ -51,7 +51,7 @@ impl Engine {
 
 impl Program {
     /// The same program in Rhai, to compare the two.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn interpreted(expr: &Expr, layout: &Layout) -> Program {
         let engine = Engine::Interpreted(Interpreter::new(&expr.inner, layout));
         Program { inner: expr.inner.clone(), engine, scratch: Arena::default() }

@@ -47,7 +47,7 @@ pub(crate) fn results(expr: &Expr, lines: &[&str]) -> Vec<String> {
 }
 
 /// Where the engines differ.
-pub(crate) fn differences(expr: &Expr, lines: &[&str]) -> Vec<String> {
+pub fn differences(expr: &Expr, lines: &[&str]) -> Vec<String> {
     let (compiled, interpreted) = run(expr, lines);
     let pairs = compiled.iter().zip(&interpreted).zip(lines);
     pairs
