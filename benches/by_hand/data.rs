@@ -1,0 +1,171 @@
+//! The inputs, below `target/bench`: made once, from a seed, so that they are the same each time.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// The kinds of input.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// Payments of about 280 bytes, nested; five minutes of event time, out of order by up to two seconds.
+    Payments,
+    /// Orders of about 1.5 KB with 40 fields, arrays and objects among them.
+    Orders,
+}
+
+/// The instant at which all inputs begin: 2026-01-01T00:00:00Z.
+const BEGIN_MS: u64 = 1_767_225_600_000;
+/// How far events are out of order.
+const DISORDER_MS: u64 = 2_000;
+/// Different users.
+const USERS: u64 = 50_000;
+const COUNTRIES: [&str; 8] = ["DE", "FR", "US", "GB", "PL", "ES", "IT", "NL"];
+const CATEGORIES: [&str; 8] = ["groceries", "travel", "fuel", "games", "books", "health", "garden", "music"];
+const BRANDS: [&str; 6] = ["ACME", "Blue Door", "Corner", "Delta", "Elmwood", "Fjord"];
+const PLACES: [&str; 6] = ["Berlin", "Lyon", "Leeds", "Gdansk", "Sevilla", "Torino"];
+
+impl Input {
+    /// How many events a run of the whole suite takes.
+    pub fn events(self) -> u64 {
+        if self == Input::Orders { 200_000 } else { 1_000_000 }
+    }
+
+    /// The file with `events` events, which is made if it is not there.
+    pub fn file(self, dir: &Path, events: u64) -> io::Result<PathBuf> {
+        let (name, ending) = match self {
+            Input::Payments => ("payments", "jsonl"),
+            Input::Orders => ("orders", "jsonl"),
+        };
+        let path = dir.join(format!("{name}-{events}.{ending}"));
+        if !path.exists() {
+            let unfinished = path.with_extension("part");
+            let mut out = BufWriter::with_capacity(1 << 20, File::create(&unfinished)?);
+            self.write(&mut out, events)?;
+            out.flush()?;
+            std::fs::rename(unfinished, &path)?;
+        }
+        Ok(path)
+    }
+
+    /// Writes so many events.
+    fn write(self, out: &mut impl Write, events: u64) -> io::Result<()> {
+        let mut random = Random::new();
+        for i in 0..events {
+            match self {
+                Input::Payments => payment(out, &mut random, i, i * 3 / 10)?,
+                Input::Orders => order(out, &mut random, i)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// xorshift64: the same numbers each time.
+struct Random(u64);
+
+impl Random {
+    fn new() -> Random {
+        Random(0x9E37_79B9_7F4A_7C15)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+
+    fn one_of(&mut self, values: &[&'static str]) -> &'static str {
+        values[self.below(values.len() as u64) as usize]
+    }
+
+    /// An amount below 2,000 whose last digit is not 0: its text is the shortest one of its value, so a program that reads it as
+    /// a float and one that passes its text on write the same bytes.
+    fn amount(&mut self) -> Amount {
+        Amount(self.below(20_000) * 10 + 1 + self.below(9))
+    }
+
+    /// A country, and in nine of ten cases the same once more.
+    fn countries(&mut self) -> (&'static str, &'static str) {
+        let country = self.one_of(&COUNTRIES);
+        (country, if self.below(10) < 9 { country } else { self.one_of(&COUNTRIES) })
+    }
+}
+
+/// Cents.
+struct Amount(u64);
+
+impl std::fmt::Display for Amount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{:02}", self.0 / 100, self.0 % 100)
+    }
+}
+
+/// One payment, `after` milliseconds after the beginning.
+fn payment(out: &mut impl Write, random: &mut Random, id: u64, after: u64) -> io::Result<()> {
+    let (country, card_country) = random.countries();
+    writeln!(
+        out,
+        r#"{{"event_id":"evt-{id:012}","event_type":"payment","timestamp":{},"user_id":"user-{:06}","card_id":"card-{:08}","amount":{},"currency":"EUR","card_country":"{card_country}","merchant":{{"id":"m-{:05}","category":"{}","country":"{country}"}},"descriptor":"{}*Store {:04}*{}"}}"#,
+        BEGIN_MS + after + random.below(DISORDER_MS),
+        random.below(USERS),
+        random.below(5_000),
+        random.amount(),
+        random.below(20_000),
+        random.one_of(&CATEGORIES),
+        random.one_of(&BRANDS),
+        random.below(10_000),
+        random.one_of(&PLACES),
+    )
+}
+
+/// One order.
+fn order(out: &mut impl Write, random: &mut Random, i: u64) -> io::Result<()> {
+    let (country, card_country) = random.countries();
+    write!(
+        out,
+        r#"{{"order_id":"ord-{i:010}","version":4,"created_at":{},"updated_at":null,"channel":"web","tenant":"t-{:03}","#,
+        BEGIN_MS + i * 3,
+        random.below(200),
+    )?;
+    write!(
+        out,
+        r#""session":"{:016x}{:016x}","locale":"en-GB","ab_tests":["cart-b","search-a","badge-c"],"#,
+        random.0, i
+    )?;
+    write!(
+        out,
+        r#""customer":{{"id":"user-{:06}","name":"Ada Lovelace","email":"ada.{i}@mail.example","country":"{country}","segments":["gold","early"],"since":2019}},"#,
+        random.below(USERS),
+    )?;
+    write!(out, r#""items":["#)?;
+    for item in 0..6 {
+        let comma = if item == 0 { "" } else { "," };
+        write!(
+            out,
+            r#"{comma}{{"sku":"sku-{:05}","n":{},"price":{},"gift":false}}"#,
+            random.below(99_999),
+            1 + random.below(4),
+            random.amount(),
+        )?;
+    }
+    write!(
+        out,
+        r#"],"shipping":{{"method":"parcel","address":{{"street":"Long Lane {}","zip":"{:05}","city":"{}","country":"{country}","geo":[52.5201,13.4049]}},"promised":{}}},"#,
+        random.below(200),
+        random.below(99_999),
+        random.one_of(&PLACES),
+        BEGIN_MS + i * 3 + 86_400_000,
+    )?;
+    write!(
+        out,
+        r#""payment":{{"method":"card","country":"{card_country}","risk":0.{:03},"attempts":1}},"#,
+        random.below(1_000)
+    )?;
+    let status = random.one_of(&["paid", "open", "sent", "void"]);
+    write!(out, r#""status":"{status}","currency":"EUR","total":{},"tax":{},"#, random.amount(), random.amount())?;
+    for n in 0..22 {
+        write!(out, r#""attribute_{n:02}":{},"#, random.below(100_000))?;
+    }
+    writeln!(out, r#""note":"leave it with the neighbour","flags":[true,false,true],"source":"shop"}}"#)
+}

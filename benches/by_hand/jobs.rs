@@ -1,0 +1,155 @@
+//! The jobs: each as a topology and as a program by hand.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::data::Input;
+use crate::{stateless, tumbling};
+
+/// One job.
+pub struct Job {
+    pub name: &'static str,
+    pub input: Input,
+    /// What the runner's CPU time may be, by hand being 1.
+    pub goal: f64,
+    /// A topology that reads `$IN` and writes `$OUT1`, `$OUT2`, ...
+    pub topology: &'static str,
+    /// Files that it writes.
+    pub outputs: usize,
+    /// Whether lines come in an order that means something. The results of one window do not.
+    pub ordered: bool,
+    pub by_hand: fn(&Path, &[PathBuf]) -> io::Result<()>,
+}
+
+pub const JOBS: &[Job] = &[
+    Job {
+        name: "filter-map",
+        input: Input::Payments,
+        goal: 0.6,
+        topology: r#"
+sources:
+  card: { file: { path: $IN } }
+stages:
+  travel:
+    from: card
+    filter: event.amount > 500.0 && event.merchant.category == "travel"
+    map: { user: event.user_id, amount: event.amount, merchant: event.merchant.id, fee: event.amount * 0.02 }
+sinks:
+  out: { from: travel, file: { path: $OUT1 } }
+"#,
+        outputs: 1,
+        ordered: true,
+        by_hand: stateless::filter_map,
+    },
+    Job {
+        name: "map",
+        input: Input::Payments,
+        goal: 0.6,
+        topology: r#"
+sources:
+  card: { file: { path: $IN } }
+stages:
+  large:
+    from: card
+    filter: event.amount > 50.0
+    map:
+      user: event.user_id
+      amount: event.amount
+      country: event.merchant.country
+      abroad: event.merchant.country != event.card_country
+sinks:
+  out: { from: large, file: { path: $OUT1 } }
+"#,
+        outputs: 1,
+        ordered: true,
+        by_hand: stateless::map,
+    },
+    Job {
+        name: "wide",
+        input: Input::Orders,
+        goal: 0.5,
+        topology: r#"
+sources:
+  orders: { file: { path: $IN } }
+stages:
+  paid:
+    from: orders
+    filter: event.status == "paid"
+    map: { order: event.order_id, total: event.total }
+sinks:
+  out: { from: paid, file: { path: $OUT1 } }
+"#,
+        outputs: 1,
+        ordered: true,
+        by_hand: stateless::wide,
+    },
+    Job {
+        name: "pass-through",
+        input: Input::Payments,
+        goal: 0.5,
+        topology: r#"
+sources:
+  card: { file: { path: $IN } }
+stages:
+  large: { from: card, filter: event.amount > 1000.0 }
+sinks:
+  out: { from: large, file: { path: $OUT1 } }
+"#,
+        outputs: 1,
+        ordered: true,
+        by_hand: stateless::pass_through,
+    },
+    Job {
+        name: "fan-out",
+        input: Input::Payments,
+        goal: 0.8,
+        topology: r#"
+sources:
+  card: { file: { path: $IN } }
+stages:
+  large: { from: card, filter: event.amount > 1500.0 }
+  travel: { from: card, filter: event.merchant.category == "travel" }
+  abroad: { from: card, filter: event.merchant.country != event.card_country }
+sinks:
+  large_out: { from: large, file: { path: $OUT1 } }
+  travel_out: { from: travel, file: { path: $OUT2 } }
+  abroad_out: { from: abroad, file: { path: $OUT3 } }
+"#,
+        outputs: 3,
+        ordered: true,
+        by_hand: stateless::fan_out,
+    },
+    Job {
+        name: "tumbling",
+        input: Input::Payments,
+        goal: 1.0,
+        topology: r#"
+sources:
+  card: { file: { path: $IN }, time: event.timestamp, watermark: { lag: 2s } }
+stages:
+  minute:
+    from: card
+    window:
+      key: { user: event.user_id }
+      tumbling: 1m
+      aggregate: { n: count(), total: sum(event.amount), largest: max(event.amount) }
+sinks:
+  out: { from: minute, file: { path: $OUT1 } }
+"#,
+        outputs: 1,
+        ordered: false,
+        by_hand: tumbling::tumbling,
+    },
+];
+
+impl Job {
+    /// The topology with its files in place.
+    pub fn topology_of(&self, input: &Path, outputs: &[PathBuf]) -> String {
+        let quoted = |path: &Path| format!("{:?}", path.display().to_string());
+        let mut text = self.topology.replace("$IN", &quoted(input));
+        for (n, path) in outputs.iter().enumerate() {
+            text = text.replace(&format!("$OUT{}", n + 1), &quoted(path));
+        }
+        text
+    }
+}
