@@ -40,6 +40,10 @@ pub const ENCODE_BYTES_MAX: usize = 4 << 20;
 pub const JSON_DEPTH_MAX: usize = 128;
 /// Bytes a source reads at once.
 pub const READ_BYTES: usize = 256 << 10;
+/// Chunks of one source that are read at once, on as many cores.
+pub const READ_APART_CHUNKS_MAX: usize = 8;
+/// A smaller chunk is read in the source's own task.
+pub const READ_APART_BYTES_MIN: usize = 16 << 10;
 /// Bytes of an undecodable event kept in its error event.
 pub const RAW_BYTES_KEPT_MAX: usize = 64 << 10;
 /// Firsts that `dedupe` forgets in one go; then the task may do something else.

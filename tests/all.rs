@@ -2,6 +2,7 @@
 
 mod cases;
 mod chaos;
+mod cores;
 mod docs;
 mod examples;
 mod nats;

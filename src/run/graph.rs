@@ -15,12 +15,13 @@ use crate::limits::{BATCH_EVENTS_MAX, CONTROL_MAX, REPORTS_MAX};
 use crate::observe::NodeCounters;
 use crate::plan::{Plan, Reader, SinkNode, SourceNode, StageNode, Work};
 
+use super::ahead::Ahead;
 use super::chain::{Chain, Link, Target};
 use super::coordinator::{Command, Coordinator, CoordinatorEnd, Seats, SinkControl, SinkSeat};
 use super::drift::Drift;
 use super::edge::{Bounds, EdgeReceiver, edge};
 use super::hand_over::HandOver;
-use super::ingest::Ingest;
+use super::ingest::{ChunkReader, Ingest};
 use super::intake::Intake;
 use super::outgo::Outgo;
 use super::pace::Steps;
@@ -194,11 +195,13 @@ impl<'a> Starter<'a> {
         let layout = self.plan.nodes[node].ports[0].layouts[0].clone();
         let id = self.plan.nodes[node].id.clone();
         let decoder = Decoder::new(source.format, layout, id, self.plan.limits.depth);
+        let threads = tokio::runtime::Handle::current().metrics().num_workers();
         SourceTask {
             index,
             chain,
             source: part.source,
-            ingest: Ingest::new(source, decoder, part.mark),
+            ahead: Ahead::new(ChunkReader::new(source, decoder), threads),
+            ingest: Ingest::new(part.mark),
             idle: source.idle,
             drift: self.drift_member(node, source),
             control,

@@ -1,4 +1,5 @@
-//! From a connector's bytes to batches with time: decoding, event time, watermarks, keys. Pure: the wall clock is an argument.
+//! From a connector's bytes to batches with time, in two steps. Reading (decoding, the schema, event time, keys) needs nothing but the
+//! chunk, so chunks are read on any core; putting them in order makes the watermark. Pure: the wall clock is an argument.
 
 use std::sync::Arc;
 
@@ -11,10 +12,26 @@ use crate::operators::{Place, StageExpr};
 use crate::plan::{SourceNode, TimeRule, TimeUnit, event_time};
 use crate::schema::Checker;
 
+/// A chunk that was read. Its watermarks are those of a source that began with it, until [`Ingest::order`].
+pub(super) struct Read {
+    /// All events that could be decoded, good or not.
+    batch: Batch,
+    /// Those that are good, with their keys.
+    good: Batch,
+    /// Why the others are not, in the order of the input.
+    refused: Vec<(u32, Reject)>,
+    undecodable: Vec<Undecodable>,
+    empty_lines: u64,
+    /// The watermark before each row.
+    marks: Vec<Timestamp>,
+    /// The watermark after the last.
+    mark: Timestamp,
+}
+
 /// What became of a chunk.
 pub(super) struct Ingested {
     pub batch: Option<Batch>,
-    /// Events whose time or key failed.
+    /// Events that the schema, their time or their key has refused.
     pub rejected: Vec<Rejected>,
     /// What was no event, and the watermark before it.
     pub undecodable: Vec<(Undecodable, Timestamp)>,
@@ -36,130 +53,126 @@ impl Bound {
     }
 
     /// The value for every selected row, and the texts that it points into.
-    fn eval(&mut self, batch: &Batch, rejected: &mut Vec<Rejected>) -> (Column, Texts) {
+    fn eval(&mut self, batch: &Batch, refused: &mut Vec<(u32, Reject)>) -> (Column, Texts) {
         let rows = batch.selection.to_vec();
         let mut errors = Vec::new();
         self.arena.begin(&batch.texts);
         let column = self.program.eval(batch, &rows, &[], &mut self.arena, &mut errors);
         let mut texts = batch.texts.clone();
         self.arena.finish(&mut texts);
-        for error in &errors {
-            let why = self.place.reject(error);
-            rejected.push(Rejected { batch: batch.select(vec![error.row]), row: error.row, why });
-        }
+        refused.extend(errors.iter().map(|error| (error.row, self.place.reject(error))));
         (column, texts)
     }
 
-    /// The time of every row; none for those that were rejected.
-    fn times(&mut self, batch: &Batch, unit: TimeUnit, rejected: &mut Vec<Rejected>) -> Vec<Timestamp> {
-        let before = rejected.len();
-        let (column, texts) = self.eval(batch, rejected);
-        let mut failed: Vec<u32> = rejected[before..].iter().map(|rejected| rejected.row).collect();
+    /// The time of every row; none for those that were refused.
+    fn times(&mut self, batch: &Batch, unit: TimeUnit, refused: &mut Vec<(u32, Reject)>) -> Vec<Timestamp> {
+        let before = refused.len();
+        let (column, texts) = self.eval(batch, refused);
+        let mut failed: Vec<u32> = refused[before..].iter().map(|(row, _)| *row).collect();
         failed.sort_unstable();
         let mut times = vec![Timestamp::NONE; batch.rows()];
         for row in batch.selection.iter().filter(|row| failed.binary_search(row).is_err()) {
             match event_time(column.cells()[row as usize], &texts, unit) {
                 Ok(time) => times[row as usize] = time,
-                Err((code, message)) => {
-                    let why = Reject { code, message, at: self.place.start() };
-                    rejected.push(Rejected { batch: batch.select(vec![row]), row, why });
-                }
+                Err((code, message)) => refused.push((row, Reject { code, message, at: self.place.start() })),
             }
         }
         times
     }
 }
 
-pub(super) struct Ingest {
-    decoder: Decoder,
+/// What a source's readers share.
+struct Rules {
     time: TimeRule,
-    time_program: Option<Bound>,
-    key: Option<Bound>,
+    key: Option<StageExpr>,
     lag_ms: i64,
     max_future_ms: i64,
     checker: Option<Checker>,
     place: Arc<str>,
-    /// The greatest event time so far, less the lag.
-    mark: Timestamp,
 }
 
-impl Ingest {
-    /// Goes on at a watermark.
-    pub fn new(node: &SourceNode, decoder: Decoder, mark: Timestamp) -> Ingest {
-        let layout = decoder.layout().clone();
+/// Reads chunks. It has buffers of its own, so it works on one at a time.
+pub(super) struct ChunkReader {
+    decoder: Decoder,
+    rules: Arc<Rules>,
+    time: Option<Bound>,
+    key: Option<Bound>,
+}
+
+impl ChunkReader {
+    pub fn new(node: &SourceNode, decoder: Decoder) -> ChunkReader {
         let ms = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        Ingest {
-            time_program: node.time.expr().map(|expr| Bound::new(expr, &layout)),
+        let rules = Rules {
             time: node.time.clone(),
-            key: node.key.as_ref().map(|expr| Bound::new(expr, &layout)),
+            key: node.key.clone(),
             lag_ms: ms(node.lag),
             max_future_ms: ms(node.max_future),
             checker: node.schema.as_ref().and_then(|schema| schema.checker.clone()),
             place: node.place.clone(),
-            mark,
+        };
+        ChunkReader::with(Arc::new(rules), decoder)
+    }
+
+    fn with(rules: Arc<Rules>, decoder: Decoder) -> ChunkReader {
+        let layout = decoder.layout().clone();
+        ChunkReader {
+            time: rules.time.expr().map(|expr| Bound::new(expr, &layout)),
+            key: rules.key.as_ref().map(|expr| Bound::new(expr, &layout)),
             decoder,
+            rules,
         }
     }
 
-    /// The source's watermark.
-    pub fn mark(&self) -> Timestamp {
-        self.mark
+    /// Another one of the same source, which reads the same.
+    pub fn another(&self) -> ChunkReader {
+        ChunkReader::with(self.rules.clone(), self.decoder.clone())
     }
 
     /// The place of the source in the YAML.
     pub fn place(&self) -> &Arc<str> {
-        &self.place
+        &self.rules.place
     }
 
-    /// Decodes a chunk and puts it into time.
-    pub fn chunk(&mut self, chunk: Chunk, wall_ms: i64) -> Ingested {
+    /// Decodes a chunk and finds the time and key of each event.
+    pub fn read(&mut self, chunk: Chunk, wall_ms: i64) -> Read {
         let decoded = self.decoder.decode(chunk, 0);
-        let mut batch = decoded.batch;
-        let mut rejected = Vec::new();
-        let before = self.mark;
-        batch = self.check(batch, &mut rejected);
-        self.set_times(&mut batch, wall_ms, &mut rejected);
-        let mark_at = |before: u32| batch.marks.get(before as usize).copied().unwrap_or(self.mark);
-        let undecodable = decoded.rejects.into_iter().map(|input| (mark_at(input.before), input));
-        let undecodable = undecodable.map(|(mark, input)| (input, mark)).collect();
+        let mut refused = Vec::new();
+        let checked = self.check(decoded.batch, &mut refused);
+        let mut times = self.times(&checked, wall_ms, &mut refused);
+        let (marks, mark) = self.marks(&mut times, wall_ms, &mut refused);
+        let batch = Batch { times: Arc::new(times), ..checked };
         // An event without a time is refused once, whatever its key is.
-        let mut batch = self.without(batch, &rejected);
-        let refused = rejected.len();
-        self.set_keys(&mut batch, &mut rejected);
-        let batch = self.without(batch, &rejected[refused..]);
+        let mut good = without(batch.clone(), &refused);
+        let before = refused.len();
+        self.set_keys(&mut good, &mut refused);
+        let good = without(good, &refused[before..]);
         // In the order of the input, so that it does not tell how events were batched.
-        rejected.sort_by_key(|rejected| rejected.row);
-        Ingested {
-            batch: (!batch.is_empty()).then_some(batch),
-            rejected,
-            undecodable,
-            empty_lines: decoded.empty_lines,
-            moved_to: (self.mark > before).then_some(self.mark),
-        }
+        refused.sort_by_key(|(row, _)| *row);
+        let (undecodable, empty_lines) = (decoded.rejects, decoded.empty_lines);
+        Read { batch, good, refused, undecodable, empty_lines, marks, mark }
     }
 
     /// Refuses the events that are not what the schema says, before they can move time.
-    fn check(&self, batch: Batch, rejected: &mut Vec<Rejected>) -> Batch {
-        let Some(checker) = &self.checker else { return batch };
+    fn check(&self, batch: Batch, refused: &mut Vec<(u32, Reject)>) -> Batch {
+        let Some(checker) = &self.rules.checker else { return batch };
         for row in batch.selection.iter() {
             let Some(at) = batch.cell(0, row).text_ref() else { continue };
             if let Err(message) = checker.check(batch.texts.bytes(at)) {
-                let why = Reject { code: codes::SCHEMA.id, message, at: self.place.clone() };
-                rejected.push(Rejected { batch: batch.select(vec![row]), row, why });
+                refused.push((row, Reject { code: codes::SCHEMA.id, message, at: self.place().clone() }));
             }
         }
-        self.without(batch, rejected)
+        without(batch, refused)
     }
 
-    /// Sets the time of each row and the watermark before it. The watermark depends on the rows alone, in their order.
-    fn set_times(&mut self, batch: &mut Batch, wall_ms: i64, rejected: &mut Vec<Rejected>) {
-        let times = match (&self.time, &mut self.time_program) {
-            (TimeRule::None, _) => return,
+    /// The time of each row.
+    fn times(&mut self, batch: &Batch, wall_ms: i64, refused: &mut Vec<(u32, Reject)>) -> Vec<Timestamp> {
+        let times = match (&self.rules.time, &mut self.time) {
+            (TimeRule::None, _) => vec![Timestamp::NONE; batch.rows()],
             (TimeRule::Arrival, _) => vec![Timestamp(wall_ms); batch.rows()],
             (TimeRule::Broker, _) | (TimeRule::Expr { .. }, None) => batch.times.to_vec(),
-            (TimeRule::Expr { unit, .. }, Some(bound)) => bound.times(batch, *unit, rejected),
+            (TimeRule::Expr { unit, .. }, Some(bound)) => bound.times(batch, *unit, refused),
         };
-        let times = match &batch.selection {
+        match &batch.selection {
             Selection::All(_) => times,
             // What the schema has refused has no time.
             Selection::Rows(rows) => {
@@ -167,42 +180,95 @@ impl Ingest {
                 rows.iter().for_each(|&row| left[row as usize] = times[row as usize]);
                 left
             }
-        };
-        let latest = wall_ms.saturating_add(self.max_future_ms);
+        }
+    }
+
+    /// The watermark before each row, and after the last. It depends on the rows alone, in their order. A time too far ahead is taken away.
+    fn marks(
+        &self,
+        times: &mut [Timestamp],
+        wall_ms: i64,
+        refused: &mut Vec<(u32, Reject)>,
+    ) -> (Vec<Timestamp>, Timestamp) {
+        let latest = wall_ms.saturating_add(self.rules.max_future_ms);
+        let mut mark = Timestamp::NONE;
         let mut marks = Vec::with_capacity(times.len());
-        for (row, time) in times.iter().enumerate() {
-            marks.push(self.mark);
+        for (row, time) in times.iter_mut().enumerate() {
+            marks.push(mark);
             if time.0 > latest {
                 let message = format!(
                     "the event's time is {} ms ahead of the clock, more than `max_future` allows",
                     time.0 - wall_ms
                 );
-                let why = Reject { code: codes::TIME_FUTURE.id, message, at: self.place.clone() };
-                rejected.push(Rejected { batch: batch.select(vec![row as u32]), row: row as u32, why });
+                refused.push((row as u32, Reject { code: codes::TIME_FUTURE.id, message, at: self.place().clone() }));
+                *time = Timestamp::NONE;
             } else {
-                self.mark = self.mark.max(time.minus(self.lag_ms));
+                mark = mark.max(time.minus(self.rules.lag_ms));
             }
         }
-        batch.times = Arc::new(times);
-        batch.marks = Arc::new(marks);
+        (marks, mark)
     }
 
-    fn set_keys(&mut self, batch: &mut Batch, rejected: &mut Vec<Rejected>) {
+    fn set_keys(&mut self, batch: &mut Batch, refused: &mut Vec<(u32, Reject)>) {
         let Some(bound) = &mut self.key else { return };
-        let (key, texts) = bound.eval(batch, rejected);
+        let (key, texts) = bound.eval(batch, refused);
         batch.texts = texts;
         let mut meta = (*batch.meta).clone();
         meta.key = Some(key);
         batch.meta = Arc::new(meta);
     }
+}
 
-    fn without(&self, batch: Batch, rejected: &[Rejected]) -> Batch {
-        if rejected.is_empty() {
-            return batch;
+fn without(batch: Batch, refused: &[(u32, Reject)]) -> Batch {
+    if refused.is_empty() {
+        return batch;
+    }
+    let mut bad: Vec<u32> = refused.iter().map(|(row, _)| *row).collect();
+    bad.sort_unstable();
+    let good = batch.selection.iter().filter(|row| bad.binary_search(row).is_err()).collect();
+    batch.select(good)
+}
+
+/// Puts what was read into the order of the input.
+pub(super) struct Ingest {
+    /// The greatest event time so far, less the lag.
+    mark: Timestamp,
+}
+
+impl Ingest {
+    /// Goes on at a watermark.
+    pub fn new(mark: Timestamp) -> Ingest {
+        Ingest { mark }
+    }
+
+    /// The source's watermark.
+    pub fn mark(&self) -> Timestamp {
+        self.mark
+    }
+
+    /// Puts a chunk behind all that came before it: its watermarks are at least what these have come to.
+    pub fn order(&mut self, read: Read) -> Ingested {
+        let before = self.mark;
+        let mut marks = read.marks;
+        marks.iter_mut().for_each(|mark| *mark = before.max(*mark));
+        self.mark = before.max(read.mark);
+        let mark_at = |row: u32| marks.get(row as usize).copied().unwrap_or(self.mark);
+        let undecodable = read.undecodable.into_iter().map(|input| {
+            let mark = mark_at(input.before);
+            (input, mark)
+        });
+        let undecodable = undecodable.collect();
+        let marks = Arc::new(marks);
+        let all = Batch { marks: marks.clone(), ..read.batch };
+        let rejected = read.refused.into_iter().map(|(row, why)| Rejected { batch: all.select(vec![row]), row, why });
+        let rejected = rejected.collect();
+        let good = Batch { marks, ..read.good };
+        Ingested {
+            batch: (!good.is_empty()).then_some(good),
+            rejected,
+            undecodable,
+            empty_lines: read.empty_lines,
+            moved_to: (self.mark > before).then_some(self.mark),
         }
-        let mut bad: Vec<u32> = rejected.iter().map(|rejected| rejected.row).collect();
-        bad.sort_unstable();
-        let good = batch.selection.iter().filter(|row| bad.binary_search(row).is_err()).collect();
-        batch.select(good)
     }
 }

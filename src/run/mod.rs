@@ -1,6 +1,7 @@
 //! Makes a plan run: a task for each chain of fused nodes, edges between them, and one coordinator of barriers and the end.
 //! Names no concrete stage or connector.
 
+mod ahead;
 mod attempts;
 mod beginning;
 mod chain;

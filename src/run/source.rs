@@ -8,15 +8,16 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::connectors::{ConnectorError, Position, Pull, Source};
-use crate::event::Timestamp;
 use crate::event::decode::Undecodable;
+use crate::event::{Chunk, Timestamp};
 use crate::flow::{Barrier, Reject, Saves, Then, Watermark};
 
 use super::Failure;
+use super::ahead::Ahead;
 use super::chain::{Chain, Signal};
 use super::coordinator::{Control, NodePart, Report};
 use super::drift::Drift;
-use super::ingest::Ingest;
+use super::ingest::{Ingest, Read};
 use super::pace::Steps;
 use super::parts::{EndedSource, Part, Parts, SourcePart};
 
@@ -43,6 +44,7 @@ pub(super) struct SourceTask {
     pub index: usize,
     pub chain: Chain,
     pub source: Box<dyn Source>,
+    pub ahead: Ahead,
     pub ingest: Ingest,
     pub idle: Duration,
     pub drift: Option<DriftMember>,
@@ -73,6 +75,7 @@ async fn until(at: Option<Instant>) {
 /// What the task does next.
 enum Next {
     Pulled(Result<Pull, ConnectorError>),
+    Read(Read),
     Told(Option<Control>),
     Silence,
     Look,
@@ -131,7 +134,7 @@ impl SourceTask {
                 // If the coordinator has gone, its failure is told.
                 let _ = self.chain.reports.send(Report::SourceWaits(self.index)).await;
             }
-            let reads = !paused && !self.steps.wait() && retry_at.is_none();
+            let reads = !paused && !self.steps.wait() && retry_at.is_none() && self.ahead.has_room();
             let next = tokio::select! {
                 biased;
                 control = self.control.recv() => Next::Told(control),
@@ -140,6 +143,7 @@ impl SourceTask {
                 // Meanwhile barriers still pass, and a stop is not kept waiting.
                 () = until(retry_at), if retry_at.is_some() => Next::TryAgain,
                 pull = self.source.next(), if reads => Next::Pulled(pull),
+                read = self.ahead.next(), if !self.ahead.is_empty() => Next::Read(read),
             };
             self.tell_notes();
             match next {
@@ -158,7 +162,7 @@ impl SourceTask {
                 // The coordinator has failed; its own failure tells why.
                 Next::Told(None) => return Err(Failure::neighbour()),
                 Next::Silence => {
-                    if self.source.is_caught_up() && !paused && retry_at.is_none() {
+                    if self.source.is_caught_up() && self.ahead.is_empty() && !paused && retry_at.is_none() {
                         let elapsed = silent_since.elapsed().saturating_sub(self.idle);
                         self.fall_idle(elapsed).await?;
                     } else {
@@ -168,13 +172,18 @@ impl SourceTask {
                 }
                 Next::Look => silent_since = Instant::now(),
                 Next::TryAgain => retry_at = None,
-                Next::Pulled(Ok(pull)) => {
+                Next::Pulled(Ok(Pull::Chunk(chunk))) => {
                     pause = RETRY_FIRST;
-                    if !self.take(pull).await? {
-                        return self.end().await.map(Leaves::Ended);
-                    }
+                    self.pulled(chunk);
                     silent_since = Instant::now();
                     tell_at = silent_since + self.idle;
+                }
+                Next::Pulled(Ok(Pull::End)) => {
+                    self.catch_up().await?;
+                    return self.end().await.map(Leaves::Ended);
+                }
+                Next::Read(read) => {
+                    self.send(read).await?;
                     tokio::task::consume_budget().await;
                 }
                 Next::Pulled(Err(error)) if error.is_transient() => {
@@ -184,7 +193,10 @@ impl SourceTask {
                     pause = (pause * 2).min(RETRY_MAX);
                     silent_since = Instant::now();
                 }
-                Next::Pulled(Err(error)) => return Err(Failure::of(&self.id(), error.message)),
+                Next::Pulled(Err(error)) => {
+                    self.catch_up().await?;
+                    return Err(Failure::of(&self.id(), error.message));
+                }
             }
         }
     }
@@ -197,46 +209,55 @@ impl SourceTask {
         self.drift.as_ref().is_some_and(|drift| drift.group.is_ahead(drift.member, self.ingest.mark(), drift.max_ms))
     }
 
-    /// Sends on what was pulled. False: it was the end.
-    async fn take(&mut self, pull: Pull) -> Result<bool, Failure> {
-        match pull {
-            Pull::End => return Ok(false),
-            Pull::Chunk(chunk) => {
-                self.steps.took();
-                self.chain.stirred.store(true, Relaxed);
-                self.chain.links[0].counters.took(chunk.frames.len() + chunk.bad.len());
-                let ingested = self.ingest.chunk(chunk, self.chain.clock.wall_ms());
-                self.chain.links[0].counters.skipped(ingested.empty_lines);
-                // In the order of the input, which does not tell how events were batched.
-                let mut undecodable = ingested.undecodable.into_iter().peekable();
-                for rejected in &ingested.rejected {
-                    while let Some((input, mark)) = undecodable.next_if(|(input, _)| input.before <= rejected.row) {
-                        self.undecodable(&input, mark).await?;
-                    }
-                    self.chain.refuse(0, rejected).await?;
-                }
-                for (input, mark) in undecodable {
-                    self.undecodable(&input, mark).await?;
-                }
-                self.chain.flush_errors(0).await?;
-                if let Some(batch) = ingested.batch {
-                    self.chain.emit(0, 0, batch).await?;
-                }
-                // Who was told to leave an idle source out must hear that it counts again, even if its time stands still.
-                let woken = (self.idle_for.is_some() && self.ingest.mark().is_some()).then_some(self.ingest.mark());
-                if let Some(mark) = ingested.moved_to.or(woken) {
-                    self.idle_for = None;
-                    self.report_drift(mark);
-                    self.chain.links[0].counters.reached(mark);
-                    self.chain.forward(0, Signal::Watermark { mark, forward: Watermark::At(mark) }).await?;
-                }
-            }
+    fn pulled(&mut self, chunk: Chunk) {
+        self.steps.took();
+        self.chain.stirred.store(true, Relaxed);
+        self.chain.links[0].counters.took(chunk.frames.len() + chunk.bad.len());
+        self.ahead.add(chunk, self.chain.clock.wall_ms());
+    }
+
+    /// Sends on all that was pulled: the source's position is behind it.
+    async fn catch_up(&mut self) -> Result<(), Failure> {
+        while !self.ahead.is_empty() {
+            let read = self.ahead.next().await;
+            self.send(read).await?;
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// Sends on a chunk that was read.
+    async fn send(&mut self, read: Read) -> Result<(), Failure> {
+        let ingested = self.ingest.order(read);
+        self.chain.links[0].counters.skipped(ingested.empty_lines);
+        // In the order of the input, which does not tell how events were batched.
+        let mut undecodable = ingested.undecodable.into_iter().peekable();
+        for rejected in &ingested.rejected {
+            while let Some((input, mark)) = undecodable.next_if(|(input, _)| input.before <= rejected.row) {
+                self.undecodable(&input, mark).await?;
+            }
+            self.chain.refuse(0, rejected).await?;
+        }
+        for (input, mark) in undecodable {
+            self.undecodable(&input, mark).await?;
+        }
+        self.chain.flush_errors(0).await?;
+        if let Some(batch) = ingested.batch {
+            self.chain.emit(0, 0, batch).await?;
+        }
+        // Who was told to leave an idle source out must hear that it counts again, even if its time stands still.
+        let woken = (self.idle_for.is_some() && self.ingest.mark().is_some()).then_some(self.ingest.mark());
+        if let Some(mark) = ingested.moved_to.or(woken) {
+            self.idle_for = None;
+            self.report_drift(mark);
+            self.chain.links[0].counters.reached(mark);
+            self.chain.forward(0, Signal::Watermark { mark, forward: Watermark::At(mark) }).await?;
+        }
+        Ok(())
     }
 
     async fn undecodable(&mut self, input: &Undecodable, mark: Timestamp) -> Result<(), Failure> {
-        let why = Reject { code: input.code.id, message: input.message.clone(), at: self.ingest.place().clone() };
+        let why =
+            Reject { code: input.code.id, message: input.message.clone(), at: self.ahead.reader().place().clone() };
         let link = &mut self.chain.links[0];
         link.counters.refused(1);
         link.error_events.push_raw(&why, input, mark);
@@ -263,6 +284,7 @@ impl SourceTask {
     }
 
     async fn barrier(&mut self, barrier: Barrier) -> Result<(), Failure> {
+        self.catch_up().await?;
         self.steps.begin_again();
         let position = self.source.barrier(barrier.id);
         if barrier.saves != Saves::Nothing {
