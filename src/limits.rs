@@ -38,6 +38,10 @@ pub const LINE_BYTES_CEILING: usize = 512 << 20;
 pub const ENCODE_BYTES_MAX: usize = 4 << 20;
 /// Nesting of one event; the event itself is depth 1 (`limits.depth`).
 pub const JSON_DEPTH_MAX: usize = 128;
+/// Names of an object whose text a decoder remembers; those beyond are looked up each time.
+pub const SHAPE_KEYS_MAX: usize = 64;
+/// Objects in an event whose names a decoder remembers, besides those in which something is demanded.
+pub const SHAPE_LEVELS_MAX: usize = 64;
 /// Bytes a source reads at once.
 pub const READ_BYTES: usize = 256 << 10;
 /// Chunks of one source that are read at once, on as many cores.

@@ -16,6 +16,14 @@ pub struct TextRef {
     pub len: u32,
 }
 
+impl TextRef {
+    /// The bytes from `start` to `end` of those that start here.
+    #[inline(always)]
+    pub fn part(self, start: usize, end: usize) -> TextRef {
+        TextRef { text: self.text, start: self.start + start as u32, len: (end - start) as u32 }
+    }
+}
+
 /// One value. Copying a cell copies no text; a cell means something only beside its batch's `Texts`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cell {

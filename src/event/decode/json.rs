@@ -6,15 +6,15 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use crate::event::codes::{self, Code};
-use crate::event::json::{self, Fault, Why, key, literal, number, skip_space, skip_value, string};
+use crate::event::json::{
+    self, Block, Fault, Why, key, literal, number, number_of, skip_space, skip_value, skip_value_flat, string,
+    string_of,
+};
 use crate::event::{Cell, Chunk, Column, Layout, TextRef, Texts};
 use crate::limits::JSON_DEPTH_MAX;
 
-use super::tree::{Level, levels};
+use super::tree::{Level, Name, WINDOW, Wanted, inside, levels, window};
 use super::{Rows, utf8_fault};
-
-/// Bytes behind an event that may be looked at while its names are compared.
-const AHEAD: usize = 8;
 
 /// Cuts demanded values out of JSON objects.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl JsonDecoder {
         let valid = simdutf8::basic::from_utf8(text).ok();
         let mut columns = vec![vec![Cell::Missing; chunk.frames.len()]; self.slots];
         let mut bad: Vec<(usize, Code, String)> = Vec::new();
-        let mut row = 0;
+        let mut cut = Cut::new(&mut self.levels, &mut columns, self.depth_max);
         for (i, frame) in chunk.frames.iter().enumerate() {
             // What lies between frames may be invalid, and a frame that cuts a character breaks the grammar anyway.
             if valid.is_none()
@@ -43,24 +43,17 @@ impl JsonDecoder {
                 bad.push((i, codes::UTF8, message));
                 continue;
             }
-            let event = text.get(frame.start as usize..frame.end as usize).unwrap_or_default();
-            let mut cut = Cut {
-                text: event,
-                ahead: text.get(frame.start as usize..(frame.end as usize + AHEAD).min(text.len())).unwrap_or(event),
-                base: TextRef { text: 0, start: frame.start, len: 0 },
-                levels: &mut self.levels,
-                columns: &mut columns,
-                row,
-                depth_max: self.depth_max,
-            };
-            match cut.event() {
-                Ok(()) => row += 1,
+            let ahead = text.get(frame.start as usize..).unwrap_or_default();
+            let event = ahead.get(..frame.len()).unwrap_or_default();
+            match cut.event(ahead, event, TextRef { text: 0, start: frame.start, len: 0 }) {
+                Ok(()) => cut.row += 1,
                 Err(fault) => {
                     bad.push((i, fault.code(), fault.message(event, self.depth_max)));
-                    columns.iter_mut().for_each(|column| column[row] = Cell::Missing);
+                    cut.clear();
                 }
             }
         }
+        let row = cut.row;
         let columns = columns.into_iter().map(|mut cells| {
             cells.truncate(row);
             Column::from(cells)
@@ -74,13 +67,13 @@ impl JsonDecoder {
 pub fn cut_columns(layout: &Layout, events: &Column, texts: &Texts) -> Vec<Column> {
     let mut levels = levels(layout);
     let mut columns = vec![vec![Cell::Missing; events.cells().len()]; layout.slots.len()];
+    let mut cut = Cut::new(&mut levels, &mut columns, JSON_DEPTH_MAX);
     for (row, event) in events.cells().iter().enumerate() {
         let Cell::Json(base) = *event else { continue };
         let text = texts.bytes(base);
-        let (levels, columns) = (&mut levels, &mut columns);
-        let mut cut = Cut { text, ahead: text, base, levels, columns, row, depth_max: JSON_DEPTH_MAX };
-        if cut.event().is_err() {
-            columns.iter_mut().for_each(|column| column[row] = Cell::Missing);
+        cut.row = row;
+        if cut.event(text, text, base).is_err() {
+            cut.clear();
         }
     }
     let cut = columns.into_iter().map(Column::from);
@@ -90,81 +83,124 @@ pub fn cut_columns(layout: &Layout, events: &Column, texts: &Texts) -> Vec<Colum
 /// One event being read.
 struct Cut<'a> {
     text: &'a [u8],
-    /// The same and a few bytes more where there are some, so that names near the end can be compared by words.
-    ahead: &'a [u8],
     /// Where the event starts in the batch's text.
     base: TextRef,
-    levels: &'a mut [Level],
+    levels: &'a mut Vec<Level>,
     columns: &'a mut [Vec<Cell>],
     row: usize,
     depth_max: usize,
 }
 
-impl Cut<'_> {
-    fn event(&mut self) -> Result<(), Fault> {
+impl<'a> Cut<'a> {
+    fn new(levels: &'a mut Vec<Level>, columns: &'a mut [Vec<Cell>], depth_max: usize) -> Cut<'a> {
+        Cut { text: &[], base: TextRef { text: 0, start: 0, len: 0 }, levels, columns, row: 0, depth_max }
+    }
+
+    /// Reads one event into the row. `ahead` is the event and all that is behind it: with that, whole blocks of bytes can be looked
+    /// at up to the event's end. If it then seems bad or does not end where it should, what is wrong is found by reading it alone.
+    fn event(&mut self, ahead: &'a [u8], event: &'a [u8], base: TextRef) -> Result<(), Fault> {
+        (self.text, self.base) = (ahead, base);
+        let start = skip_space(ahead, 0);
+        if ahead.get(start) == Some(&b'{')
+            && self.depth_max > 0
+            && let Ok(end) = self.object(0, start, 1)
+            && end <= event.len()
+            && skip_space(event, end) == event.len()
+        {
+            self.columns[0][self.row] = Cell::Json(self.base.part(start, end));
+            return Ok(());
+        }
+        self.clear();
+        self.text = event;
+        self.event_alone()
+    }
+
+    /// The same for an event that is most likely bad.
+    #[cold]
+    fn event_alone(&mut self) -> Result<(), Fault> {
         let start = skip_space(self.text, 0);
         if self.text.get(start) != Some(&b'{') {
-            return Err(self.no_object(start));
+            // The grammar first, so that the code says what is worst.
+            json::check_value(self.text, self.depth_max)?;
+            return Err(Fault::new(start, Why::NotObject));
         }
         if self.depth_max == 0 {
             return Err(Fault::new(start, Why::Depth));
         }
-        let end = self.object(0, start + 1, 1)?;
+        let end = self.object(0, start, 1)?;
         let rest = skip_space(self.text, end);
         if rest < self.text.len() {
             return Err(Fault::new(rest, Why::Trailing));
         }
-        self.columns[0][self.row] = Cell::Json(self.range(start, end));
+        self.columns[0][self.row] = Cell::Json(self.base.part(start, end));
         Ok(())
     }
 
-    /// Why a text that does not start with `{` is refused: the grammar first, so that its code says what is worst.
+    /// Forgets what was kept for the row.
     #[cold]
-    fn no_object(&self, start: usize) -> Fault {
-        match json::check_value(self.text, self.depth_max) {
-            Ok(_) => Fault::new(start, Why::NotObject),
-            Err(fault) => fault,
-        }
+    fn clear(&mut self) {
+        self.columns.iter_mut().filter_map(|column| column.get_mut(self.row)).for_each(|cell| *cell = Cell::Missing);
     }
 
-    #[inline(always)]
-    fn range(&self, start: usize, end: usize) -> TextRef {
-        TextRef { text: self.base.text, start: self.base.start + start as u32, len: (end - start) as u32 }
-    }
-
-    /// Reads the object whose `{` is before `at` and is the `depth`th that is open.
-    fn object(&mut self, level: usize, at: usize, depth: usize) -> Result<usize, Fault> {
-        let mut at = skip_space(self.text, at);
-        if self.text.get(at) == Some(&b'}') {
-            return Ok(at + 1);
-        }
+    /// Reads the object whose `{` is at `at` and is the `depth`th that is open. Returns what follows it.
+    fn object(&mut self, level: usize, mut at: usize, depth: usize) -> Result<usize, Fault> {
         let mut step = 0;
         loop {
-            let (field, value) = match self.levels[level].predict(self.ahead, at, step) {
-                Some((field, value, next)) if value <= self.text.len() => {
-                    step = next;
-                    (field, skip_space(self.text, value))
-                }
-                _ => self.name(level, at, &mut step)?,
-            };
-            at = match field {
-                None => skip_value(self.text, value, depth, self.depth_max)?,
-                Some(field) => self.field(level, usize::from(field), value, depth)?,
-            };
-            at = skip_space(self.text, at);
-            match self.text.get(at) {
-                Some(b',') => at = skip_space(self.text, at + 1),
-                Some(b'}') => return Ok(at + 1),
-                _ => return Err(Fault::unexpected(self.text, at, Why::CommaOrBrace)),
+            (at, step) = self.skim(level, at, step);
+            if step > 0 && self.text.get(at) == Some(&b'}') {
+                return Ok(at + 1);
             }
+            let name = match self.levels[level].foresee(self.text, at, step) {
+                Some(name) => Name { value: skip_space(self.text, name.value), ..name },
+                None => match self.name(level, at, step)? {
+                    Next::Name(name) => name,
+                    Next::End(end) => return Ok(end),
+                },
+            };
+            at = match name.field {
+                None => self.skip(level, name, depth)?,
+                Some(field) => self.field(level, usize::from(field), name, depth)?,
+            };
+            step = name.step + 1;
         }
     }
 
-    /// Reads a name that was not foreseen: which field it is, and where the value starts.
+    /// Reads the names and plain values that stand as foreseen, from an object's brace or a value's end on, up to the first that
+    /// do not: most of an event, so it does as little as it can. Returns the end of the last value and the next step.
+    #[inline(always)]
+    fn skim(&mut self, level: usize, mut at: usize, mut step: usize) -> (usize, usize) {
+        for key in self.levels[level].shape(step) {
+            let Some(window) = window(self.text, at) else { break };
+            let Some(len) = key.matches(window) else { break };
+            let value = at + len;
+            let end = match key.wanted {
+                Wanted::Nothing => skip_in_window(window, len, self.text, value),
+                Wanted::Slot(slot) => plain(self.text, self.base, value).map(|(cell, end)| {
+                    self.columns[usize::from(slot)][self.row] = cell;
+                    end
+                }),
+                Wanted::More => break,
+            };
+            let Ok(end) = end else { break };
+            at = end;
+            step += 1;
+        }
+        (at, step)
+    }
+
+    /// Reads on from an object's brace or the value before: a name that was not foreseen, or the object's end.
     #[inline(never)]
-    fn name(&mut self, level: usize, at: usize, step: &mut usize) -> Result<(Option<u16>, usize), Fault> {
-        let (end, escaped, value) = key(self.text, at)?;
-        let raw = &self.text[at + 1..end];
+    fn name(&mut self, level: usize, at: usize, step: usize) -> Result<Next, Fault> {
+        let first = step == 0;
+        let mut start = skip_space(self.text, at + usize::from(first));
+        match self.text.get(start) {
+            Some(b'}') => return Ok(Next::End(start + 1)),
+            _ if first => {}
+            Some(b',') => start = skip_space(self.text, start + 1),
+            _ => return Err(Fault::unexpected(self.text, start, Why::CommaOrBrace)),
+        }
+        let (end, escaped, value) = key(self.text, start)?;
+        let raw = &self.text[start + 1..end];
         let level = &mut self.levels[level];
         let field = match escaped {
             false => level.find(raw),
@@ -173,14 +209,14 @@ impl Cut<'_> {
                 level.find(name.as_bytes())
             }
         };
-        *step = level.learn(self.text, at, end, field, *step);
-        Ok((field, value))
+        level.learn(&self.text[at..value], field, step);
+        Ok(Next::Name(Name { field, step, value }))
     }
 
     /// Reads the value of a wanted name and keeps what is wanted of it.
-    fn field(&mut self, level: usize, field: usize, at: usize, depth: usize) -> Result<usize, Fault> {
+    fn field(&mut self, level: usize, field: usize, name: Name, depth: usize) -> Result<usize, Fault> {
         let field = &self.levels[level].fields[field];
-        let slot = field.slot;
+        let (slot, at) = (field.slot, name.value);
         let mut child = None;
         if let Some(inside) = field.child {
             for &column in &field.below {
@@ -191,10 +227,10 @@ impl Cut<'_> {
         let (cell, end) = match child {
             Some(_) if depth >= self.depth_max => return Err(Fault::new(at, Why::Depth)),
             Some(child) => {
-                let end = self.object(child, at + 1, depth + 1)?;
-                (Cell::Json(self.range(at, end)), end)
+                let end = self.object(child, at, depth + 1)?;
+                (Cell::Json(self.base.part(at, end)), end)
             }
-            None => self.value(at, depth)?,
+            None => self.value(level, name, depth)?,
         };
         if let Some(slot) = slot {
             self.columns[slot][self.row] = cell;
@@ -202,28 +238,95 @@ impl Cut<'_> {
         Ok(end)
     }
 
+    fn value(&mut self, level: usize, name: Name, depth: usize) -> Result<(Cell, usize), Fault> {
+        let at = name.value;
+        if let Some(b'{' | b'[') = self.text.get(at) {
+            let end = self.nested(level, name, depth)?;
+            return Ok((Cell::Json(self.base.part(at, end)), end));
+        }
+        plain(self.text, self.base, at)
+    }
+
+    /// Reads a value of which nothing is wanted. Returns what follows it.
     #[inline(always)]
-    fn value(&self, at: usize, depth: usize) -> Result<(Cell, usize), Fault> {
-        let text = self.text;
-        Ok(match text.get(at) {
-            Some(b'"') => {
-                let (end, escaped) = string(text, at + 1)?;
-                let range = self.range(at + 1, end);
-                (if escaped { Cell::Escaped(range) } else { Cell::Str(range) }, end + 1)
+    fn skip(&mut self, level: usize, name: Name, depth: usize) -> Result<usize, Fault> {
+        match self.text.get(name.value) {
+            Some(b'{' | b'[') => self.nested(level, name, depth),
+            _ => skip_value_flat(self.text, name.value),
+        }
+    }
+
+    /// Reads an object or array in which nothing is wanted; its objects' names are foreseen, too.
+    #[inline(never)]
+    fn nested(&mut self, level: usize, name: Name, depth: usize) -> Result<usize, Fault> {
+        let at = name.value;
+        if depth >= self.depth_max {
+            return Err(Fault::new(at, Why::Depth));
+        }
+        match inside(self.levels, level, name.step) {
+            Some(inside) if self.text.get(at) == Some(&b'{') => self.object(inside, at, depth + 1),
+            Some(inside) => self.array(inside, at, depth + 1),
+            None => skip_value(self.text, at, depth, self.depth_max),
+        }
+    }
+
+    /// Reads the array whose `[` is at `at` and is the `depth`th that is open; `level` is that of objects in it.
+    fn array(&mut self, level: usize, at: usize, depth: usize) -> Result<usize, Fault> {
+        let mut at = skip_space(self.text, at + 1);
+        if self.text.get(at) == Some(&b']') {
+            return Ok(at + 1);
+        }
+        loop {
+            at = match self.text.get(at) {
+                Some(b'{') if depth >= self.depth_max => return Err(Fault::new(at, Why::Depth)),
+                Some(b'{') => self.object(level, at, depth + 1)?,
+                Some(b'[') => skip_value(self.text, at, depth, self.depth_max)?,
+                _ => skip_value_flat(self.text, at)?,
+            };
+            at = skip_space(self.text, at);
+            match self.text.get(at) {
+                Some(b',') => at = skip_space(self.text, at + 1),
+                Some(b']') => return Ok(at + 1),
+                _ => return Err(Fault::unexpected(self.text, at, Why::CommaOrBracket)),
             }
-            Some(b'-' | b'0'..=b'9') => {
-                let (end, int) = number(text, at)?;
-                (json::classify_number(&text[at..end], int, self.range(at, end)), end)
-            }
-            Some(b'{' | b'[') => {
-                let end = skip_value(text, at, depth, self.depth_max)?;
-                (Cell::Json(self.range(at, end)), end)
-            }
-            first => {
-                let end = literal(text, at)?;
-                (if first == Some(&b'n') { Cell::Null } else { Cell::Bool(first == Some(&b't')) }, end)
-            }
-        })
+        }
+    }
+}
+
+/// What follows in an object.
+enum Next {
+    Name(Name),
+    /// It ended before this byte.
+    End(usize),
+}
+
+/// Reads the value at `at` that is no object and no array: its cell, and what follows it.
+#[inline(never)]
+fn plain(text: &[u8], base: TextRef, at: usize) -> Result<(Cell, usize), Fault> {
+    Ok(match text.get(at) {
+        Some(b'"') => {
+            let (end, escaped) = string(text, at + 1)?;
+            let range = base.part(at + 1, end);
+            (if escaped { Cell::Escaped(range) } else { Cell::Str(range) }, end + 1)
+        }
+        Some(b'-' | b'0'..=b'9') => {
+            let (end, int) = number(text, at)?;
+            (json::classify_number(&text[at..end], int, base.part(at, end)), end)
+        }
+        first => {
+            let end = literal(text, at)?;
+            (if first == Some(&b'n') { Cell::Null } else { Cell::Bool(first == Some(&b't')) }, end)
+        }
+    })
+}
+
+/// What follows the plain value at a place of a window, which is `at` in the text.
+#[inline(always)]
+fn skip_in_window(window: &[u8; WINDOW], place: usize, text: &[u8], at: usize) -> Result<usize, Fault> {
+    match (window[place], Block::at(window, place + 1), Block::at(window, place)) {
+        (b'"', Some(block), _) => Ok(string_of(block, text, at + 1)?.0 + 1),
+        (b'-' | b'0'..=b'9', _, Some(block)) => Ok(number_of(block, text, at)?.0),
+        _ => literal(text, at),
     }
 }
 

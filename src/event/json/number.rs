@@ -19,12 +19,24 @@ pub fn classify_number(text: &[u8], int: bool, at: TextRef) -> Cell {
             None => Cell::Number(at),
         };
     }
-    let value = digits.iter().fold(0i64, |value, digit| value * 10 + i64::from(digit & 0x0f));
+    let (eights, rest) = digits.as_chunks::<8>();
+    let value = eights.iter().fold(0i64, |value, eight| value * 100_000_000 + eight_digits(eight));
+    let value = rest.iter().fold(value, |value, digit| value * 10 + i64::from(digit & 0x0f));
     match (negative, value) {
         (false, value) => Cell::Int(value),
         (true, 0) => Cell::Number(at),
         (true, value) => Cell::Int(-value),
     }
+}
+
+/// The value of eight digits: pairs, then fours, then all of them in one word.
+/// (Johnny Lee's way, see Lemire, "Quickly parsing eight digits", 2018.)
+#[inline(always)]
+fn eight_digits(digits: &[u8; 8]) -> i64 {
+    let word = u64::from_le_bytes(*digits) & 0x0f0f_0f0f_0f0f_0f0f;
+    let pairs = (word * 10 + (word >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    ((fours * 10_000 + (fours >> 32)) & 0xffff_ffff) as i64
 }
 
 /// What a number's text is worth as a float; `None` beyond the range of f64, and for what is no number.
@@ -61,6 +73,8 @@ mod tests {
             ("0", Cell::Int(0)),
             ("-0", Cell::Number(at)),
             ("-17", Cell::Int(-17)),
+            ("12345678", Cell::Int(12_345_678)),
+            ("-98765432109876543", Cell::Int(-98_765_432_109_876_543)),
             ("999999999999999999", Cell::Int(999_999_999_999_999_999)),
             ("9223372036854775807", Cell::Int(i64::MAX)),
             ("-9223372036854775808", Cell::Int(i64::MIN)),

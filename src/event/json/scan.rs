@@ -3,6 +3,8 @@
 
 use crate::event::codes::{self, Code};
 
+use super::block::{BLOCK, Block};
+
 /// What is wrong with a text, and where. Small, because it is the error half of every scanning function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -126,7 +128,7 @@ pub(in crate::event) fn skip_space(text: &[u8], mut at: usize) -> usize {
 
 /// Eight bytes of the text as a number, the first byte lowest.
 #[inline(always)]
-pub(in crate::event) fn word(text: &[u8], at: usize) -> Option<u64> {
+fn word(text: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*text.get(at..)?.first_chunk::<8>()?))
 }
 
@@ -149,6 +151,18 @@ pub(super) fn specials(word: u64) -> u64 {
 /// The first quote, backslash or control character at or after `at`, or the end of the text.
 #[inline(always)]
 pub(super) fn plain_end(text: &[u8], mut at: usize) -> usize {
+    while let Some(block) = Block::at(text, at) {
+        let found = block.specials();
+        if found != 0 {
+            return at + found.trailing_zeros() as usize;
+        }
+        at += BLOCK;
+    }
+    plain_end_of_few(text, at)
+}
+
+/// The same for less than a block.
+fn plain_end_of_few(text: &[u8], mut at: usize) -> usize {
     while let Some(word) = word(text, at) {
         let found = specials(word);
         if found != 0 {
@@ -169,6 +183,28 @@ pub(super) fn plain_end(text: &[u8], mut at: usize) -> usize {
 /// Scans a string whose opening quote is before `at`: where its closing quote is, and whether it has escapes.
 #[inline(always)]
 pub(in crate::event) fn string(text: &[u8], at: usize) -> Result<(usize, bool), Fault> {
+    match Block::at(text, at) {
+        Some(block) => string_of(block, text, at),
+        None => long_string(text, at),
+    }
+}
+
+/// The same where the block at `at` is at hand.
+#[inline(always)]
+pub(in crate::event) fn string_of(block: Block<'_>, text: &[u8], at: usize) -> Result<(usize, bool), Fault> {
+    let plain = block.specials().trailing_zeros() as usize;
+    if plain >= BLOCK {
+        return long_string(text, at + BLOCK);
+    }
+    match block.byte(plain) {
+        b'"' => Ok((at + plain, false)),
+        _ => string_with_escapes(text, at + plain),
+    }
+}
+
+/// The same where no special byte comes before `at`.
+#[inline(never)]
+fn long_string(text: &[u8], at: usize) -> Result<(usize, bool), Fault> {
     let end = plain_end(text, at);
     match text.get(end) {
         Some(b'"') => Ok((end, false)),
@@ -216,6 +252,41 @@ pub(super) fn hex4(text: &[u8], at: usize) -> Option<u16> {
 /// Scans a number: its end, and whether it is written as an int (no fraction, no exponent).
 #[inline(always)]
 pub(in crate::event) fn number(text: &[u8], start: usize) -> Result<(usize, bool), Fault> {
+    match Block::at(text, start) {
+        Some(block) => number_of(block, text, start),
+        None => any_number(text, start),
+    }
+}
+
+/// The same where the block at `start` is at hand.
+#[inline(always)]
+pub(in crate::event) fn number_of(block: Block<'_>, text: &[u8], start: usize) -> Result<(usize, bool), Fault> {
+    match short_number(block) {
+        Some((len, int)) => Ok((start + len, int)),
+        None => any_number(text, start),
+    }
+}
+
+/// The length of a number that ends within its block and has no exponent, and whether it is an int.
+#[inline(always)]
+fn short_number(block: Block<'_>) -> Option<(usize, bool)> {
+    let sign = usize::from(block.byte(0) == b'-');
+    let others = block.no_digits() & !(sign as u32);
+    let end = others.trailing_zeros() as usize;
+    let zero = block.byte(sign) == b'0' && end > sign + 1;
+    if end == sign || end >= BLOCK || zero {
+        return None;
+    }
+    let (end, int) = match block.byte(end) {
+        b'.' if others & (2 << end) == 0 => ((others & (others - 1)).trailing_zeros() as usize, false),
+        b'.' => return None,
+        _ => (end, true),
+    };
+    (end < BLOCK && block.byte(end) | 0x20 != b'e').then_some((end, int))
+}
+
+#[inline(never)]
+fn any_number(text: &[u8], start: usize) -> Result<(usize, bool), Fault> {
     let first = start + usize::from(text.get(start) == Some(&b'-'));
     let mut at = digits(text, first);
     if at == first || (text.get(first) == Some(&b'0') && at > first + 1) {
@@ -297,10 +368,8 @@ pub(in crate::event) fn key(text: &[u8], at: usize) -> Result<(usize, bool, usiz
 #[inline(always)]
 pub(in crate::event) fn skip_value(text: &[u8], at: usize, depth: usize, depth_max: usize) -> Result<usize, Fault> {
     match text.get(at) {
-        Some(b'"') => Ok(string(text, at + 1)?.0 + 1),
-        Some(b'-' | b'0'..=b'9') => Ok(number(text, at)?.0),
         Some(b'{' | b'[') => skip_nested(text, at, depth, depth_max),
-        _ => literal(text, at),
+        _ => skip_value_flat(text, at),
     }
 }
 
@@ -359,8 +428,9 @@ fn skip_nested(text: &[u8], mut at: usize, depth: usize, depth_max: usize) -> Re
     }
 }
 
+/// Scans a value that is no object and no array. Returns what follows it.
 #[inline(always)]
-fn skip_value_flat(text: &[u8], at: usize) -> Result<usize, Fault> {
+pub(in crate::event) fn skip_value_flat(text: &[u8], at: usize) -> Result<usize, Fault> {
     match text.get(at) {
         Some(b'"') => Ok(string(text, at + 1)?.0 + 1),
         Some(b'-' | b'0'..=b'9') => Ok(number(text, at)?.0),
