@@ -43,7 +43,8 @@ impl JsonDecoder {
                 bad.push((i, codes::UTF8, message));
                 continue;
             }
-            let ahead = text.get(frame.start as usize..).unwrap_or_default();
+            let (start, end) = (frame.start as usize, frame.end as usize);
+            let ahead = text.get(start..text.len().min(end + WINDOW)).unwrap_or_default();
             let event = ahead.get(..frame.len()).unwrap_or_default();
             match cut.event(ahead, event, TextRef { text: 0, start: frame.start, len: 0 }) {
                 Ok(()) => cut.row += 1,
@@ -96,7 +97,7 @@ impl<'a> Cut<'a> {
         Cut { text: &[], base: TextRef { text: 0, start: 0, len: 0 }, levels, columns, row: 0, depth_max }
     }
 
-    /// Reads one event into the row. `ahead` is the event and all that is behind it: with that, whole blocks of bytes can be looked
+    /// Reads one event into the row. `ahead` is the event and up to a window of what is behind it, so that whole windows can be looked
     /// at up to the event's end. If it then seems bad or does not end where it should, what is wrong is found by reading it alone.
     fn event(&mut self, ahead: &'a [u8], event: &'a [u8], base: TextRef) -> Result<(), Fault> {
         (self.text, self.base) = (ahead, base);

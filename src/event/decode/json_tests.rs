@@ -8,6 +8,9 @@ use crate::event::json::Value;
 use crate::event::json_samples::text;
 use crate::event::{Demand, Path};
 
+#[path = "verdict_tests.rs"]
+mod verdicts;
+
 fn path(text: &str) -> Path {
     text.split('.').map(Arc::from).collect()
 }
@@ -18,15 +21,21 @@ fn decoder(paths: &[&str]) -> Decoder {
     Decoder::new(Format::Json, Arc::new(Layout::text(&demand)), "test".into(), 128)
 }
 
-/// A chunk of one event a line; the lines may not be UTF-8.
+/// A chunk of one event a line; the lines may not be UTF-8. Behind the last there is enough text for a window.
 fn chunk(lines: &[&[u8]]) -> Chunk {
+    chunk_of(lines, b"\n", &[b'\n'; WINDOW])
+}
+
+/// A chunk of events with `between` behind each, and `behind` them all.
+fn chunk_of(lines: &[&[u8]], between: &[u8], behind: &[u8]) -> Chunk {
     let (mut text, mut frames) = (Vec::new(), Vec::new());
     for line in lines {
         let start = text.len() as u32;
         text.extend_from_slice(line);
         frames.push(start..text.len() as u32);
-        text.push(b'\n');
+        text.extend_from_slice(between);
     }
+    text.extend_from_slice(behind);
     let offsets = (0..frames.len() as i64).collect();
     Chunk { text: text.into(), frames, offsets, ..Chunk::default() }
 }
