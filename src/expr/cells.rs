@@ -9,6 +9,7 @@ use crate::limits::{EXPR_ARENA_BYTES_MAX, EXPR_SCRATCH_BYTES_KEPT_MAX};
 
 use super::codes;
 use super::json::{self, Big, Number, Reader};
+use super::ops;
 use super::value::{Fail, Value};
 
 /// The text that the programs of one operator make for one batch: it becomes one more of the batch's texts. Call [`begin`]
@@ -62,6 +63,39 @@ impl Arena {
         let start = self.text.len();
         self.text.push_str(text);
         self.since(start)
+    }
+
+    /// Takes back what was written since the arena had `start` bytes.
+    pub(crate) fn truncate(&mut self, start: usize) {
+        self.text.truncate(start);
+    }
+
+    /// Appends the text of a cell, as [`ops::write_text`] has it.
+    pub(crate) fn write_text(&mut self, cell: Cell, texts: &Texts, scratch: &mut String) {
+        match cell {
+            Cell::Missing | Cell::Null => {}
+            Cell::Str(at) if at.text == self.index => {
+                let range = at.start as usize..(at.start + at.len) as usize;
+                if self.text.get(range.clone()).is_some() {
+                    self.text.extend_from_within(range);
+                }
+            }
+            Cell::Str(at) => self.text.push_str(texts.str(at)),
+            Cell::Int(int) => json::write_int(int, &mut self.text),
+            Cell::Escaped(at) => {
+                scratch.clear();
+                json::unescape(Space::new(texts, self).str(at), scratch);
+                self.text.push_str(scratch);
+            }
+            Cell::Number(at) if json::is_shortest(Space::new(texts, self).bytes(at)) => {
+                self.write_text(Cell::Str(at), texts, scratch);
+            }
+            Cell::Bool(_) | Cell::Float(_) | Cell::Number(_) | Cell::Json(_) => {
+                scratch.clear();
+                ops::write_text(Space::new(texts, self).value(cell), scratch);
+                self.text.push_str(scratch);
+            }
+        }
     }
 
     /// Refuses more text where the arena is full.

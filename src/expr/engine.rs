@@ -55,16 +55,11 @@ fn module(limits: &Arc<Limits>) -> Module {
     let mut module = Module::new();
     module.set_custom_type::<Big>("number beyond 64 bits");
     for (op, symbol) in Op::ALL {
-        raw(&mut module, symbol, 2, move |_, args| binary(op, args));
-        if !op.is_comparison() {
-            // Every operator has its assignment: `a += b` is `a = a + b`.
-            raw(&mut module, &format!("{symbol}="), 2, move |_, args| {
-                let result = binary(op, args)?;
-                if let Some(target) = args.first_mut() {
-                    **target = result;
-                }
-                Ok(Dynamic::UNIT)
-            });
+        operator(&mut module, symbol, op, None, binary);
+        // A function for exactly these types is found at the first look, one that takes anything at the last.
+        let (int, float) = (TypeId::of::<i64>(), TypeId::of::<f64>());
+        for types in [[int, int], [int, float], [float, int], [float, float]] {
+            operator(&mut module, symbol, op, Some(types), numbers);
         }
     }
     for op in ["!", "-", "+"] {
@@ -101,6 +96,41 @@ fn module(limits: &Arc<Limits>) -> Module {
 fn table(function: &'static Function, args: &mut [&mut Dynamic], call: &Mutex<Call>) -> RhaiResult {
     let mut call = call.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(call::run_dynamic(function, args, &mut call)?)
+}
+
+/// Registers an operator and, where it has one, its assignment: `a += b` is `a = a + b`.
+fn operator(module: &mut Module, symbol: &str, op: Op, types: Option<[TypeId; 2]>, run: Apply) {
+    let types = types.unwrap_or([TypeId::of::<Dynamic>(); 2]);
+    typed(module, symbol, &types, move |_, args| run(op, args));
+    if !op.is_comparison() {
+        typed(module, &format!("{symbol}="), &types, move |_, args| {
+            let result = run(op, args)?;
+            if let Some(target) = args.first_mut() {
+                **target = result;
+            }
+            Ok(Dynamic::UNIT)
+        });
+    }
+}
+
+/// How an operator is applied to what Rhai hands over.
+type Apply = fn(Op, &mut [&mut Dynamic]) -> RhaiResult;
+
+/// An operator on two numbers.
+fn numbers(op: Op, args: &mut [&mut Dynamic]) -> RhaiResult {
+    let [a, b] = args else { return Ok(Dynamic::UNIT) };
+    let result = match (a.as_int(), b.as_int()) {
+        (Ok(a), Ok(b)) => ops::ints(op, a, b)?,
+        (a_int, b_int) => {
+            let float =
+                |value: &Dynamic, int: Result<i64, _>| int.map_or_else(|_| value.as_float(), |int| Ok(int as f64));
+            match (float(a, a_int), float(b, b_int)) {
+                (Ok(a), Ok(b)) => ops::floats(op, a, b)?,
+                _ => return binary(op, args),
+            }
+        }
+    };
+    Ok(ops::to_dynamic(result.into(), ""))
 }
 
 fn binary(op: Op, args: &mut [&mut Dynamic]) -> RhaiResult {

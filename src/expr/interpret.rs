@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rhai::{Dynamic, Engine, EvalAltResult, Map, Position, Scope};
+use rhai::{Caches, Dynamic, Engine, EvalAltResult, Map, Position, Scope};
 
 use crate::event::{Batch, Cell, Column, Layout, Path};
 use crate::limits::EXPR_CALLS_MAX;
@@ -19,6 +19,9 @@ use super::value::Fail;
 pub(crate) struct Interpreter {
     inner: Arc<Inner>,
     engine: Engine,
+    /// Which function each call with arguments of these types is: found once, not for each event. What is in it depends on the
+    /// engine and the functions of the tree alone.
+    caches: Caches,
     scope: Scope<'static>,
     /// Where a closure captures a variable from outside: these are here then, and not in the scope.
     captured: Option<Captured>,
@@ -88,6 +91,7 @@ impl Interpreter {
         Interpreter {
             inner: inner.clone(),
             engine,
+            caches: Caches::new(),
             scope: Scope::new(),
             captured,
             reads: (!whole).then(|| reads.collect()),
@@ -121,9 +125,17 @@ impl Interpreter {
             let cell = column.cells().get(row as usize).copied().unwrap_or(Cell::Missing);
             self.push_local(name, space.dynamic(cell));
         }
-        let result = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &self.inner.ast);
-        let value = result.map_err(|error| failure(&self.inner, *error))?;
+        let value = self.evaluate().map_err(|error| failure(&self.inner, *error))?;
         cells::from_dynamic(&value, arena).map_err(|fail| (fail, 0))
+    }
+
+    /// Runs the tree, as `Engine::eval_ast_with_scope` does, but with the caches of the events before.
+    fn evaluate(&mut self) -> Result<Dynamic, Box<EvalAltResult>> {
+        let mut global = self.engine.new_global_runtime_state();
+        global.lib.push(self.inner.ast.shared_lib().clone());
+        // Rhai marks this as going away with its next major version; its version is pinned.
+        #[allow(deprecated)]
+        self.engine.eval_statements_raw(&mut global, &mut self.caches, &mut self.scope, self.inner.ast.statements())
     }
 
     fn push(&mut self, name: &str, value: Dynamic) {

@@ -66,6 +66,17 @@ pub(crate) fn usual_number(text: &[u8]) -> Option<Number> {
     Some(Number::Float(if negative { -float } else { float }))
 }
 
+/// Whether a JSON number is a float that is written as it would be written again: a point, no exponent, no zeros at the end but
+/// one behind the point, and at most 15 digits. Decimals of 15 digits are different floats if they are different
+/// numbers (IEEE 754), so none is shorter; below a ten thousandth floats are written with an exponent.
+pub(crate) fn is_shortest(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let Some(point) = memchr::memchr(b'.', digits) else { return false };
+    let (whole, part) = (&digits[..point], &digits[point + 1..]);
+    let small = whole == b"0" && part.first() == Some(&b'0') && part != b"0";
+    digits.len() <= 16 && !small && (part == b"0" || !part.ends_with(b"0")) && part.iter().all(u8::is_ascii_digit)
+}
+
 /// Appends the value of a string as JSON wrote it between its quotes.
 pub(crate) fn unescape(raw: &str, out: &mut String) {
     out.push_str(&crate::event::json::unescape(raw.as_bytes()));
@@ -73,30 +84,33 @@ pub(crate) fn unescape(raw: &str, out: &mut String) {
 
 /// Appends a string with its quotes, escaped as JSON needs it.
 pub(crate) fn write_string(text: &str, out: &mut String) {
+    let needs_escape = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
     out.push('"');
-    let mut start = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.push_str(&text[start..at]);
-        start = at + 1;
-        match byte {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            _ => {
-                const HEX: &[u8; 16] = b"0123456789abcdef";
-                out.push_str("\\u00");
-                out.push(HEX[usize::from(byte >> 4)] as char);
-                out.push(HEX[usize::from(byte & 15)] as char);
-            }
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(needs_escape) {
+        let (plain, from) = rest.split_at(at);
+        out.push_str(plain);
+        escape(from.as_bytes()[0], out);
+        rest = &from[1..];
+    }
+    out.push_str(rest);
+    out.push('"');
+}
+
+fn escape(byte: u8, out: &mut String) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    match byte {
+        b'"' => out.push_str("\\\""),
+        b'\\' => out.push_str("\\\\"),
+        b'\n' => out.push_str("\\n"),
+        b'\r' => out.push_str("\\r"),
+        b'\t' => out.push_str("\\t"),
+        _ => {
+            out.push_str("\\u00");
+            out.push(HEX[usize::from(byte >> 4)] as char);
+            out.push(HEX[usize::from(byte & 15)] as char);
         }
     }
-    out.push_str(&text[start..]);
-    out.push('"');
 }
 
 /// Appends a float; NaN and infinities have no JSON.
@@ -450,6 +464,24 @@ mod tests {
         assert_eq!(number("9223372036854775808"), Number::Big);
         assert_eq!(number("1e999"), Number::Big);
         assert_eq!(number("1e3"), Number::Float(1000.0));
+    }
+
+    #[test]
+    fn a_shortest_number_is_what_it_is_written_as() {
+        for text in ["0.5", "-12.25", "947.92", "100.0", "0.0", "0.1", "99999999999999.9", "0.12345678901234"] {
+            assert!(is_shortest(text.as_bytes()), "{text}");
+        }
+        for text in ["1", "0.50", "1e3", "1.5e3", "0.05", "0.00001", "1234567890.1234567", "10.00", "1.2E-3"] {
+            assert!(!is_shortest(text.as_bytes()), "{text}");
+        }
+        let mut random = crate::expr::random::Random::new(1);
+        random.start(0);
+        for _ in 0..20_000 {
+            let text = format!("{}.{}", random.int(0, 99_999_999), random.int(0, 9_999_999));
+            if is_shortest(text.as_bytes()) {
+                assert_eq!(ryu::Buffer::new().format(text.parse::<f64>().unwrap()), text);
+            }
+        }
     }
 
     #[test]

@@ -208,7 +208,10 @@ impl<'a> Lower<'a> {
                 Ok(self.text(char.encode_utf8(&mut [0; 4])))
             }
             Expr::Unit(_) => Ok(self.unit()),
-            Expr::InterpolatedString(parts, at) => Ok(Ir::Text(self.operands(parts)?, *at)),
+            Expr::InterpolatedString(parts, at) => {
+                let parts = parts.iter().map(|part| self.item(part)).collect::<Result<_, _>>()?;
+                Ok(Ir::Text(parts, *at))
+            }
             Expr::Array(items, at) => {
                 let items = items.iter().map(|item| self.item(item)).collect::<Result<_, _>>()?;
                 Ok(Ir::Array(items, *at))
@@ -250,7 +253,7 @@ impl<'a> Lower<'a> {
         Ir::Const(self.compiled.constant(Cell::Str(at)))
     }
 
-    /// An item of a literal: a bare read is copied as it is written.
+    /// An item of a literal or a part of a text: a bare read is copied as it is written.
     fn item(&mut self, expr: &Expr) -> Result<Ir, Refusal> {
         Ok(match self.operand(expr)? {
             Ir::Read(read) => Ir::Raw(read),

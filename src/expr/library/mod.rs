@@ -63,6 +63,9 @@ impl Param {
     }
 }
 
+/// The most parameters that a function has.
+pub(crate) const ARGS_MAX: usize = 8;
+
 /// How a function is implemented. It must be a pure function of its arguments: a replay must give the same.
 #[derive(Clone, Copy)]
 pub enum Run {

@@ -48,6 +48,12 @@ impl Run<'_> {
         let b = self.eval(b, rows);
         let mut buf = self.buf();
         let mut rest = self.selection(&[]);
+        let str = Tags(Tag::Str as u16);
+        if op == Op::Add && (self.tags(&a).only(str) || self.tags(&b).only(str)) {
+            buf.tags = str;
+            self.concat((&a, &b), rows, &mut buf.cells, &mut rest);
+            return self.binary_end(op, (a, b), rest, buf, at, rows);
+        }
         let left = Self::source(&self.m.frame, self.batch, self.args, &a);
         let right = Self::source(&self.m.frame, self.batch, self.args, &b);
         let space = self.space();
@@ -62,6 +68,19 @@ impl Run<'_> {
             arithmetic(op, left, right, rows, &mut buf.cells, &mut rest);
             buf.tags = Tags(Tag::Int as u16 | Tag::Float as u16);
         }
+        self.binary_end(op, (a, b), rest, buf, at, rows)
+    }
+
+    /// Computes what the fast loop left.
+    fn binary_end(
+        &mut self,
+        op: Op,
+        (a, b): (Vector, Vector),
+        rest: Vec<u32>,
+        mut buf: Buf,
+        at: Position,
+        rows: &mut Vec<u32>,
+    ) -> Vector {
         if !rest.is_empty() {
             self.binary_rest(op, (&a, &b), &rest, &mut buf, at, rows);
         }

@@ -1,23 +1,22 @@
-//! What makes values of others: fields and items of objects and arrays, texts, literals, functions of the table.
+//! What makes values of others: fields and items of objects and arrays, literals, ranges.
 
 use std::sync::Arc;
 
-use rhai::{Dynamic, Position};
+use rhai::Position;
 use smallvec::SmallVec;
 
-use crate::event::{Cell, Path, Tag, Tags, Texts};
+use crate::event::{Cell, Path, Tag, Tags};
 use crate::expr::call;
-use crate::expr::cells::{self, Arena, Space};
+use crate::expr::cells::Space;
 use crate::expr::codes;
 use crate::expr::interpret::bounds;
-use crate::expr::ir::{Call, InRange, Index, Ir};
+use crate::expr::ir::{InRange, Index, Ir};
 use crate::expr::json::{self, Reader};
-use crate::expr::library::Run as Implementation;
 use crate::expr::ops;
-use crate::expr::value::{Call as CallContext, Fail, Returned, Value};
+use crate::expr::value::{Fail, Value};
 
 use super::reads::normal;
-use super::{Run, Source, Vector};
+use super::{Buf, Run, Source, Vector};
 
 impl Run<'_> {
     pub(super) fn field(&mut self, value: &Ir, path: &Path, rows: &mut Vec<u32>) -> Vector {
@@ -37,13 +36,24 @@ impl Run<'_> {
     }
 
     pub(super) fn index(&mut self, parts: &Index, rows: &mut Vec<u32>) -> Vector {
+        if let (Ir::Call(call), Some(item)) = (&parts.target, self.item_of_split(parts)) {
+            return self.split_item(call, item, parts, rows);
+        }
         let target = self.eval(&parts.target, rows);
         let index = self.eval(&parts.index, rows);
+        let buf = self.index_rows(&target, &index, parts, rows);
+        self.free(target);
+        self.free(index);
+        Vector::Buf(buf)
+    }
+
+    /// The items of arrays, fields of objects, characters of texts.
+    pub(super) fn index_rows(&mut self, target: &Vector, index: &Vector, parts: &Index, rows: &mut Vec<u32>) -> Buf {
         let mut buf = self.buf();
         let (mut inside, mut outside) = (Vec::new(), Vec::new());
         let mut scratch = std::mem::take(&mut self.m.scratch);
-        let targets = Self::source(&self.m.frame, self.batch, self.args, &target);
-        let indices = Self::source(&self.m.frame, self.batch, self.args, &index);
+        let targets = Self::source(&self.m.frame, self.batch, self.args, target);
+        let indices = Self::source(&self.m.frame, self.batch, self.args, index);
         for &row in rows.iter() {
             let space = Space::new(&self.batch.texts, self.arena);
             match index_cell(targets.at(row as usize), indices.at(row as usize), &space) {
@@ -57,11 +67,9 @@ impl Run<'_> {
             }
         }
         self.m.scratch = scratch;
-        self.free(target);
-        self.free(index);
         self.fail_all(inside, parts.at, rows);
         self.fail_all(outside, parts.bracket, rows);
-        Vector::Buf(buf)
+        buf
     }
 
     pub(super) fn in_range(&mut self, parts: &InRange, rows: &mut Vec<u32>) -> Vector {
@@ -100,20 +108,9 @@ impl Run<'_> {
         Vector::Buf(buf)
     }
 
-    pub(super) fn text(&mut self, parts: &[Ir], at: Position, rows: &mut Vec<u32>) -> Vector {
-        let values = self.eval_all(parts, rows);
-        self.built(values, at, rows, |values, space, limit, out| {
-            for value in values {
-                ops::write_text(space.value(*value), out);
-                limit(out.len())?;
-            }
-            Ok(Tag::Str)
-        })
-    }
-
     pub(super) fn array(&mut self, items: &[Ir], at: Position, rows: &mut Vec<u32>) -> Vector {
         let values = self.eval_all(items, rows);
-        self.built(values, at, rows, |values, space, _, out| {
+        self.built(values, at, rows, |values, space, out| {
             out.push('[');
             for (i, value) in values.iter().enumerate() {
                 if i > 0 {
@@ -122,7 +119,7 @@ impl Run<'_> {
                 write_part(*value, space, out)?;
             }
             out.push(']');
-            Ok(Tag::Json)
+            Ok(())
         })
     }
 
@@ -142,7 +139,7 @@ impl Run<'_> {
                 names.len()
             })
             .collect();
-        self.built(values, at, rows, |values, space, _, out| {
+        self.built(values, at, rows, |values, space, out| {
             let mut start = 0;
             for (value, end) in values.iter().zip(&ends) {
                 out.push_str(&names[start..*end]);
@@ -150,11 +147,11 @@ impl Run<'_> {
                 write_part(*value, space, out)?;
             }
             out.push_str(if values.is_empty() { "{}" } else { "}" });
-            Ok(Tag::Json)
+            Ok(())
         })
     }
 
-    fn eval_all(&mut self, parts: &[Ir], rows: &mut Vec<u32>) -> SmallVec<[Vector; 8]> {
+    pub(super) fn eval_all(&mut self, parts: &[Ir], rows: &mut Vec<u32>) -> SmallVec<[Vector; 8]> {
         let mut values = SmallVec::new();
         for part in parts {
             values.push(self.eval(part, rows));
@@ -162,155 +159,41 @@ impl Run<'_> {
         values
     }
 
-    /// A text or JSON text for each row, written from the values of that row.
+    /// A JSON text for each row, written from the values of that row.
     fn built(
         &mut self,
         values: SmallVec<[Vector; 8]>,
         at: Position,
         rows: &mut Vec<u32>,
-        write: impl Fn(&[Cell], &Space<'_>, &dyn Fn(usize) -> Result<(), Fail>, &mut String) -> Result<Tag, Fail>,
+        write: impl Fn(&[Cell], &Space<'_>, &mut String) -> Result<(), Fail>,
     ) -> Vector {
         let mut buf = self.buf();
         let mut fails = Vec::new();
         let mut scratch = std::mem::take(&mut self.m.scratch);
         let sources: SmallVec<[Source<'_>; 8]> =
             values.iter().map(|value| Self::source(&self.m.frame, self.batch, self.args, value)).collect();
+        let mut cells: SmallVec<[Cell; 8]> = SmallVec::from_elem(Cell::Missing, sources.len());
         for &row in rows.iter() {
-            let cells: SmallVec<[Cell; 8]> = sources.iter().map(|source| source.at(row as usize)).collect();
-            self.m.not_finite |= cells.iter().any(|cell| matches!(cell, Cell::Float(float) if !float.is_finite()));
+            for (cell, source) in cells.iter_mut().zip(&sources) {
+                *cell = source.at(row as usize);
+                self.m.not_finite |= matches!(cell, Cell::Float(float) if !float.is_finite());
+            }
             scratch.clear();
-            let limit = |len| self.m.call.room(len);
-            let space = Space::new(&self.batch.texts, self.arena);
-            let written = write(&cells, &space, &limit, &mut scratch).and_then(|tag| {
-                if tag == Tag::Json {
-                    call::check_text_sizes(&scratch, &self.m.call.limits)?;
-                }
-                self.arena.room().map(|()| tag)
-            });
+            let written = write(&cells, &Space::new(&self.batch.texts, self.arena), &mut scratch)
+                .and_then(|()| call::check_text_sizes(&scratch, &self.m.call.limits))
+                .and_then(|()| self.arena.room());
             match written {
-                Ok(tag) => {
-                    let at = self.arena.push(&scratch);
-                    buf.cells[row as usize] = if tag == Tag::Str { Cell::Str(at) } else { Cell::Json(at) };
-                    buf.tags.add(tag);
-                }
+                Ok(()) => buf.cells[row as usize] = Cell::Json(self.arena.push(&scratch)),
                 Err(fail) => fails.push((row, fail)),
             }
         }
+        buf.tags.add(Tag::Json);
         drop(sources);
         self.m.scratch = scratch;
         values.into_iter().for_each(|value| self.free(value));
         self.fail_all(fails, at, rows);
         Vector::Buf(buf)
     }
-
-    pub(super) fn call(&mut self, call: &Call, rows: &mut Vec<u32>) -> Vector {
-        let values = self.eval_all(&call.args, rows);
-        let mut buf = self.buf();
-        let mut fails = Vec::new();
-        let sources: SmallVec<[Source<'_>; 4]> =
-            values.iter().map(|value| Self::source(&self.m.frame, self.batch, self.args, value)).collect();
-        for &row in rows.iter() {
-            let cells: SmallVec<[Cell; 4]> = sources.iter().map(|source| source.at(row as usize)).collect();
-            match call_one(call, &cells, &self.batch.texts, self.arena, &mut self.m.call, self.m.not_finite) {
-                Ok(cell) => {
-                    buf.tags.add(cell.tag());
-                    buf.cells[row as usize] = cell;
-                }
-                Err(fail) => fails.push((row, fail)),
-            }
-        }
-        drop(sources);
-        values.into_iter().for_each(|value| self.free(value));
-        self.fail_all(fails, call.at, rows);
-        Vector::Buf(buf)
-    }
-
-    pub(crate) fn as_text(&mut self, value: Vector, rows: &mut Vec<u32>) -> Vector {
-        if self.tags(&value).only(Tags(Tag::Str as u16)) {
-            return value;
-        }
-        let mut values = SmallVec::new();
-        values.push(value);
-        self.built(values, Position::NONE, rows, |values, space, _, out| {
-            values.iter().for_each(|value| ops::write_text(space.value(*value), out));
-            Ok(Tag::Str)
-        })
-    }
-}
-
-/// Calls a function on the cells of a row.
-fn call_one(
-    call: &Call,
-    cells: &[Cell],
-    texts: &Texts,
-    arena: &mut Arena,
-    context: &mut CallContext,
-    not_finite: bool,
-) -> Result<Cell, Fail> {
-    let written = match invoke(call, cells, &Space::new(texts, arena), context, not_finite)? {
-        Outcome::Cell(cell) => return Ok(cell),
-        Outcome::Dynamic(value) => return cells::from_dynamic(&value, arena),
-        Outcome::Written(tag) => tag,
-    };
-    arena.room()?;
-    let at = arena.push(&context.text);
-    Ok(match written {
-        Tag::Str => Cell::Str(at),
-        Tag::Number => Cell::Number(at),
-        _ => Cell::Json(at),
-    })
-}
-
-/// Calls a function on the cells of a row; a text result that is no part of an argument is left in `call.text`.
-fn invoke(
-    call: &Call,
-    cells: &[Cell],
-    space: &Space<'_>,
-    context: &mut CallContext,
-    not_finite: bool,
-) -> Result<Outcome, Fail> {
-    let function = call.function;
-    let values: SmallVec<[Value<'_>; 4]> = cells.iter().map(|cell| space.value(*cell)).collect();
-    call::check_kinds(function, values.iter().map(Value::kind))?;
-    let run = match function.run {
-        Implementation::Scalar(run) => run,
-        Implementation::Dynamic(run) => {
-            let mut args: SmallVec<[Dynamic; 4]> = cells.iter().map(|cell| space.dynamic(*cell)).collect();
-            let result = run(&mut args, context).map_err(|fail| function.named(fail))?;
-            call::check_sizes(&result, &context.limits)?;
-            return Ok(Outcome::Dynamic(result));
-        }
-    };
-    if not_finite {
-        cells.iter().try_for_each(|cell| check_finite(*cell, space))?;
-    }
-    context.text.clear();
-    let returned = run(&values, context).map_err(|fail| function.named(fail))?;
-    call::check_size(function, returned, context)?;
-    let value = match returned {
-        Returned::Text => return Ok(Outcome::Written(Tag::Str)),
-        Returned::Json => return Ok(Outcome::Written(Tag::Json)),
-        Returned::Value(value) => value,
-    };
-    if let Some(cell) = part(value, cells, space) {
-        return Ok(Outcome::Cell(cell));
-    }
-    let (text, tag) = match value {
-        Value::Str(text) => (text, Tag::Str),
-        Value::Big(text) => (text, Tag::Number),
-        Value::Array(text) | Value::Object(text) => (text, Tag::Json),
-        Value::Unit | Value::Bool(_) | Value::Int(_) | Value::Float(_) => ("", Tag::Str),
-    };
-    context.text.clear();
-    context.text.push_str(text);
-    Ok(Outcome::Written(tag))
-}
-
-/// What a function gave.
-enum Outcome {
-    Cell(Cell),
-    Written(Tag),
-    Dynamic(Dynamic),
 }
 
 /// A value of a literal. A float that is no JSON is written all the same: the literal may be taken apart again.
@@ -328,30 +211,6 @@ pub(super) fn check_finite(cell: Cell, space: &Space<'_>) -> Result<(), Fail> {
         Cell::Json(_) => json::write(&space.dynamic(cell), &mut String::new()),
         _ => Ok(()),
     }
-}
-
-/// A result that needs no new text: a scalar, or a part of an argument's text.
-fn part(value: Value<'_>, args: &[Cell], space: &Space<'_>) -> Option<Cell> {
-    let text = match value {
-        Value::Unit => return Some(Cell::Null),
-        Value::Bool(bool) => return Some(Cell::Bool(bool)),
-        Value::Int(int) => return Some(Cell::Int(int)),
-        Value::Float(float) => return Some(Cell::Float(float)),
-        Value::Big(text) | Value::Str(text) | Value::Array(text) | Value::Object(text) => text,
-    };
-    let from = text.as_ptr() as usize;
-    args.iter().find_map(|arg| {
-        let at = arg.text_ref()?;
-        let bytes = space.bytes(at);
-        let base = bytes.as_ptr() as usize;
-        let offset = from.checked_sub(base).filter(|offset| offset + text.len() <= bytes.len())?;
-        let at = crate::event::TextRef { text: at.text, start: at.start + offset as u32, len: text.len() as u32 };
-        Some(match value {
-            Value::Str(_) => Cell::Str(at),
-            Value::Big(_) => Cell::Number(at),
-            _ => Cell::Json(at),
-        })
-    })
 }
 
 /// The ends of a range, which may be open as Rhai's are.

@@ -5,9 +5,11 @@
 
 mod binary;
 mod branch;
+mod call;
 mod make;
 mod reads;
 mod select;
+mod text;
 
 use std::sync::Arc;
 
