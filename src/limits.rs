@@ -153,8 +153,8 @@ pub const NOTES_MARKS_MAX: usize = 64;
 pub const WRITTEN_FILES_MAX: usize = 1000;
 /// Bytes of a value that stands in the name of a file.
 pub const PATH_VALUE_BYTES_MAX: usize = 200;
-/// Chunks that wait between the thread that reads and the task that decodes.
-pub const READ_AHEAD_CHUNKS: usize = 2;
+/// Chunks that wait between the thread that reads and the task that decodes. The thread goes on when half of them are gone.
+pub const READ_AHEAD_CHUNKS: usize = 8;
 /// Files that the pattern of a source may match.
 pub const SOURCE_FILES_MAX: usize = 100_000;
 /// Bytes at the start of a file by which it is known again.

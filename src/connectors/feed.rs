@@ -9,7 +9,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use super::{ConnectorError, Framing, Position, Pull, Source, SourceOpen};
 use crate::event::Chunk;
@@ -50,6 +52,7 @@ pub struct FeedSource<T: Track = ()> {
 pub struct Feed<T: Track = ()> {
     messages: mpsc::Sender<Message<T>>,
     shared: Arc<Shared>,
+    runtime: Handle,
 }
 
 enum Message<T: Track> {
@@ -90,7 +93,7 @@ impl<T: Track> FeedSource<T> {
     ) -> Result<FeedSource<T>, ConnectorError> {
         let (sender, messages) = mpsc::channel(READ_AHEAD_CHUNKS);
         let shared = Arc::new(Shared::default());
-        let feed = Feed { messages: sender, shared: shared.clone() };
+        let feed = Feed { messages: sender, shared: shared.clone(), runtime: Handle::current() };
         let thread = std::thread::Builder::new().name(format!("read {name}"));
         let run = move || {
             let last = match work(&feed) {
@@ -150,12 +153,24 @@ impl<T: Track> Source for FeedSource<T> {
 impl<T: Track> Feed<T> {
     /// Hands over what was read, and what that changes; waits while the task is behind.
     pub fn send(&self, chunk: Chunk, step: T::Step) -> Result<(), Stopped> {
-        self.messages.blocking_send(Message::Chunk(chunk, step)).map_err(|_| Stopped::Gone)
+        self.hand_over(Message::Chunk(chunk, step))
     }
 
     /// Hands over a change without a chunk.
     pub fn step(&self, step: T::Step) -> Result<(), Stopped> {
-        self.messages.blocking_send(Message::Step(step)).map_err(|_| Stopped::Gone)
+        self.hand_over(Message::Step(step))
+    }
+
+    fn hand_over(&self, message: Message<T>) -> Result<(), Stopped> {
+        let message = match self.messages.try_send(message) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Closed(_)) => return Err(Stopped::Gone),
+            Err(TrySendError::Full(message)) => message,
+        };
+        // The task is behind. To be woken for every chunk that it takes would cost more than to read one.
+        let room = self.runtime.block_on(self.messages.reserve_many(READ_AHEAD_CHUNKS / 2));
+        room.map_err(|_| Stopped::Gone)?.next().ok_or(Stopped::Gone)?.send(message);
+        Ok(())
     }
 
     /// Whether the task has gone.
@@ -193,19 +208,40 @@ impl SourceOpen {
     }
 }
 
+/// What a thread reads.
+pub trait Input {
+    /// Reads once, and adds what there was to a buffer with room for `READ_BYTES`; 0 is the end.
+    fn read_block(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize>;
+}
+
+impl Input for File {
+    /// Into the buffer's spare room as it is: to clear it first would take a good part of the time that reading takes.
+    fn read_block(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        Ok(rustix::io::retry_on_intr(|| rustix::io::read(&*self, rustix::buffer::spare_capacity(&mut *buffer)))?)
+    }
+}
+
+/// What is unpacked, or else made, while it is read.
+pub struct Made<R>(pub R);
+
+impl<R: Read> Input for Made<R> {
+    fn read_block(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let len = buffer.len();
+        buffer.resize(len + READ_BYTES, 0);
+        let result = loop {
+            match self.0.read(buffer.get_mut(len..).unwrap_or_default()) {
+                Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+                result => break result,
+            }
+        };
+        buffer.truncate(len + result.as_ref().map_or(0, |n| *n));
+        result
+    }
+}
+
 /// Reads once into the framer's buffer; 0 is the end.
-pub fn read_into(framer: &mut Framer, input: &mut dyn Read) -> io::Result<usize> {
-    let buffer = framer.buffer();
-    let len = buffer.len();
-    buffer.resize(len + READ_BYTES, 0);
-    let result = loop {
-        match input.read(buffer.get_mut(len..).unwrap_or_default()) {
-            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-            result => break result,
-        }
-    };
-    buffer.truncate(len + result.as_ref().map_or(0, |n| *n));
-    result
+pub fn read_into(framer: &mut Framer, input: &mut dyn Input) -> io::Result<usize> {
+    input.read_block(framer.buffer())
 }
 
 /// Reads a stream that may be silent for long (a pipe, a terminal) to its end.

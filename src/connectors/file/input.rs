@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::compression::{Choice, Compression};
 use super::output::reason;
 use super::position::{Head, Mark, Standing, Step};
-use crate::connectors::feed::{Feed, Stopped, read_into, read_pipe};
+use crate::connectors::feed::{Feed, Input, Made, Stopped, read_into, read_pipe};
 use crate::connectors::{ConnectorError, Framing, SourceOpen};
 use crate::event::frame::{Framer, Place};
 use crate::event::{BadFrame, Chunk, CsvHeader, codes};
@@ -128,7 +128,7 @@ fn unreadable(path: &Path, why: &io::Error) -> Obstacle {
 }
 
 /// A file that is being read to its end.
-struct Input<'a> {
+struct Reading<'a> {
     path: &'a Path,
     compression: Compression,
     is_pipe: bool,
@@ -166,7 +166,7 @@ pub fn read_file(
         Choice::Always(compression) => compression,
     };
     let mark = mark(path, &file, compression).map_err(|why| broken_off(path, 0, &why))?;
-    let input = Input { path, compression, is_pipe, mark, feed };
+    let input = Reading { path, compression, is_pipe, mark, feed };
     let from = from.filter(|place| place.at > 0 && !is_pipe);
     if from == Some(DAMAGED) {
         return Ok(());
@@ -199,11 +199,18 @@ fn mark(path: &Path, file: &File, compression: Compression) -> io::Result<Mark> 
     Ok(Mark { path: path.into(), inode: found.ino(), head, place: Place::default(), is_packed })
 }
 
-impl Input<'_> {
+impl Reading<'_> {
     fn mark_at(&self, place: Place) -> Mark {
         // A pipe has no place that could be found again.
         let place = if self.is_pipe { Place::default() } else { place };
         Mark { place, ..self.mark.clone() }
+    }
+
+    fn content(&self, file: File) -> io::Result<Box<dyn Input>> {
+        Ok(match self.compression {
+            Compression::None => Box::new(file),
+            _ => Box::new(Made(self.compression.reader(file)?)),
+        })
     }
 
     /// The file's content and a framer for it, at the place where it is to go on.
@@ -212,12 +219,11 @@ impl Input<'_> {
         file: File,
         from: Option<Place>,
         open: &SourceOpen,
-    ) -> Result<(Box<dyn Read + Send>, Framer), ConnectorError> {
+    ) -> Result<(Box<dyn Input>, Framer), ConnectorError> {
         let broken = |why: io::Error| broken_off(self.path, 0, &why);
-        let reader = self.compression.reader(file).map_err(broken)?;
-        let Some(place) = from else { return Ok((reader, open.framer())) };
+        let Some(place) = from else { return Ok((self.content(file).map_err(broken)?, open.framer())) };
         let again = || File::open(self.path).map_err(broken);
-        let header = header_of(reader, place.at, open).map_err(broken)?;
+        let header = header_of(self.compression.reader(file).map_err(broken)?, place.at, open).map_err(broken)?;
         let mut file = again()?;
         if self.compression == Compression::None {
             file.seek(SeekFrom::Start(place.at)).map_err(broken)?;
@@ -226,10 +232,10 @@ impl Input<'_> {
         let mut reader = self.compression.reader(file).map_err(broken)?;
         let skipped = io::copy(&mut reader.by_ref().take(place.at), &mut io::sink());
         if skipped.is_ok_and(|skipped| skipped == place.at) {
-            return Ok((reader, open.framer().resume(place, header)));
+            return Ok((Box::new(Made(reader)), open.framer().resume(place, header)));
         }
         self.feed.note(format!("`{}` holds less than before and is read from its start again", self.path.display()));
-        Ok((self.compression.reader(again()?).map_err(broken)?, open.framer()))
+        Ok((self.content(again()?).map_err(broken)?, open.framer()))
     }
 
     /// A compressed file that ends too early or is broken: its whole lines count, the rest is one error event that names it.
@@ -271,7 +277,7 @@ const DAMAGED: Place = Place { at: u64::MAX, in_skipped_line: false };
 
 /// The header that an input of CSV has before a place; `None` for others, and where it has none there.
 pub fn header_of(input: impl Read, before: u64, open: &SourceOpen) -> io::Result<Option<Arc<CsvHeader>>> {
-    let mut input = input.take(before);
+    let mut input = Made(input.take(before));
     if open.framing != Framing::Csv {
         return Ok(None);
     }
