@@ -9,8 +9,12 @@ use std::path::{Path, PathBuf};
 pub enum Input {
     /// Payments of about 280 bytes, nested; five minutes of event time, out of order by up to two seconds.
     Payments,
+    /// The same over twenty minutes, and one id in ten has come before.
+    Repeated,
     /// Orders of about 1.5 KB with 40 fields, arrays and objects among them.
     Orders,
+    /// Payments as CSV with a header, quoted fields among them.
+    Csv,
 }
 
 /// The instant at which all inputs begin: 2026-01-01T00:00:00Z.
@@ -34,7 +38,9 @@ impl Input {
     pub fn file(self, dir: &Path, events: u64) -> io::Result<PathBuf> {
         let (name, ending) = match self {
             Input::Payments => ("payments", "jsonl"),
+            Input::Repeated => ("repeated", "jsonl"),
             Input::Orders => ("orders", "jsonl"),
+            Input::Csv => ("payments", "csv"),
         };
         let path = dir.join(format!("{name}-{events}.{ending}"));
         if !path.exists() {
@@ -50,10 +56,18 @@ impl Input {
     /// Writes so many events.
     fn write(self, out: &mut impl Write, events: u64) -> io::Result<()> {
         let mut random = Random::new();
+        if self == Input::Csv {
+            writeln!(out, "event_id,timestamp,user_id,amount,currency,card_country,merchant,category,country,note")?;
+        }
         for i in 0..events {
             match self {
                 Input::Payments => payment(out, &mut random, i, i * 3 / 10)?,
+                Input::Repeated => {
+                    let id = if random.below(10) == 0 { i.saturating_sub(random.below(200_000)) } else { i };
+                    payment(out, &mut random, id, i * 12 / 10)?;
+                }
                 Input::Orders => order(out, &mut random, i)?,
+                Input::Csv => record(out, &mut random, i)?,
             }
         }
         Ok(())
@@ -168,4 +182,19 @@ fn order(out: &mut impl Write, random: &mut Random, i: u64) -> io::Result<()> {
         write!(out, r#""attribute_{n:02}":{},"#, random.below(100_000))?;
     }
     writeln!(out, r#""note":"leave it with the neighbour","flags":[true,false,true],"source":"shop"}}"#)
+}
+
+/// One record of CSV. One note in eight has a comma and quotes.
+fn record(out: &mut impl Write, random: &mut Random, i: u64) -> io::Result<()> {
+    let (country, card_country) = random.countries();
+    let note = if random.below(8) == 0 { r#""the ""large"" one, please""# } else { "as always" };
+    writeln!(
+        out,
+        "evt-{i:012},{},user-{:06},{},EUR,{card_country},m-{:05},{},{country},{note}",
+        BEGIN_MS + i * 3 / 10 + random.below(DISORDER_MS),
+        random.below(USERS),
+        random.amount(),
+        random.below(20_000),
+        random.one_of(&CATEGORIES),
+    )
 }

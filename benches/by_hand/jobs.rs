@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::data::Input;
-use crate::{stateless, tumbling};
+use crate::{dedupe, script, sessions, stateless, texts, windows};
 
 /// One job.
 pub struct Job {
@@ -138,7 +138,135 @@ sinks:
 "#,
         outputs: 1,
         ordered: false,
-        by_hand: tumbling::tumbling,
+        by_hand: windows::tumbling,
+    },
+    Job {
+        name: "sliding",
+        input: Input::Payments,
+        goal: 1.0,
+        topology: r#"
+sources:
+  card: { file: { path: $IN }, time: event.timestamp, watermark: { lag: 2s } }
+stages:
+  user:
+    from: card
+    window:
+      key: { user: event.user_id }
+      sliding: { size: 5m, every: 1m }
+      aggregate: { n: count(), total: sum(event.amount), largest: max(event.amount) }
+sinks:
+  out: { from: user, file: { path: $OUT1 } }
+"#,
+        outputs: 1,
+        ordered: false,
+        by_hand: windows::sliding,
+    },
+    Job {
+        name: "session",
+        input: Input::Payments,
+        goal: 1.0,
+        topology: r#"
+sources:
+  card: { file: { path: $IN }, time: event.timestamp, watermark: { lag: 2s } }
+stages:
+  user:
+    from: card
+    window:
+      key: { user: event.user_id }
+      session: { gap: 10s }
+      aggregate: { n: count(), total: sum(event.amount), largest: max(event.amount) }
+sinks:
+  out: { from: user, file: { path: $OUT1 } }
+"#,
+        outputs: 1,
+        ordered: false,
+        by_hand: sessions::sessions,
+    },
+    Job {
+        name: "dedupe",
+        input: Input::Repeated,
+        goal: 1.0,
+        topology: r#"
+sources:
+  card: { file: { path: $IN }, time: event.timestamp, watermark: { lag: 2s } }
+stages:
+  once:
+    from: card
+    dedupe: { key: event.event_id, within: 10m }
+sinks:
+  out: { from: once, file: { path: $OUT1 } }
+  again: { from: once.duplicates, discard: {} }
+"#,
+        outputs: 1,
+        ordered: true,
+        by_hand: dedupe::dedupe,
+    },
+    Job {
+        name: "strings",
+        input: Input::Payments,
+        goal: 1.0,
+        topology: r#"
+sources:
+  card: { file: { path: $IN } }
+stages:
+  shops:
+    from: card
+    filter: event.descriptor.to_lower().contains("d*store")
+    map:
+      brand: event.descriptor.to_lower().split("*")[0]
+      place: event.descriptor.split("*")[2]
+      who: event.user_id + "@" + event.card_country
+sinks:
+  out: { from: shops, file: { path: $OUT1 } }
+"#,
+        outputs: 1,
+        ordered: true,
+        by_hand: texts::strings,
+    },
+    Job {
+        name: "script",
+        input: Input::Payments,
+        goal: 0.5,
+        topology: r#"
+sources:
+  card: { file: { path: $IN } }
+stages:
+  level:
+    from: card
+    map:
+      user: event.user_id
+      level: |
+        let level = 0; for limit in [100.0, 500.0, 1500.0] { if event.amount > limit { level += 1; } } level
+sinks:
+  out: { from: level, file: { path: $OUT1 } }
+"#,
+        outputs: 1,
+        ordered: true,
+        by_hand: script::script,
+    },
+    Job {
+        name: "csv",
+        input: Input::Csv,
+        goal: 1.0,
+        topology: r#"
+sources:
+  card: { file: { path: $IN } }
+stages:
+  large:
+    from: card
+    filter: parse_float(event.amount) > 50.0
+    map:
+      user: event.user_id
+      amount: parse_float(event.amount)
+      merchant: event.merchant
+      country: event.country
+      note: event.note
+sinks:
+  out: { from: large, file: { path: $OUT1 } }
+"#,
+        outputs: 1,
+        ordered: true,
+        by_hand: texts::csv,
     },
 ];
 

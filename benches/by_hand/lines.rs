@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 /// Bytes that are read and written at once: large enough that the calls cost nothing, small enough for the second level cache.
-const BLOCK: usize = 256 << 10;
+pub const BLOCK: usize = 256 << 10;
 
 /// Calls `take` with each line of a file, without its end. UTF-8 is checked a block at a time, which costs less than in each string.
 pub fn each_line(input: &Path, mut take: impl FnMut(&str) -> io::Result<()>) -> io::Result<()> {

@@ -8,12 +8,16 @@
 
 mod compare;
 mod data;
+mod dedupe;
 mod jobs;
 mod lines;
 mod measure;
+mod script;
+mod sessions;
 mod stateless;
-mod tumbling;
+mod texts;
 mod users;
+mod windows;
 
 use std::io;
 use std::path::{Path, PathBuf};
