@@ -66,6 +66,15 @@ impl BatchBuilder {
         self.marks.push(mark);
     }
 
+    /// Adds rows from columns, which are empty after it: a column for each slot of the layout, with a cell for each row.
+    pub fn append(&mut self, columns: &mut [Vec<Cell>], moments: impl Iterator<Item = (Timestamp, Timestamp)>) {
+        self.columns.iter_mut().zip(columns).for_each(|(column, cells)| column.append(cells));
+        for (time, mark) in moments {
+            self.times.push(time);
+            self.marks.push(mark);
+        }
+    }
+
     /// The rows so far as a batch; the builder is empty again.
     pub fn finish(&mut self, variant: u16, meta: Arc<Meta>) -> Batch {
         let rows = self.len() as u32;

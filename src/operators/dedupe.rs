@@ -9,10 +9,11 @@ use crate::event::{Batch, Demand, Layout, Timestamp};
 use crate::flow::{Fatal, Held, Operator, Output, Progress};
 use crate::spec::{Key, Ports, StageSpec, Table, Type};
 use crate::state::codec::{Reader, put_i64};
-use crate::state::{Corrupt, HEAD, Saved, Shape, Snapshot};
+use crate::state::{Corrupt, HEAD, Keys, Saved, Shape, Snapshot};
 
-use super::eval::{Evaluator, keys_full, no_time};
+use super::eval::{Evaluator, KeyTooLong, keys_full, no_time};
 use super::expression::{StageExpr, identity, reads};
+use super::key;
 use super::saved::key_of;
 use super::stage::{Carry, Stage, StageContext};
 use seen::{Seen, Verdict};
@@ -79,12 +80,12 @@ impl Stage for Dedupe {
 
     fn operator(&self, inputs: &[Arc<Layout>], _outputs: &[Vec<Arc<Layout>>]) -> Box<dyn Operator> {
         Box::new(Run {
-            key: Evaluator::new(&self.key, inputs),
+            eval: Evaluator::new(&self.key, inputs),
             seen: Seen::new(self.within_ms, self.keys_max),
             keys_max: self.keys_max,
             at: self.at.clone(),
             mark: Timestamp::NONE,
-            buffer: Vec::new(),
+            keys: Keys::default(),
         })
     }
 }
@@ -94,29 +95,32 @@ const VERSION: u32 = 1;
 
 /// A `dedupe` at work.
 struct Run {
-    key: Evaluator,
+    eval: Evaluator,
     seen: Seen,
     keys_max: usize,
     at: Arc<str>,
     /// What event time has come to: what it has passed is being forgotten.
     mark: Timestamp,
-    buffer: Vec<u8>,
+    /// Of the batch at hand.
+    keys: Keys,
 }
 
 impl Operator for Run {
     fn on_batch(&mut self, batch: Batch, out: &mut Output) -> Result<Progress, Fatal> {
-        let keys = self.key.eval(&batch, batch.selection.to_vec(), out);
+        let evaluated = self.eval.eval(&batch, batch.selection.to_vec(), out);
+        key::of_rows(&evaluated.columns, &evaluated.texts, &evaluated.rows, &mut self.keys);
+        self.seen.find_all(&mut self.keys);
         let (mut firsts, mut duplicates) = (Vec::new(), Vec::new());
-        for &row in &keys.rows {
-            if let Err(why) = keys.key(row, &mut self.buffer) {
-                out.reject(&batch, row, why.reject(&self.at));
+        for (at, &row) in evaluated.rows.iter().enumerate() {
+            if let Some(len) = self.keys.too_long(at) {
+                out.reject(&batch, row, KeyTooLong(len).reject(&self.at));
                 continue;
             }
             let Some(time) = batch.times[row as usize].get() else {
                 out.reject(&batch, row, no_time(&self.at));
                 continue;
             };
-            match self.seen.see(&self.buffer, time, batch.marks[row as usize]) {
+            match self.seen.see(&self.keys.probe(at), time, batch.marks[row as usize]) {
                 Verdict::First => firsts.push(row),
                 Verdict::Duplicate => duplicates.push(row),
                 Verdict::Full => {

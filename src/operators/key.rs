@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 
 use crate::event::json::{self, Value};
-use crate::event::{BatchBuilder, Cell, Texts};
+use crate::event::{BatchBuilder, Cell, Column, Texts};
+use crate::limits::KEY_BYTES_MAX;
+use crate::state::Keys;
 
 /// Adds a value to a key. The form is self-delimiting, so several values in a row make a key that is equal only to the
 /// same values in the same order. It may be kept on disk: changing it changes what stored state means.
@@ -22,6 +24,24 @@ pub fn append(cell: Cell, texts: &Texts, key: &mut Vec<u8>) {
         Cell::Str(at) => append_bytes(6, texts.bytes(at), key),
         Cell::Escaped(at) => append_bytes(6, json::unescape(texts.bytes(at)).as_bytes(), key),
         Cell::Json(at) => append_bytes(7, &canonical(texts.bytes(at)), key),
+    }
+}
+
+/// The keys of these rows, in their order: the values of each in the columns.
+pub fn of_rows(columns: &[Column], texts: &Texts, rows: &[u32], keys: &mut Keys) {
+    keys.clear();
+    for &row in rows {
+        keys.push(KEY_BYTES_MAX, |key| {
+            let mut floats = 0;
+            for (i, column) in columns.iter().enumerate() {
+                let Some(cell) = column.cells().get(row as usize) else { continue };
+                let at = key.len();
+                append(*cell, texts, key);
+                // Of the values after the first 32 none says that it was a float.
+                floats |= u32::from(is_whole_float(*cell, &key[at..])).checked_shl(i as u32).unwrap_or(0);
+            }
+            floats
+        });
     }
 }
 

@@ -3,10 +3,12 @@
 use std::hash::{BuildHasher, Hasher};
 
 use hashbrown::HashTable;
-use smallvec::SmallVec;
 
+use super::chunked::Chunked;
 use super::codec::Corrupt;
+use super::keys::{Keys, Probe};
 use super::snapshot::Snapshot;
+use super::value::SmallText;
 
 /// Where a key's state is, until it is removed.
 pub type KeyId = u32;
@@ -18,7 +20,24 @@ pub struct KeysFull {
 }
 
 /// A key as the table keeps it.
-type Key = SmallVec<[u8; 24]>;
+type Key = SmallText;
+
+/// The hash of a key in one table. What it is for the index has its bits twice: the index uses the lowest and the highest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hash(u32);
+
+impl Hash {
+    fn spread(self) -> u64 {
+        u64::from(self.0) << 32 | u64::from(self.0)
+    }
+}
+
+/// What the index has of a key. With its hash beside it, other keys need not be looked at, neither to find it nor for the index to grow.
+#[derive(Clone, Copy, Debug)]
+struct Indexed {
+    hash: Hash,
+    id: KeyId,
+}
 
 /// State of type `T` by key, a run of bytes (`operators::key` makes them of values). A key that is there already is found without allocating.
 ///
@@ -27,8 +46,8 @@ type Key = SmallVec<[u8; 24]>;
 /// what is left of the earlier ones, which is more work.
 #[derive(Debug)]
 pub struct Keyed<T> {
-    index: HashTable<KeyId>,
-    entries: Vec<Entry<T>>,
+    index: HashTable<Indexed>,
+    entries: Chunked<Entry<T>>,
     /// Places of removed keys, used again first.
     free: Vec<KeyId>,
     /// Seeded for each table, so that nobody can choose keys that collide; nothing depends on its order.
@@ -40,6 +59,8 @@ pub struct Keyed<T> {
     changed: Vec<KeyId>,
     /// Keys that were removed and are in a snapshot.
     removed: Vec<Key>,
+    /// How many keys were removed so far.
+    removals: u64,
 }
 
 /// Where an entry stands to the snapshots.
@@ -60,9 +81,9 @@ enum Mark {
 
 #[derive(Debug, Default)]
 struct Entry<T> {
-    hash: u64,
     key: Key,
     value: T,
+    hash: Hash,
     mark: Mark,
 }
 
@@ -71,13 +92,14 @@ impl<T: Default> Keyed<T> {
     pub fn new(keys_max: usize) -> Keyed<T> {
         Keyed {
             index: HashTable::new(),
-            entries: Vec::new(),
+            entries: Chunked::new(),
             free: Vec::new(),
             hasher: foldhash::fast::RandomState::default(),
             keys_max: keys_max.min(KeyId::MAX as usize),
             notes: false,
             changed: Vec::new(),
             removed: Vec::new(),
+            removals: 0,
         }
     }
 
@@ -101,26 +123,60 @@ impl<T: Default> Keyed<T> {
         self.find_hashed(self.hash(key), key)
     }
 
-    fn find_hashed(&self, hash: u64, key: &[u8]) -> Option<KeyId> {
-        self.index.find(hash, |id| self.is_at(*id, hash, key)).copied()
+    fn find_hashed(&self, hash: Hash, key: &[u8]) -> Option<KeyId> {
+        let is_it = |at: &Indexed| at.hash == hash && self.key(at.id) == key;
+        self.index.find(hash.spread(), is_it).map(|at| at.id)
     }
 
-    /// Where the key is; a new one gets fresh state, unless the table is full.
-    pub fn find_or_insert(&mut self, key: &[u8]) -> Result<KeyId, KeysFull> {
-        let hash = self.hash(key);
-        if let Some(id) = self.find_hashed(hash, key) {
-            return Ok(id);
+    /// Looks up the keys of a batch. First it goes through the index for all of them, then to the keys that it names: within each loop the
+    /// processor need not wait for one key before it goes on with the next.
+    pub fn find_all(&self, keys: &mut Keys) {
+        for at in keys.hashes.len()..keys.len() {
+            let hash = self.hash(keys.key(at));
+            keys.hashes.push(hash);
         }
-        if self.index.len() >= self.keys_max {
-            return Err(KeysFull { keys_max: self.keys_max });
+        keys.removals = self.removals;
+        keys.found.clear();
+        keys.found.extend(keys.hashes.iter().map(|hash| {
+            let found = self.index.find(hash.spread(), |at| at.hash == *hash);
+            found.map(|at| at.id)
+        }));
+        for at in 0..keys.found.len() {
+            // Another key of the same hash is as good as never there.
+            if keys.found[at].is_some_and(|id| self.key(id) != keys.key(at)) {
+                keys.found[at] = self.find_hashed(keys.hashes[at], keys.key(at));
+            }
         }
-        Ok(self.insert(hash, key, T::default()))
+    }
+
+    /// Where a key of a batch is by now.
+    pub fn find_probe(&self, probe: &Probe<'_>) -> Option<KeyId> {
+        match probe.found {
+            Some(id) if probe.removals == self.removals => Some(id),
+            _ => self.find_hashed(probe.hash, probe.key),
+        }
+    }
+
+    /// The same; a new one gets fresh state, unless the table is full.
+    pub fn find_or_insert(&mut self, probe: &Probe<'_>) -> Result<KeyId, KeysFull> {
+        match probe.found {
+            Some(id) if probe.removals == self.removals => Ok(id),
+            _ => self.find_or_insert_hashed(probe.hash, probe.key),
+        }
+    }
+
+    fn find_or_insert_hashed(&mut self, hash: Hash, key: &[u8]) -> Result<KeyId, KeysFull> {
+        match self.find_hashed(hash, key) {
+            Some(id) => Ok(id),
+            None if self.index.len() >= self.keys_max => Err(KeysFull { keys_max: self.keys_max }),
+            None => Ok(self.insert(hash, key, T::default())),
+        }
     }
 
     /// Adds a key that is not there.
-    fn insert(&mut self, hash: u64, key: &[u8], value: T) -> KeyId {
+    fn insert(&mut self, hash: Hash, key: &[u8], value: T) -> KeyId {
         let mark = if self.notes { Mark::New } else { Mark::Unknown };
-        let entry = Entry { hash, key: SmallVec::from_slice(key), value, mark };
+        let entry = Entry { key: SmallText::new(key), value, hash, mark };
         let id = match self.free.pop() {
             Some(id) => {
                 self.entries[id as usize] = entry;
@@ -131,8 +187,7 @@ impl<T: Default> Keyed<T> {
                 (self.entries.len() - 1) as KeyId
             }
         };
-        let entries = &self.entries;
-        self.index.insert_unique(hash, id, |id| entries[*id as usize].hash);
+        self.index.insert_unique(hash.spread(), Indexed { hash, id }, |at| at.hash.spread());
         if self.notes {
             self.changed.push(id);
             self.bound_notes();
@@ -154,9 +209,7 @@ impl<T: Default> Keyed<T> {
 
     /// Makes room for so many keys more.
     pub fn reserve(&mut self, keys: usize) {
-        let entries = &self.entries;
-        self.index.reserve(keys, |id| entries[*id as usize].hash);
-        self.entries.reserve(keys);
+        self.index.reserve(keys, |at| at.hash.spread());
     }
 
     /// The state under an id that may be out of date.
@@ -222,18 +275,18 @@ impl<T: Default> Keyed<T> {
             let live = self.entries.iter_mut().enumerate().filter(|(_, entry)| entry.mark != Mark::Free);
             for (id, entry) in live {
                 entry.mark = Mark::Written;
-                named(&entry.key, into, Some((id as KeyId, &entry.value)));
+                named(entry.key.bytes(), into, Some((id as KeyId, &entry.value)));
             }
         } else {
             // In the order in which they lie in memory.
             self.changed.sort_unstable();
             // First what went: a key may have gone and come again.
-            self.removed.iter().for_each(|key| named(key, into, None));
+            self.removed.iter().for_each(|key| named(key.bytes(), into, None));
             for id in &self.changed {
                 let Some(entry) = self.entries.get_mut(*id as usize) else { continue };
                 if matches!(entry.mark, Mark::New | Mark::Changed) {
                     entry.mark = Mark::Written;
-                    named(&entry.key, into, Some((*id, &entry.value)));
+                    named(entry.key.bytes(), into, Some((*id, &entry.value)));
                 }
             }
         }
@@ -262,16 +315,17 @@ impl<T: Default> Keyed<T> {
 
     /// The key itself.
     pub fn key(&self, id: KeyId) -> &[u8] {
-        &self.entries[id as usize].key
+        self.entries[id as usize].key.bytes()
     }
 
     /// Takes a key out. Its id may come to stand for another.
     pub fn remove(&mut self, id: KeyId) -> T {
         let entry = std::mem::take(&mut self.entries[id as usize]);
-        if let Ok(found) = self.index.find_entry(entry.hash, |at| *at == id) {
+        if let Ok(found) = self.index.find_entry(entry.hash.spread(), |at| at.id == id) {
             found.remove();
             self.free.push(id);
         }
+        self.removals += 1;
         if self.notes && matches!(entry.mark, Mark::Written | Mark::Changed) {
             self.removed.push(entry.key);
             self.bound_notes();
@@ -285,23 +339,16 @@ impl<T: Default> Keyed<T> {
         if self.index.is_empty() {
             self.entries.clear();
             self.free.clear();
-            if self.entries.capacity() > SHRINK_ABOVE {
-                self.entries.shrink_to(SHRINK_ABOVE);
-                self.free.shrink_to(SHRINK_ABOVE);
-                self.index.shrink_to(SHRINK_ABOVE, |_| 0);
-            }
+            self.free.shrink_to(SHRINK_ABOVE);
+            self.index.shrink_to(SHRINK_ABOVE, |at| at.hash.spread());
         }
     }
 
-    fn is_at(&self, id: KeyId, hash: u64, bytes: &[u8]) -> bool {
-        let entry = &self.entries[id as usize];
-        entry.hash == hash && *entry.key == *bytes
-    }
-
-    fn hash(&self, bytes: &[u8]) -> u64 {
+    fn hash(&self, bytes: &[u8]) -> Hash {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(bytes);
-        hasher.finish()
+        let hash = hasher.finish();
+        Hash((hash ^ hash >> 32) as u32)
     }
 }
 
@@ -330,15 +377,19 @@ mod tests {
         int.to_le_bytes()
     }
 
+    fn add(table: &mut Keyed<i32>, int: i32) -> Result<KeyId, KeysFull> {
+        table.find_or_insert_hashed(table.hash(&key(int)), &key(int))
+    }
+
     #[test]
     fn keys_come_and_go_within_the_bound() {
         let mut table: Keyed<i32> = Keyed::new(3);
         for round in 0..10 {
             for int in 0..3 {
-                let id = table.find_or_insert(&key(round * 3 + int)).unwrap();
+                let id = add(&mut table, round * 3 + int).unwrap();
                 *table.get_mut(id) = int;
             }
-            assert_eq!(table.find_or_insert(&key(-1)), Err(KeysFull { keys_max: 3 }));
+            assert_eq!(add(&mut table, -1), Err(KeysFull { keys_max: 3 }));
             for int in (0..3).rev() {
                 let id = table.find(&key(round * 3 + int)).unwrap();
                 assert_eq!(table.remove(id), int);
@@ -378,7 +429,7 @@ mod tests {
             for (i, (int, what)) in steps.into_iter().enumerate() {
                 match (what, table.find(&key(int))) {
                     (0 | 1, _) => {
-                        if let Ok(id) = table.find_or_insert(&key(int)) {
+                        if let Ok(id) = add(&mut table, int) {
                             *table.get_mut(id) = i as i32;
                             model.insert(key(int).to_vec(), i as i32);
                         }
@@ -401,12 +452,53 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn keys_of_a_batch_are_found_as_in_a_map(
+            batches in prop::collection::vec(prop::collection::vec((0..60_i32, 0..4_u8), 0..40), 1..12),
+        ) {
+            let (mut table, mut model) = (Keyed::<i32>::new(40), BTreeMap::new());
+            let mut keys = Keys::default();
+            for batch in batches {
+                keys.clear();
+                for (int, _) in &batch {
+                    keys.push(100, |out| {
+                        out.extend_from_slice(format!("{int:020}").get(*int as usize % 19..).unwrap_or_default().as_bytes());
+                        0
+                    });
+                }
+                table.find_all(&mut keys);
+                for (at, (int, what)) in batch.into_iter().enumerate() {
+                    let probe = keys.probe(at);
+                    let found = table.find_probe(&probe);
+                    prop_assert_eq!(found.map(|id| *table.get(id)), model.get(&probe.key.to_vec()).copied());
+                    match (what, found) {
+                        (0, Some(id)) => {
+                            table.remove(id);
+                            model.remove(probe.key);
+                        }
+                        (1.., _) => {
+                            let id = table.find_or_insert(&probe);
+                            prop_assert_eq!(id.is_ok(), found.is_some() || model.len() < 40);
+                            if let Ok(id) = id {
+                                *table.get_mut(id) = int;
+                                model.insert(probe.key.to_vec(), int);
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+                prop_assert_eq!(table.len(), model.len());
+            }
+        }
+    }
+
     #[test]
     fn notes_are_bounded_by_what_a_whole_snapshot_costs() {
         let (mut table, mut saved) = (Keyed::<i32>::new(10_000), BTreeMap::new());
         save(&mut table, false, &mut saved);
         for int in 0..10_000 {
-            let id = table.find_or_insert(&key(int)).unwrap();
+            let id = add(&mut table, int).unwrap();
             if int % 10 > 0 {
                 table.remove(id);
             }

@@ -40,6 +40,13 @@ impl SmallText {
     }
 }
 
+impl Default for SmallText {
+    /// The empty text.
+    fn default() -> SmallText {
+        SmallText::Short(0, [0; Self::SHORT_MAX])
+    }
+}
+
 impl std::fmt::Debug for SmallText {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:?}", String::from_utf8_lossy(self.bytes()))

@@ -4,8 +4,10 @@
 //! refused event leaves no trace in any aggregate.
 
 mod collected;
+mod held;
 mod kll;
 mod numbers;
+mod plain;
 mod reference;
 mod saved;
 
@@ -20,6 +22,7 @@ use collected::{Counts, List};
 use kll::Kll;
 use numbers::{Moments, Number, Sum};
 
+pub use held::Held;
 pub use reference::{EXAMPLE, FUNCTIONS, Function, find, reference};
 
 /// Registers of the sketch behind `approx_distinct`, as a power of two: within about 1.6 %, two times in three.
@@ -281,16 +284,11 @@ impl Aggregate {
 
     /// The result, as a cell of the batch in the making.
     pub fn finish(&self, held: &Accumulator, builder: &mut BatchBuilder) -> Result<Cell, Fail> {
-        let number = |number: Option<Number>| match number {
-            None => Cell::Null,
-            Some(Number::Int(int)) => Cell::Int(int),
-            Some(Number::Float(float)) => Cell::Float(float),
-        };
         let float = |float: Option<f64>| float.map_or(Cell::Null, Cell::Float);
         Ok(match (self, held) {
             (_, Accumulator::Absent) => Cell::Missing,
             (_, Accumulator::Count(count)) => Cell::Int(i64::try_from(*count).unwrap_or(i64::MAX)),
-            (_, Accumulator::Sum(sum)) => number(sum.finish()?),
+            (_, Accumulator::Sum(sum)) => number_cell(sum.finish())?,
             (_, Accumulator::Mean(sum, count)) => float((*count > 0).then(|| sum.float() / *count as f64)),
             (_, Accumulator::Extreme(value) | Accumulator::Arrived(_, value)) => value.to_cell(builder),
             (_, Accumulator::Incomparable) => {
@@ -336,6 +334,15 @@ fn number_of(cell: Cell) -> Option<Number> {
         Cell::Float(float) => Some(Number::Float(float)),
         _ => None,
     }
+}
+
+/// The result of a sum.
+fn number_cell(sum: Result<Option<Number>, Fail>) -> Result<Cell, Fail> {
+    Ok(match sum? {
+        None => Cell::Null,
+        Some(Number::Int(int)) => Cell::Int(int),
+        Some(Number::Float(float)) => Cell::Float(float),
+    })
 }
 
 fn fresh_hll() -> HllSketch {

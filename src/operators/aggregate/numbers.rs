@@ -24,7 +24,7 @@ impl Number {
 
 /// Which kinds of numbers a sum has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Seen {
+pub enum Seen {
     #[default]
     Nothing,
     Ints,
@@ -118,6 +118,18 @@ impl Sum {
             sum.float = from.f64()?;
         }
         Ok(sum)
+    }
+
+    /// The int, the float, and what it has seen.
+    pub fn parts(&self) -> (i128, f64, Seen) {
+        (self.int(), self.float, self.seen)
+    }
+
+    /// A sum of these.
+    pub fn from_parts(int: i128, float: f64, seen: Seen) -> Sum {
+        let mut sum = Sum { float, seen, ..Sum::default() };
+        sum.set_int(int);
+        sum
     }
 
     fn int(&self) -> i128 {

@@ -10,7 +10,8 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use crate::flow::Held;
-use crate::state::{KeyId, Keyed};
+use crate::limits::WINDOWS_OPEN_MAX;
+use crate::state::{KeyId, Keyed, Keys};
 
 use super::assign::Spans;
 use super::open::{Arrival, Emit, Full, Into, Marks, NEW, OpenWindows, Placed, Timing, next_tick};
@@ -18,25 +19,25 @@ use super::results::Results;
 use super::slots::{Slot, Slots};
 use fire::Job;
 
-/// The events of a key in one unit of time that count in the unit's windows from `from` on: an event that is late for some of its
-/// windows, and not for others, is kept apart. `i64::MIN`: in all of them.
+/// The events of a key in one unit of time that count in the same of its windows.
 #[derive(Clone, Copy, Debug, Default)]
 struct Unit {
     start: i64,
-    from: i64,
     slot: Slot,
-    /// The place of the key among those of the unit.
+    /// The place of the key among those of the unit; with the bit [`PARTLY`], `Aligned::partly` has from which window on they count.
     order: u32,
-    /// The number of the last event that was added.
-    changed: u64,
 }
 
-/// What is kept of a key.
+/// Marks a unit of events that are late for some of its windows, and not for others: these are kept apart.
+const PARTLY: u32 = 1 << 31;
+const _: () = assert!(WINDOWS_OPEN_MAX < PARTLY as usize);
+
+/// What is kept of a key. With the key and what the table notes it fills a line of the cache.
 #[derive(Debug, Default)]
 struct Series {
+    /// By start, then the first window.
+    units: SmallVec<[Unit; 1]>,
     floats: u32,
-    /// By start, then `from`.
-    units: SmallVec<[Unit; 2]>,
 }
 
 /// How often a window has left, and the number of the last event before it did.
@@ -54,6 +55,10 @@ pub struct Aligned {
     keys: Keyed<Series>,
     /// The keys of each unit, in order of their first event in it.
     units: BTreeMap<i64, Vec<KeyId>>,
+    /// The first window in which a unit counts, where that is not the first of all.
+    partly: HashMap<Slot, i64, foldhash::fast::RandomState>,
+    /// The number of the last event that was added to a slot; empty with `Emit::Final`. Where it is not known, 1 stands for it.
+    changed: Vec<u64>,
     /// Windows before this one have left at their end.
     emitted: i64,
     /// Windows before this one are closed.
@@ -83,6 +88,8 @@ impl Aligned {
             timing,
             keys: Keyed::new(timing.keys_max),
             units: BTreeMap::new(),
+            partly: HashMap::default(),
+            changed: Vec::new(),
             emitted: i64::MIN,
             closed: i64::MIN,
             tick: None,
@@ -125,37 +132,69 @@ impl Aligned {
         units
     }
 
+    /// From which window on a unit's events count; `i64::MIN`: in all.
+    fn from_of(&self, unit: &Unit) -> i64 {
+        if unit.order & PARTLY == 0 { i64::MIN } else { self.partly.get(&unit.slot).copied().unwrap_or(i64::MIN) }
+    }
+
+    /// The place of the unit among those of its key, or where it would be.
+    fn place_of(&self, units: &[Unit], start: i64, from: i64) -> Result<usize, usize> {
+        // Most events belong to the last unit of their key.
+        match units.last() {
+            None => Err(0),
+            Some(last) if last.start < start => Err(units.len()),
+            Some(last) if last.start == start && self.from_of(last) == from => Ok(units.len() - 1),
+            _ => units.binary_search_by_key(&(start, from), |unit| (unit.start, self.from_of(unit))),
+        }
+    }
+
     /// The slot of the key in the unit, opened where there is none, for one more event.
     fn unit(&mut self, id: KeyId, start: i64, from: i64, slots: &mut Slots) -> Slot {
-        let series = self.keys.get_mut(id);
-        // Most events belong to the last unit of their key.
-        let at = match series.units.last() {
-            Some(last) if (last.start, last.from) == (start, from) => Ok(series.units.len() - 1),
-            Some(last) if (last.start, last.from) < (start, from) => Err(series.units.len()),
-            _ => series.units.binary_search_by_key(&(start, from), |unit| (unit.start, unit.from)),
+        let units = &self.keys.get(id).units;
+        let slot = match self.place_of(units, start, from) {
+            Ok(at) => units[at].slot,
+            Err(at) => self.open_unit(id, at, start, from, slots),
         };
-        let at = match at {
-            Ok(at) => {
-                series.units[at].changed = self.placed;
-                return series.units[at].slot;
+        if self.timing.emit != Emit::Final {
+            let slot = slot as usize;
+            if slot >= self.changed.len() {
+                self.changed.resize(slot + 1, 1);
             }
-            Err(at) => at,
-        };
-        let sibling = |at: Option<&Unit>| at.filter(|unit| unit.start == start).map(|unit| unit.order);
-        let before = at.checked_sub(1).and_then(|before| series.units.get(before));
+            self.changed[slot] = self.placed;
+        }
+        slot
+    }
+
+    /// Opens a unit, which comes in this place among those of its key.
+    fn open_unit(&mut self, id: KeyId, at: usize, start: i64, from: i64, slots: &mut Slots) -> Slot {
+        let units = &mut self.keys.get_mut(id).units;
+        let sibling = |at: Option<&Unit>| at.filter(|unit| unit.start == start).map(|unit| unit.order & !PARTLY);
+        let before = at.checked_sub(1).and_then(|before| units.get(before));
         let slot = slots.open();
-        let known = sibling(before).or_else(|| sibling(series.units.get(at)));
+        let known = sibling(before).or_else(|| sibling(units.get(at)));
         let ids_before = known.is_none().then(|| {
             let ids = self.units.entry(start).or_default();
             ids.push(id);
             ids.len() as u32 - 1
         });
-        let order = known.or(ids_before).unwrap_or_default();
-        series.units.insert(at, Unit { start, from, slot, order, changed: self.placed });
+        let mut order = known.or(ids_before).unwrap_or_default();
+        if from > i64::MIN {
+            order |= PARTLY;
+            self.partly.insert(slot, from);
+        }
+        units.insert(at, Unit { start, slot, order });
         if ids_before == Some(0) {
             self.schedule();
         }
         slot
+    }
+
+    /// Frees a slot and what is kept of it beside its unit.
+    fn close(&mut self, unit: Unit, slots: &mut Slots) {
+        slots.close(unit.slot);
+        if unit.order & PARTLY != 0 {
+            self.partly.remove(&unit.slot);
+        }
     }
 
     /// Notes that the windows of a unit have changed; whether one of them leaves at once.
@@ -203,7 +242,7 @@ impl Aligned {
         if slots.is_full() {
             return Err(Full::Windows);
         }
-        let id = self.keys.find_or_insert(event.key).map_err(|_| Full::Keys)?;
+        let id = self.keys.find_or_insert(&event.key).map_err(|_| Full::Keys)?;
         let series = self.keys.get_mut(id);
         if series.units.is_empty() {
             series.floats = event.floats;
@@ -234,11 +273,15 @@ impl Aligned {
 }
 
 impl OpenWindows for Aligned {
+    fn find_all(&self, keys: &mut Keys) {
+        self.keys.find_all(keys);
+    }
+
     fn candidates(&self, event: &Arrival<'_>, into: &mut Into) {
-        let series = self.keys.find(event.key).map(|id| self.keys.get(id));
+        let series = self.keys.find_probe(&event.key).map(|id| self.keys.get(id));
         for (start, from) in self.units_of(event) {
             let mut units = series.iter().flat_map(|series| &series.units);
-            let unit = units.find(|unit| unit.start == start && unit.from == from);
+            let unit = units.find(|unit| unit.start == start && self.from_of(unit) == from);
             into.push(unit.map_or(NEW, |unit| unit.slot));
         }
     }
@@ -271,7 +314,7 @@ impl OpenWindows for Aligned {
                 return false;
             }
             self.ready.pop_front();
-            self.result(id, window, slots, results);
+            self.results(&[id], window, slots, results);
         }
         loop {
             let job = match self.job.take() {

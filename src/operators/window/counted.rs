@@ -5,10 +5,10 @@ mod saved;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::flow::Held;
-use crate::state::{KeyId, Keyed};
+use crate::state::{KeyId, Keyed, Keys};
 
 use super::open::{Arrival, Full, Into, Marks, NEW, OpenWindows, Placed};
-use super::results::{Result as WindowResult, Results};
+use super::results::{Results, Row};
 use super::slots::{Slot, Slots};
 
 /// The open window of a key.
@@ -48,15 +48,16 @@ impl Counted {
     fn result(&mut self, id: KeyId, slots: &mut Slots, results: &mut Results) {
         let filling = self.keys.get(id);
         let end = if filling.last == i64::MIN { filling.last } else { filling.last + 1 };
-        let result = WindowResult {
+        let result = Row {
             key: self.keys.key(id),
             floats: filling.floats,
             start: filling.first,
             end,
             revision: None,
             mark: self.mark.min(filling.last),
+            slot: filling.slot,
         };
-        results.push(result, slots.of(filling.slot));
+        results.push(&[result], &[], slots);
         let filling = self.keys.remove(id);
         slots.close(filling.slot);
         self.open.remove(&filling.number);
@@ -64,8 +65,12 @@ impl Counted {
 }
 
 impl OpenWindows for Counted {
+    fn find_all(&self, keys: &mut Keys) {
+        self.keys.find_all(keys);
+    }
+
     fn candidates(&self, event: &Arrival<'_>, into: &mut Into) {
-        into.push(self.keys.find(event.key).map_or(NEW, |id| self.keys.get(id).slot));
+        into.push(self.keys.find_probe(&event.key).map_or(NEW, |id| self.keys.get(id).slot));
     }
 
     fn place(&mut self, event: &Arrival<'_>, slots: &mut Slots, into: &mut Into) -> Result<Placed, Full> {
@@ -73,7 +78,7 @@ impl OpenWindows for Counted {
         if slots.is_full() {
             return Err(Full::Windows);
         }
-        let id = self.keys.find_or_insert(event.key).map_err(|_| Full::Keys)?;
+        let id = self.keys.find_or_insert(&event.key).map_err(|_| Full::Keys)?;
         let filling = self.keys.get_mut(id);
         if filling.events == 0 {
             self.opened += 1;

@@ -73,7 +73,7 @@ impl Folds {
         let single = batch.select(vec![row]).compact();
         for &slot in held {
             for fold in &mut self.folds {
-                let before = if slot == NEW { None } else { slots.of(slot).get(fold.call) };
+                let before = if slot == NEW { None } else { slots.any(slot, fold.call) };
                 let before = match before {
                     Some(Accumulator::Absent) => continue,
                     Some(Accumulator::Fold(Some(value))) => value.clone(),
@@ -93,12 +93,13 @@ impl Folds {
     pub fn set(&mut self, slots: &mut Slots, placed: &[Slot]) {
         for fold in &self.folds {
             for &slot in placed {
-                if matches!(slots.one(slot, fold.call), Accumulator::Absent) {
+                let Some(held) = slots.any_mut(slot, fold.call) else { continue };
+                if matches!(held, Accumulator::Absent) {
                     continue;
                 }
                 let of = |wanted: Slot| self.next.iter().find(|(at, call, _)| *at == wanted && *call == fold.call);
                 if let Some((.., value)) = of(slot).or_else(|| of(NEW)) {
-                    *slots.one(slot, fold.call) = Accumulator::Fold(Some(value.clone()));
+                    *held = Accumulator::Fold(Some(value.clone()));
                 }
             }
         }

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use crate::event::codes;
 use crate::flow::{Held, Reject};
 use crate::limits::WINDOWS_OPEN_MAX;
+use crate::state::{Keys, Probe};
 
 use super::results::Results;
 use super::slots::{Slot, Slots};
@@ -44,7 +45,7 @@ pub struct Marks {
 /// An event as windows see it.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival<'a> {
-    pub key: &'a [u8],
+    pub key: Probe<'a>,
     /// Which fields of the key are whole numbers written as floats.
     pub floats: u32,
     /// `i64::MIN` for none.
@@ -87,6 +88,9 @@ pub type Into = SmallVec<[Slot; 8]>;
 
 /// The open windows of a stage, of one kind.
 pub trait OpenWindows: Send {
+    /// Looks up the keys of a batch.
+    fn find_all(&self, keys: &mut Keys);
+
     /// The slots that the event would be added to, as they are now; `NEW` for each that would be opened. None, if it is late.
     fn candidates(&self, event: &Arrival<'_>, into: &mut Into);
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::event::{Batch, Cell, Column, Layout, Tag, Tags, Texts, Timestamp};
 use crate::flow::{Fatal, Held, Operator, Output, Progress, Reject};
-use crate::limits::{KEY_BYTES_MAX, WINDOWS_OPEN_MAX};
+use crate::limits::WINDOWS_OPEN_MAX;
 use crate::operators::aggregate::Aggregate;
 use crate::operators::eval::{Evaluated, Evaluator, KeyTooLong, keys_full, no_time, without};
 use crate::operators::key;
-use crate::state::{Corrupt, Saved, Snapshot, Value};
+use crate::state::{Corrupt, Keys, Saved, Snapshot, Value};
 
 use super::finish::Finish;
 use super::folds::Folds;
@@ -87,7 +87,6 @@ pub(super) enum Origin {
 
 struct Pending {
     batch: Batch,
-    keys: Vec<Column>,
     args: Vec<Column>,
     texts: Texts,
     rows: Vec<u32>,
@@ -103,7 +102,8 @@ struct Run {
     slots: Vec<Slot>,
     into: Into,
     held: Into,
-    key: Vec<u8>,
+    /// Of the rows of the pending batch.
+    keys: Keys,
 }
 
 /// Why placing events stopped.
@@ -124,7 +124,7 @@ impl<W: Keep> Window<W> {
         raw: Arc<Layout>,
         finish: Finish,
     ) -> Window<W> {
-        let aggregates_len = settings.calls.len();
+        let (key_fields, aggregates_len) = (settings.key_fields, settings.calls.len());
         let aggregates: Arc<[Aggregate]> = settings.calls.iter().map(|call| call.aggregate.clone()).collect();
         Window {
             settings,
@@ -132,7 +132,7 @@ impl<W: Keep> Window<W> {
             folds,
             windows,
             slots: Slots::new(aggregates.clone(), WINDOWS_OPEN_MAX),
-            results: Results::new(aggregates, raw),
+            results: Results::new(aggregates, key_fields, raw),
             finish,
             mark: i64::MIN,
             row_mark: i64::MIN,
@@ -205,8 +205,9 @@ impl<W: Keep> Window<W> {
                     break;
                 }
             }
+            let nth = pending.next;
             pending.next += 1;
-            match self.place(pending, row, mark, is_guarded) {
+            match self.place(pending, nth, mark, is_guarded) {
                 Ok(Placed::In) => {}
                 Ok(Placed::Firing) => {
                     stopped = Stopped::Due;
@@ -227,12 +228,13 @@ impl<W: Keep> Window<W> {
         stopped
     }
 
-    /// Finds the windows of an event, and notes that it is to be added to them.
-    fn place(&mut self, pending: &Pending, row: u32, mark: i64, is_guarded: bool) -> Result<Placed, Reject> {
+    /// Finds the windows of the event in this place among the rows, and notes that it is to be added to them.
+    fn place(&mut self, pending: &Pending, nth: usize, mark: i64, is_guarded: bool) -> Result<Placed, Reject> {
         let at = &self.settings.at;
-        let floats = self.run.key(&pending.keys, &pending.texts, row);
-        if self.run.key.len() > KEY_BYTES_MAX {
-            return Err(KeyTooLong(self.run.key.len()).reject(at));
+        let row = pending.rows[nth];
+        let keys = &self.run.keys;
+        if let Some(len) = keys.too_long(nth) {
+            return Err(KeyTooLong(len).reject(at));
         }
         let time = pending.batch.times[row as usize];
         if self.settings.needs_time && !time.is_some() {
@@ -240,7 +242,8 @@ impl<W: Keep> Window<W> {
         }
         let marks = self.marks();
         let is_settled = self.run.rows.is_empty();
-        let event = Arrival { key: &self.run.key, floats, time: time.0, mark: mark.max(self.mark), marks, is_settled };
+        let (key, floats) = (keys.probe(nth), keys.floats(nth));
+        let event = Arrival { key, floats, time: time.0, mark: mark.max(self.mark), marks, is_settled };
         self.run.into.clear();
         if is_guarded {
             self.run.held.clear();
@@ -296,7 +299,9 @@ impl<W: Keep> Window<W> {
                 rows.iter().filter_map(|row| column.cells().get(*row as usize)).for_each(|cell| kinds.add(cell.tag()));
             }
         }
-        Pending { batch, keys, args, texts, rows, next: 0, late: Vec::new() }
+        key::of_rows(&keys, &texts, &rows, &mut self.run.keys);
+        self.windows.find_all(&mut self.run.keys);
+        Pending { batch, args, texts, rows, next: 0, late: Vec::new() }
     }
 
     fn note_origin(&mut self, batch: &Batch) {
@@ -363,21 +368,6 @@ fn check(calls: &[Call], slots: &Slots, held: &[Slot], pending: &Pending, row: u
         }
     }
     Ok(())
-}
-
-impl Run {
-    /// Builds the key of a row; which of its fields are whole numbers that were floats.
-    fn key(&mut self, columns: &[Column], texts: &Texts, row: u32) -> u32 {
-        self.key.clear();
-        let mut floats = 0;
-        for (i, column) in columns.iter().enumerate() {
-            let Some(cell) = column.cells().get(row as usize) else { continue };
-            let at = self.key.len();
-            key::append(*cell, texts, &mut self.key);
-            floats |= u32::from(key::is_whole_float(*cell, &self.key[at..])) << i;
-        }
-        floats
-    }
 }
 
 impl<W: Keep> Operator for Window<W> {

@@ -1,27 +1,26 @@
-//! Session windows: each key has its open sessions, and a heap has the marks at which they are due. A session that grew is found
+//! Session windows: each key has its open sessions, and an agenda has the marks at which they are due. A session that grew is found
 //! not to be due yet when its turn comes, and is put back.
 
 mod saved;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
 use smallvec::SmallVec;
 
 use crate::flow::Held;
 use crate::limits::EXPIRE_STEP_MAX;
-use crate::state::{KeyId, Keyed};
+use crate::state::{Agenda, KeyId, Keyed, Keys};
 
 use super::assign::{Activity, Gaps};
 use super::open::{Arrival, Emit, Full, Into, Marks, NEW, OpenWindows, Placed, Timing, next_tick, result_mark};
-use super::results::{Result as WindowResult, Results};
+use super::results::{Results, Row};
 use super::slots::{Slot, Slots};
 
 #[derive(Clone, Copy, Debug)]
 struct Session {
     activity: Activity,
     slot: Slot,
-    /// Its number in the order in which sessions were opened: its name in the heap.
+    /// Its number in the order in which sessions were opened: its name in the agendas.
     number: u64,
     /// How often it has left.
     revision: u32,
@@ -37,8 +36,8 @@ struct Sessions {
     open: SmallVec<[Session; 1]>,
 }
 
-/// A session and when to look at it: the mark, its end, its number, its key.
-type Due = Reverse<(i64, i64, u64, KeyId)>;
+/// A session on an agenda: its number, its key. It is there for the mark at which it was due when it was put there.
+type Due = (u64, KeyId);
 
 /// Open sessions.
 #[derive(Debug)]
@@ -47,8 +46,8 @@ pub struct OpenSessions {
     timing: Timing,
     keys: Keyed<Sessions>,
     /// When sessions end (only with `Emit::Updates`), and when they close.
-    ends: BinaryHeap<Due>,
-    closes: BinaryHeap<Due>,
+    ends: Agenda<Due>,
+    closes: Agenda<Due>,
     /// Sessions that have changed since they left, in the order of their end (`Emit::Every`), and when they leave.
     changed: Vec<(KeyId, u64)>,
     tick: Option<i64>,
@@ -67,8 +66,8 @@ impl OpenSessions {
             gaps,
             timing,
             keys: Keyed::new(timing.keys_max),
-            ends: BinaryHeap::new(),
-            closes: BinaryHeap::new(),
+            ends: Agenda::new(gaps.gap),
+            closes: Agenda::new(gaps.gap),
             changed: Vec::new(),
             tick: None,
             ready: VecDeque::new(),
@@ -139,13 +138,13 @@ impl OpenSessions {
     /// Sees to it that the session is looked at when it is due.
     fn schedule(&mut self, id: KeyId, session: Session, before: &[(u64, i64)]) {
         let end = self.gaps.end(session.activity);
-        // It is in the heaps already, at an earlier moment; that is enough.
+        // It is on the agendas already, at an earlier moment; that is enough.
         if before.iter().any(|(number, before)| *number == session.number && *before <= end) {
             return;
         }
-        self.closes.push(Reverse((end.saturating_add(self.timing.lateness), end, session.number, id)));
+        self.closes.push(end.saturating_add(self.timing.lateness), (session.number, id));
         if self.timing.emit == Emit::Updates {
-            self.ends.push(Reverse((end, end, session.number, id)));
+            self.ends.push(end, (session.number, id));
         }
     }
 
@@ -164,7 +163,7 @@ impl OpenSessions {
             Emit::Updates => {
                 if session.is_told {
                     session.is_told = false;
-                    self.ends.push(Reverse((end, end, number, id)));
+                    self.ends.push(end, (number, id));
                 }
                 false
             }
@@ -180,24 +179,56 @@ impl OpenSessions {
         }
     }
 
-    /// Sends a session's result.
-    fn result(&mut self, id: KeyId, at: usize, slots: &Slots, results: &mut Results) {
-        let sessions = self.keys.get_mut(id);
-        let floats = sessions.floats;
-        let session = &mut sessions.open[at];
-        session.revision += 1;
-        session.is_told = true;
-        let session = *session;
-        let end = self.gaps.end(session.activity);
-        let result = WindowResult {
-            key: self.keys.key(id),
-            floats,
-            start: session.activity.first,
-            end,
-            revision: (self.timing.emit != Emit::Final).then_some(session.revision),
-            mark: result_mark(end, self.marks.emit, self.timing.lateness),
+    /// Sends the results of sessions that are open: of each its key and number.
+    fn results(&mut self, due: &[(KeyId, u64)], slots: &Slots, results: &mut Results) {
+        for &(id, number) in due {
+            if let Some(at) = self.find(id, number) {
+                let session = &mut self.keys.get_mut(id).open[at];
+                session.revision += 1;
+                session.is_told = true;
+            }
+        }
+        let row = |&(id, number): &(KeyId, u64)| {
+            let sessions = self.keys.get(id);
+            let session = &sessions.open[self.find(id, number)?];
+            let end = self.gaps.end(session.activity);
+            Some(Row {
+                key: self.keys.key(id),
+                floats: sessions.floats,
+                start: session.activity.first,
+                end,
+                revision: (self.timing.emit != Emit::Final).then_some(session.revision),
+                mark: result_mark(end, self.marks.emit, self.timing.lateness),
+                slot: session.slot,
+            })
         };
-        results.push(result, slots.of(session.slot));
+        let rows: SmallVec<[Row<'_>; 4]> = due.iter().filter_map(row).collect();
+        results.push(&rows, &[], slots);
+    }
+
+    /// Closes the sessions that are due by `mark`, after the results of those that have not left yet. How many they were, with
+    /// what was found not to be due: at most `steps`, and no more than the results have room for.
+    fn close_due(&mut self, mark: i64, steps: usize, slots: &mut Slots, results: &mut Results) -> usize {
+        let mut due: SmallVec<[(KeyId, u64); 64]> = SmallVec::new();
+        // Where sessions leave at their end too, that may come between two of them.
+        let room = if self.timing.emit == Emit::Final { results.room(slots) } else { 1 };
+        for _ in 0..room.min(steps) {
+            let Some(session) = self.pop(true, mark) else { break };
+            // It may be on the agenda twice.
+            if due.last() != Some(&session) {
+                due.push(session);
+            }
+        }
+        let is_told =
+            |(id, number): &(KeyId, u64)| self.find(*id, *number).is_some_and(|at| self.keys.get(*id).open[at].is_told);
+        let untold: SmallVec<[(KeyId, u64); 64]> = due.iter().filter(|session| !is_told(session)).copied().collect();
+        self.results(&untold, slots, results);
+        for &(id, number) in &due {
+            if let Some(at) = self.find(id, number) {
+                self.close(id, at, slots);
+            }
+        }
+        due.len().max(1)
     }
 
     fn close(&mut self, id: KeyId, at: usize, slots: &mut Slots) {
@@ -208,24 +239,20 @@ impl OpenSessions {
         }
     }
 
-    /// The next session that is due in a heap at this mark: its key and place. Those that have grown are put back.
-    fn pop(&mut self, closes: bool, mark: i64) -> Option<(KeyId, usize)> {
+    /// The next session that is due at this mark: its key and number. Those that have grown are put back.
+    fn pop(&mut self, closes: bool, mark: i64) -> Option<(KeyId, u64)> {
         let delay = if closes { self.timing.lateness } else { 0 };
         loop {
-            let heap = if closes { &mut self.closes } else { &mut self.ends };
-            let Reverse((due, end, number, id)) = *heap.peek()?;
-            if due > mark {
-                return None;
-            }
-            heap.pop();
+            let agenda = if closes { &mut self.closes } else { &mut self.ends };
+            let (due, (number, id)) = agenda.pop_due(mark)?;
             let Some(at) = self.find(id, number) else { continue };
-            let now = self.gaps.end(self.keys.get(id).open[at].activity);
-            if now == end {
-                return Some((id, at));
+            let now = self.gaps.end(self.keys.get(id).open[at].activity).saturating_add(delay);
+            if now == due {
+                return Some((id, number));
             }
-            if now > end {
-                let heap = if closes { &mut self.closes } else { &mut self.ends };
-                heap.push(Reverse((now.saturating_add(delay), now, number, id)));
+            if now > due {
+                let agenda = if closes { &mut self.closes } else { &mut self.ends };
+                agenda.push(now, (number, id));
             }
         }
     }
@@ -245,14 +272,13 @@ impl OpenSessions {
     }
 }
 
-/// When the next session of a heap is to be looked at, if that is due.
-fn next_due(heap: &BinaryHeap<Due>, mark: i64) -> Option<i64> {
-    heap.peek().map(|Reverse((due, ..))| *due).filter(|due| *due <= mark)
-}
-
 impl OpenWindows for OpenSessions {
+    fn find_all(&self, keys: &mut Keys) {
+        self.keys.find_all(keys);
+    }
+
     fn candidates(&self, event: &Arrival<'_>, into: &mut Into) {
-        let id = self.keys.find(event.key);
+        let id = self.keys.find_probe(&event.key);
         let (whole, joins) = self.joined(id, event);
         let is_late = self.is_closed(whole, event.mark);
         match id {
@@ -264,7 +290,7 @@ impl OpenWindows for OpenSessions {
 
     fn place(&mut self, event: &Arrival<'_>, slots: &mut Slots, into: &mut Into) -> Result<Placed, Full> {
         self.marks = event.marks;
-        let (whole, joins) = self.joined(self.keys.find(event.key), event);
+        let (whole, joins) = self.joined(self.keys.find_probe(&event.key), event);
         if self.is_closed(whole, event.mark) {
             return Ok(Placed::Late);
         }
@@ -274,7 +300,7 @@ impl OpenWindows for OpenSessions {
         if slots.is_full() {
             return Err(Full::Windows);
         }
-        let id = self.keys.find_or_insert(event.key).map_err(|_| Full::Keys)?;
+        let id = self.keys.find_or_insert(&event.key).map_err(|_| Full::Keys)?;
         let sessions = self.keys.get_mut(id);
         if sessions.open.is_empty() {
             sessions.floats = event.floats;
@@ -292,40 +318,37 @@ impl OpenWindows for OpenSessions {
 
     fn is_due(&self, marks: Marks) -> bool {
         !self.ready.is_empty()
-            || self.closes.peek().is_some_and(|Reverse((due, ..))| *due <= marks.close)
-            || self.ends.peek().is_some_and(|Reverse((due, ..))| *due <= marks.emit)
+            || self.closes.may_be_due(marks.close)
+            || self.ends.may_be_due(marks.emit)
             || self.tick.is_some_and(|tick| tick <= marks.emit)
     }
 
     fn fire(&mut self, marks: Marks, slots: &mut Slots, results: &mut Results) -> bool {
         self.marks = marks;
-        for _ in 0..EXPIRE_STEP_MAX {
+        let mut steps = EXPIRE_STEP_MAX;
+        while steps > 0 {
             if results.is_full() {
                 return false;
             }
-            if let Some((id, number)) = self.ready.pop_front() {
-                if let Some(at) = self.find(id, number) {
-                    self.result(id, at, slots, results);
-                }
+            steps -= 1;
+            if let Some(session) = self.ready.pop_front() {
+                self.results(&[session], slots, results);
                 continue;
             }
-            let end = next_due(&self.ends, marks.emit);
-            let close = next_due(&self.closes, marks.close);
+            let end = self.ends.next_due(marks.emit);
+            let close = self.closes.next_due(marks.close);
             let tick = self.tick.filter(|tick| *tick <= marks.emit);
             let Some(first) = [end, close, tick].into_iter().flatten().min() else { return true };
             if end == Some(first) {
-                if let Some((id, at)) = self.pop(false, first)
+                if let Some((id, number)) = self.pop(false, first)
+                    && let Some(at) = self.find(id, number)
                     && !self.keys.get(id).open[at].is_told
                 {
-                    self.result(id, at, slots, results);
+                    self.results(&[(id, number)], slots, results);
                 }
             } else if close == Some(first) {
-                if let Some((id, at)) = self.pop(true, first) {
-                    if !self.keys.get(id).open[at].is_told {
-                        self.result(id, at, slots, results);
-                    }
-                    self.close(id, at, slots);
-                }
+                let until = if self.timing.emit == Emit::Final { marks.close } else { first };
+                steps = (steps + 1).saturating_sub(self.close_due(until, steps + 1, slots, results));
             } else {
                 self.ready_changed();
             }

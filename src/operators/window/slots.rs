@@ -1,13 +1,13 @@
-//! The accumulators of all open windows, in one arena of rows: a slot has one accumulator for each aggregate.
+//! What all open windows hold, a column for each aggregate: a slot is a place in all of them.
 
 use std::sync::Arc;
 
 use crate::event::{Cell, Texts};
 use crate::expr::value::Fail;
-use crate::operators::aggregate::{Accumulator, Aggregate};
+use crate::operators::aggregate::{Accumulator, Aggregate, Held};
 use crate::state::Corrupt;
 
-/// A row of accumulators.
+/// Where what a window holds is in each column.
 pub type Slot = u32;
 
 /// Where an accumulator of a row comes from, when the aggregates were others before.
@@ -40,8 +40,10 @@ impl Part {
 #[derive(Debug)]
 pub struct Slots {
     aggregates: Arc<[Aggregate]>,
-    /// `aggregates.len()` for each slot.
-    accumulators: Vec<Accumulator>,
+    /// One for each aggregate.
+    columns: Vec<Held>,
+    /// Slots that are or were open.
+    len: usize,
     free: Vec<Slot>,
     open: usize,
     open_max: usize,
@@ -50,13 +52,11 @@ pub struct Slots {
 /// With no slot open, room for so many stays.
 const KEEP_SLOTS: usize = 1024;
 
-/// What a closed slot holds in place of accumulators, which may be large.
-const NOTHING: Accumulator = Accumulator::Count(0);
-
 impl Slots {
     /// None open, of at most so many.
     pub fn new(aggregates: Arc<[Aggregate]>, open_max: usize) -> Slots {
-        Slots { aggregates, accumulators: Vec::new(), free: Vec::new(), open: 0, open_max }
+        let columns = aggregates.iter().map(Held::new).collect();
+        Slots { aggregates, columns, len: 0, free: Vec::new(), open: 0, open_max }
     }
 
     /// How many are open.
@@ -69,33 +69,36 @@ impl Slots {
         self.open >= self.open_max
     }
 
+    /// Whether all results are numbers, and small.
+    pub fn is_plain(&self) -> bool {
+        self.columns.iter().all(Held::is_plain)
+    }
+
     /// A slot that has seen nothing.
     pub fn open(&mut self) -> Slot {
         self.open += 1;
-        let width = self.aggregates.len();
-        let fresh = self.aggregates.iter().map(Aggregate::fresh);
+        let columns = self.columns.iter_mut().zip(self.aggregates.iter());
         match self.free.pop() {
             Some(slot) => {
-                let row = &mut self.accumulators[slot as usize * width..][..width];
-                row.iter_mut().zip(fresh).for_each(|(place, fresh)| *place = fresh);
+                columns.for_each(|(column, aggregate)| column.open_again(aggregate, slot as usize));
                 slot
             }
             None => {
-                let slot = self.accumulators.len() / width.max(1);
-                self.accumulators.extend(fresh);
-                slot as Slot
+                columns.for_each(|(column, aggregate)| column.open(aggregate));
+                self.len += 1;
+                (self.len - 1) as Slot
             }
         }
     }
 
     /// Appends what a slot holds.
     pub fn write(&self, slot: Slot, out: &mut Vec<u8>) {
-        self.of(slot).iter().for_each(|held| held.write(out));
+        self.columns.iter().for_each(|column| column.write(slot as usize, out));
     }
 
     /// Makes room for so many slots.
     pub fn reserve(&mut self, slots: usize) {
-        self.accumulators.reserve(slots.saturating_mul(self.aggregates.len()));
+        self.columns.iter_mut().for_each(|column| column.reserve(slots));
     }
 
     /// A slot that holds these, which are taken. None was closed so far.
@@ -105,10 +108,10 @@ impl Slots {
         if !is_sound || row.len() != self.aggregates.len() {
             return Err(Corrupt("what is kept of a window is not of its aggregates".into()));
         }
+        self.columns.iter_mut().zip(row.drain(..)).for_each(|(column, held)| column.push(held));
         self.open += 1;
-        let slot = self.accumulators.len() / row.len().max(1);
-        self.accumulators.append(row);
-        Ok(slot as Slot)
+        self.len += 1;
+        Ok((self.len - 1) as Slot)
     }
 
     /// All slots, and none is left.
@@ -128,63 +131,60 @@ impl Slots {
         if parts.len() != self.aggregates.len() || !self.aggregates.iter().zip(parts).all(keeps_same) {
             return false;
         }
-        let before = other.aggregates.len();
-        if !parts.iter().copied().eq((0..before).map(Part::Of)) {
-            let mut accumulators = Vec::with_capacity(other.accumulators.len() / before.max(1) * parts.len());
-            for row in other.accumulators.chunks_exact_mut(before.max(1)) {
-                Part::take(parts, row, &mut accumulators);
-            }
-            other.accumulators = accumulators;
+        let absent = || Held::Any(vec![Accumulator::Absent; other.len]);
+        let mut columns: Vec<Held> = Vec::with_capacity(parts.len());
+        for part in parts {
+            let held = match *part {
+                Part::Of(at) => other.columns.get_mut(at).map(|held| std::mem::replace(held, absent())),
+                Part::Same(at) => columns.get(at).cloned(),
+                Part::New => None,
+            };
+            columns.push(held.unwrap_or_else(absent));
         }
-        *self = Slots { aggregates: self.aggregates.clone(), open_max: self.open_max, ..other };
+        *self = Slots { aggregates: self.aggregates.clone(), columns, open_max: self.open_max, ..other };
         true
     }
 
     /// Frees what a slot holds.
     pub fn close(&mut self, slot: Slot) {
-        let width = self.aggregates.len();
-        self.accumulators[slot as usize * width..][..width].iter_mut().for_each(|place| *place = NOTHING);
+        self.columns.iter_mut().for_each(|column| column.close(slot as usize));
         self.free.push(slot);
         self.open -= 1;
         if self.open == 0 {
-            self.accumulators.clear();
-            self.accumulators.shrink_to(KEEP_SLOTS * width);
+            let columns = self.columns.iter_mut().zip(self.aggregates.iter());
+            columns.for_each(|(column, aggregate)| column.clear(aggregate, KEEP_SLOTS));
+            self.len = 0;
             self.free.clear();
             self.free.shrink_to(KEEP_SLOTS);
         }
     }
 
-    /// The accumulators of a slot.
-    pub fn of(&self, slot: Slot) -> &[Accumulator] {
-        let width = self.aggregates.len();
-        &self.accumulators[slot as usize * width..][..width]
+    /// What an aggregate keeps of all slots.
+    pub fn column(&self, aggregate: usize) -> &Held {
+        &self.columns[aggregate]
     }
 
-    /// One accumulator of a slot.
-    pub fn one(&mut self, slot: Slot, aggregate: usize) -> &mut Accumulator {
-        &mut self.accumulators[slot as usize * self.aggregates.len() + aggregate]
+    /// The accumulator of a slot, for an aggregate that has no plainer form.
+    pub fn any(&self, slot: Slot, aggregate: usize) -> Option<&Accumulator> {
+        self.columns[aggregate].any(slot as usize)
     }
 
-    /// Adds to accumulators outside of the arena what a slot has seen.
-    pub fn merge_into(&self, sum: &mut [Accumulator], slot: Slot) {
-        for ((aggregate, sum), held) in self.aggregates.iter().zip(sum).zip(self.of(slot)) {
-            aggregate.merge(sum, held);
-        }
+    /// The same, to change it.
+    pub fn any_mut(&mut self, slot: Slot, aggregate: usize) -> Option<&mut Accumulator> {
+        self.columns[aggregate].any_mut(slot as usize)
     }
 
     /// Adds what one slot has seen to another, and closes it.
     pub fn merge(&mut self, into: Slot, from: Slot) {
-        let taken: Vec<Accumulator> = self.of(from).to_vec();
-        for (i, held) in taken.iter().enumerate() {
-            let aggregate = &self.aggregates[i];
-            aggregate.merge(&mut self.accumulators[into as usize * self.aggregates.len() + i], held);
+        for (column, aggregate) in self.columns.iter_mut().zip(self.aggregates.iter()) {
+            column.merge(aggregate, into as usize, from as usize);
         }
         self.close(from);
     }
 
     /// Whether the slot can take an event with this argument of an aggregate.
     pub fn check(&self, slot: Slot, aggregate: usize, cell: Cell, texts: &Texts) -> Result<(), Fail> {
-        self.aggregates[aggregate].check(&self.of(slot)[aggregate], cell, texts)
+        self.columns[aggregate].check(&self.aggregates[aggregate], slot as usize, cell, texts)
     }
 
     /// Adds events to one aggregate: `rows[i]` of the column to `slots[i]`. The events' numbers in order of arrival are their
@@ -198,21 +198,7 @@ impl Slots {
         texts: &Texts,
         arrived: u64,
     ) {
-        let width = self.aggregates.len();
-        let kind = &self.aggregates[aggregate];
-        let cell = |row: u32| column.get(row as usize).copied().unwrap_or(Cell::Missing);
-        if *kind == Aggregate::Count {
-            for slot in slots {
-                if let Accumulator::Count(count) = &mut self.accumulators[*slot as usize * width + aggregate] {
-                    *count += 1;
-                }
-            }
-            return;
-        }
-        for (slot, row) in slots.iter().zip(rows) {
-            let held = &mut self.accumulators[*slot as usize * width + aggregate];
-            kind.update(held, cell(*row), texts, arrived + u64::from(*row));
-        }
+        self.columns[aggregate].update(&self.aggregates[aggregate], (slots, rows), column, texts, arrived);
     }
 }
 
@@ -230,11 +216,11 @@ mod tests {
             slots.update(aggregate, &[a, b, b], &[0, 0, 1], &column, &Texts::default(), 0);
         }
         slots.merge(a, b);
-        assert!(matches!(slots.of(a)[0], Accumulator::Count(3)));
+        assert!(matches!(slots.column(0).get(a as usize), Accumulator::Count(3)));
         assert_eq!(slots.open(), b);
-        assert!(matches!(slots.of(b)[0], Accumulator::Count(0)));
+        assert!(matches!(slots.column(0).get(b as usize), Accumulator::Count(0)));
         slots.close(b);
         slots.close(a);
-        assert_eq!((slots.len(), slots.accumulators.len()), (0, 0));
+        assert_eq!((slots.len(), slots.len), (0, 0));
     }
 }

@@ -1,12 +1,13 @@
 //! How tumbling and sliding windows leave: jobs that walk the keys of a window's units, in the order of the marks at which they are due.
 
+use smallvec::SmallVec;
+
 use crate::limits::EXPIRE_STEP_MAX;
 use crate::state::KeyId;
 
-use super::super::assign::Spans;
 use super::super::open::{Emit, result_mark};
-use super::super::results::{Result as WindowResult, Results};
-use super::super::slots::Slots;
+use super::super::results::{Results, Row};
+use super::super::slots::{Slot, Slots};
 use super::{Aligned, Series, Unit};
 
 /// Work that was begun, and how far it is.
@@ -99,18 +100,46 @@ impl Aligned {
         results: &mut Results,
         all: bool,
     ) -> Option<(i64, usize)> {
+        let mut ids: SmallVec<[KeyId; 64]> = SmallVec::new();
+        let mut next = Some((unit, index));
+        while let Some((unit, index)) = next {
+            let room = results.room(slots);
+            if room == 0 {
+                break;
+            }
+            ids.clear();
+            next = self.leaving(window, unit, index, room, all, &mut ids);
+            self.results(&ids, window, slots, results);
+        }
+        next
+    }
+
+    /// Lists the keys of a window's results from a unit and key on, at most `room`, and where to go on.
+    fn leaving(
+        &self,
+        window: i64,
+        unit: i64,
+        index: usize,
+        room: usize,
+        all: bool,
+        ids: &mut SmallVec<[KeyId; 64]>,
+    ) -> Option<(i64, usize)> {
         let mut skip = index;
-        let mut at = unit;
-        while let Some((start, index, id)) = self.key_from(window, at, skip) {
-            if results.is_full() {
-                return Some((start, index));
+        for (start, of_unit) in self.units.range(unit..self.spans.units_end(window)) {
+            if *start != unit {
+                skip = 0;
             }
-            // The key comes in the first of its units only.
-            let first = units_of_window(self.spans, self.keys.get(id), window).next();
-            if first.is_some_and(|unit| unit.start == start) && (all || self.leaves(id, window)) {
-                self.result(id, window, slots, results);
+            for (index, id) in of_unit.iter().enumerate().skip(skip) {
+                if ids.len() == room {
+                    return Some((*start, index));
+                }
+                // The key comes in the first of its units only.
+                let is_first = self.units_of_window(self.keys.get(*id), window).next();
+                let is_first = is_first.is_some_and(|first| first.start == *start);
+                if is_first && (all || self.leaves(*id, window)) {
+                    ids.push(*id);
+                }
             }
-            (at, skip) = (start, index + 1);
         }
         None
     }
@@ -135,35 +164,43 @@ impl Aligned {
             Emit::Final | Emit::Updates => true,
             Emit::Every(_) => {
                 let seen = self.revised.get(&(id, window)).map_or(0, |revised| revised.seen);
-                units_of_window(self.spans, self.keys.get(id), window).any(|unit| unit.changed > seen)
+                self.units_of_window(self.keys.get(id), window).any(|unit| self.changed_of(unit) > seen)
             }
         }
     }
 
-    pub(super) fn result(&mut self, id: KeyId, window: i64, slots: &Slots, results: &mut Results) {
-        let revision = (self.timing.emit != Emit::Final).then(|| {
-            self.keys.touch(id);
-            let revised = self.revised.entry((id, window)).or_default();
-            revised.seen = self.placed;
-            revised.times += 1;
-            revised.times
-        });
-        let series = self.keys.get(id);
+    /// The number of the last event that was added to a unit, where results go by that.
+    pub(super) fn changed_of(&self, unit: &Unit) -> u64 {
+        self.changed.get(unit.slot as usize).copied().unwrap_or(1)
+    }
+
+    /// Sends the results of a window for these keys, each of which has a unit of it.
+    pub(super) fn results(&mut self, ids: &[KeyId], window: i64, slots: &Slots, results: &mut Results) {
+        let is_revised = self.timing.emit != Emit::Final;
+        if is_revised {
+            for &id in ids {
+                self.keys.touch(id);
+                let revised = self.revised.entry((id, window)).or_default();
+                revised.seen = self.placed;
+                revised.times += 1;
+            }
+        }
         let end = self.spans.end(window);
         let mark = result_mark(end, self.marks.emit, self.timing.lateness);
-        let result = WindowResult { key: self.keys.key(id), floats: series.floats, start: window, end, revision, mark };
-        let mut units = units_of_window(self.spans, series, window);
-        match (units.next(), units.next()) {
-            (Some(only), None) => results.push(result, slots.of(only.slot)),
-            (Some(first), Some(second)) => {
-                let mut sum = slots.of(first.slot).to_vec();
-                for unit in std::iter::once(second).chain(units) {
-                    slots.merge_into(&mut sum, unit.slot);
-                }
-                results.push(result, &sum);
-            }
-            (None, _) => {}
+        let mut rows: SmallVec<[Row<'_>; 4]> = SmallVec::with_capacity(ids.len());
+        // The units of the rows beside the first of each.
+        let mut rest: Vec<(u32, Slot)> = Vec::new();
+        for &id in ids {
+            let series = self.keys.get(id);
+            let mut units = self.units_of_window(series, window);
+            let Some(Unit { slot, .. }) = units.next() else { continue };
+            rest.extend(units.map(|unit| (rows.len() as u32, unit.slot)));
+            let times = || self.revised.get(&(id, window)).map(|revised| revised.times);
+            let revision = if is_revised { times() } else { None };
+            let (key, floats, slot) = (self.keys.key(id), series.floats, *slot);
+            rows.push(Row { key, floats, start: window, end, revision, mark, slot });
         }
+        results.push(&rows, &rest, slots);
     }
 
     /// Drops what is remembered of a closed window's revisions, some keys at a time.
@@ -187,33 +224,33 @@ impl Aligned {
             }
             let keep = entry.get().len().saturating_sub(steps);
             steps -= entry.get().len() - keep;
-            for id in entry.get_mut().drain(keep..) {
-                if self.keys.get(id).units.iter().all(|unit| unit.start == start) {
-                    self.keys.remove(id).units.iter().for_each(|unit| slots.close(unit.slot));
-                    continue;
-                }
-                let series = self.keys.get_mut(id);
-                series.units.retain(|unit| {
-                    let stays = unit.start != start;
-                    if !stays {
-                        slots.close(unit.slot);
-                    }
-                    stays
-                });
+            let gone = entry.get_mut().split_off(keep);
+            if keep == 0 {
+                entry.remove();
+            }
+            for id in gone {
+                let units = &self.keys.get(id).units;
+                let gone: SmallVec<[Unit; 1]> = if units.iter().all(|unit| unit.start == start) {
+                    self.keys.remove(id).units
+                } else {
+                    let units = &mut self.keys.get_mut(id).units;
+                    // No unit is earlier than the first of all.
+                    let gone = units.partition_point(|unit| unit.start == start);
+                    units.drain(..gone).collect()
+                };
+                gone.into_iter().for_each(|unit| self.close(unit, slots));
             }
             if keep > 0 {
                 return true;
             }
-            entry.remove();
         }
         false
     }
-}
 
-/// The units of a key that a window is the sum of.
-fn units_of_window(spans: Spans, series: &Series, window: i64) -> impl Iterator<Item = &Unit> {
-    let units_end = spans.units_end(window);
-    let first = series.units.partition_point(|unit| unit.start < window);
-    let units = series.units.get(first..).unwrap_or_default();
-    units.iter().take_while(move |unit| unit.start < units_end).filter(move |unit| unit.from <= window)
+    /// The units of a key that a window is the sum of.
+    fn units_of_window<'a>(&'a self, series: &'a Series, window: i64) -> impl Iterator<Item = &'a Unit> {
+        let units_end = self.spans.units_end(window);
+        let units = series.units.iter().skip_while(move |unit| unit.start < window);
+        units.take_while(move |unit| unit.start < units_end).filter(move |unit| self.from_of(unit) <= window)
+    }
 }

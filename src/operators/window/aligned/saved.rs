@@ -9,19 +9,19 @@ use super::super::assign::Spans;
 use super::super::open::{Emit, next_tick};
 use super::super::saved::{Keep, Rows, Was, floats, moment, put_moment, time};
 use super::super::slots::Slots;
-use super::{Aligned, Revised, Series, Unit};
+use super::{Aligned, PARTLY, Revised, Series, Unit};
 
 impl Keep for Aligned {
     fn save(&mut self, slots: &Slots, into: &mut Snapshot) {
-        let (revised, spans) = (&self.revised, self.spans);
+        let (revised, spans, partly, changed) = (&self.revised, self.spans, &self.partly, &self.changed);
         self.keys.snapshot(into, |id, series, out| {
             put_varint(out, u64::from(series.floats));
             put_varint(out, series.units.len() as u64);
             for unit in &series.units {
                 put_i64(out, unit.start);
-                put_moment(out, (unit.from > i64::MIN).then_some(unit.from));
-                put_varint(out, u64::from(unit.order));
-                put_varint(out, unit.changed);
+                put_moment(out, if unit.order & PARTLY == 0 { None } else { partly.get(&unit.slot).copied() });
+                put_varint(out, u64::from(unit.order & !PARTLY));
+                put_varint(out, changed.get(unit.slot as usize).copied().unwrap_or(1));
                 slots.write(unit.slot, out);
             }
             if !revised.is_empty() {
@@ -57,13 +57,22 @@ impl Keep for Aligned {
         let mut series = Series { floats: floats(from)?, ..Series::default() };
         for _ in 0..from.size()? {
             let (start, since) = (time(from)?, moment(from)?.unwrap_or(i64::MIN));
-            let order = u32::try_from(from.varint()?).map_err(|_| Corrupt("a unit has too many keys".into()))?;
+            let order = u32::try_from(from.varint()?).ok().filter(|order| order & PARTLY == 0);
+            let mut order = order.ok_or_else(|| Corrupt("a unit has too many keys".into()))?;
             let (changed, slot) = (from.varint()?, rows.read(from)?);
-            let follows = series.units.last().is_none_or(|last| (last.start, last.from) < (start, since));
+            let follows = series.units.last().is_none_or(|last| (last.start, self.from_of(last)) < (start, since));
             if !follows || self.spans.unit(start) != start {
                 return Err(Corrupt("the units of a key are not in order".into()));
             }
-            series.units.push(Unit { start, from: since, slot, order, changed });
+            if since > i64::MIN {
+                order |= PARTLY;
+                self.partly.insert(slot, since);
+            }
+            if self.timing.emit != Emit::Final {
+                self.changed.resize(slot as usize, 1);
+                self.changed.push(changed);
+            }
+            series.units.push(Unit { start, slot, order });
         }
         if series.units.is_empty() {
             return Err(Corrupt("a key has no window".into()));
@@ -85,7 +94,7 @@ impl Keep for Aligned {
         for (id, series) in self.keys.iter() {
             let mut last = None;
             for unit in series.units.iter().filter(|unit| last.replace(unit.start) != Some(unit.start)) {
-                units.entry(unit.start).or_default().push((unit.order, id));
+                units.entry(unit.start).or_default().push((unit.order & !PARTLY, id));
             }
         }
         for (start, mut keys) in units {
@@ -130,6 +139,7 @@ impl Aligned {
             }
             if self.timing.emit == Emit::Final {
                 self.revised.clear();
+                self.changed = Vec::new();
             }
         }
         self.emitted = self.emitted.max(self.closed);

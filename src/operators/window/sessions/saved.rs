@@ -1,9 +1,7 @@
 //! Session windows in snapshots: a key's open sessions. What is due when follows from them.
 
-use std::cmp::Reverse;
-
 use crate::state::codec::{Reader, put_i64, put_varint};
-use crate::state::{Corrupt, Snapshot};
+use crate::state::{Agenda, Corrupt, Snapshot};
 
 use super::super::assign::Activity;
 use super::super::open::{Emit, next_tick};
@@ -110,19 +108,19 @@ impl OpenSessions {
 
     /// When each session is to be looked at.
     fn schedule_all(&mut self) {
-        let mut closes = Vec::with_capacity(self.keys.len());
-        let (mut ends, mut changed) = (Vec::new(), Vec::new());
+        let (mut closes, mut ends) = (Agenda::new(self.gaps.gap), Agenda::new(self.gaps.gap));
+        let mut changed = Vec::new();
         for (id, sessions) in self.keys.iter() {
             for session in &sessions.open {
                 let end = self.gaps.end(session.activity);
-                closes.push(Reverse((end.saturating_add(self.timing.lateness), end, session.number, id)));
+                closes.push(end.saturating_add(self.timing.lateness), (session.number, id));
                 match self.timing.emit {
-                    Emit::Updates if !session.is_told => ends.push(Reverse((end, end, session.number, id))),
+                    Emit::Updates if !session.is_told => ends.push(end, (session.number, id)),
                     Emit::Every(_) if !session.is_told => changed.push((id, session.number)),
                     _ => {}
                 }
             }
         }
-        (self.closes, self.ends, self.changed) = (closes.into(), ends.into(), changed);
+        (self.closes, self.ends, self.changed) = (closes, ends, changed);
     }
 }
