@@ -6,7 +6,7 @@ use hashbrown::HashTable;
 
 use super::chunked::Chunked;
 use super::codec::Corrupt;
-use super::keys::{Keys, Probe};
+use super::keys::{Hash, Keys, Probe};
 use super::snapshot::Snapshot;
 use super::value::SmallText;
 
@@ -21,16 +21,6 @@ pub struct KeysFull {
 
 /// A key as the table keeps it.
 type Key = SmallText;
-
-/// The hash of a key in one table. What it is for the index has its bits twice: the index uses the lowest and the highest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Hash(u32);
-
-impl Hash {
-    fn spread(self) -> u64 {
-        u64::from(self.0) << 32 | u64::from(self.0)
-    }
-}
 
 /// What the index has of a key. With its hash beside it, other keys need not be looked at, neither to find it nor for the index to grow.
 #[derive(Clone, Copy, Debug)]
@@ -108,7 +98,7 @@ impl<T: Default> Keyed<T> {
         self.keys_max = keys_max.min(KeyId::MAX as usize);
     }
 
-    /// Keys in the table.
+    /// Keys in it.
     pub fn len(&self) -> usize {
         self.index.len()
     }
@@ -116,11 +106,6 @@ impl<T: Default> Keyed<T> {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.index.is_empty()
-    }
-
-    /// Where the key is.
-    pub fn find(&self, key: &[u8]) -> Option<KeyId> {
-        self.find_hashed(self.hash(key), key)
     }
 
     fn find_hashed(&self, hash: Hash, key: &[u8]) -> Option<KeyId> {
@@ -354,7 +339,6 @@ impl<T: Default> Keyed<T> {
 
 /// An empty table keeps room for so many keys.
 const SHRINK_ABOVE: usize = 1024;
-
 /// So many notes of changes are kept however few keys there are.
 const NOTES_KEPT: usize = 1024;
 
@@ -377,6 +361,10 @@ mod tests {
         int.to_le_bytes()
     }
 
+    fn find(table: &Keyed<i32>, int: i32) -> Option<KeyId> {
+        table.find_hashed(table.hash(&key(int)), &key(int))
+    }
+
     fn add(table: &mut Keyed<i32>, int: i32) -> Result<KeyId, KeysFull> {
         table.find_or_insert_hashed(table.hash(&key(int)), &key(int))
     }
@@ -391,7 +379,7 @@ mod tests {
             }
             assert_eq!(add(&mut table, -1), Err(KeysFull { keys_max: 3 }));
             for int in (0..3).rev() {
-                let id = table.find(&key(round * 3 + int)).unwrap();
+                let id = find(&table, round * 3 + int).unwrap();
                 assert_eq!(table.remove(id), int);
             }
             assert!(table.is_empty());
@@ -427,7 +415,7 @@ mod tests {
         fn snapshots_in_order_say_what_is_there(steps in prop::collection::vec((0..12_i32, 0..5_u8), 0..200)) {
             let (mut table, mut model, mut saved) = (Keyed::<i32>::new(10), BTreeMap::new(), BTreeMap::new());
             for (i, (int, what)) in steps.into_iter().enumerate() {
-                match (what, table.find(&key(int))) {
+                match (what, find(&table, int)) {
                     (0 | 1, _) => {
                         if let Ok(id) = add(&mut table, int) {
                             *table.get_mut(id) = i as i32;

@@ -1,7 +1,17 @@
 //! The keys of a batch, one after the other in one run of bytes, and where a table has them: they are looked up all together, so
 //! that the waits for memory overlap.
 
-use super::keyed::{Hash, KeyId};
+use super::keyed::KeyId;
+
+/// The hash of a key in one table. What it is for the index has its bits twice: the index uses the lowest and the highest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hash(pub(super) u32);
+
+impl Hash {
+    pub(super) fn spread(self) -> u64 {
+        u64::from(self.0) << 32 | u64::from(self.0)
+    }
+}
 
 /// Keys of some rows. The memory is used again for the next batch.
 #[derive(Debug, Default)]
