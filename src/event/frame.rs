@@ -345,8 +345,24 @@ impl Rule {
     }
 }
 
+/// The end of a CSV record. Most have no quotes: those end with the line.
+fn record_end(bytes: &[u8], at: usize, state: &mut Csv) -> Option<usize> {
+    let rest = bytes.get(at..)?;
+    let end = memchr::memchr(b'\n', rest);
+    let line = &rest[..end.unwrap_or(rest.len())];
+    if matches!(state, Csv::Quoted | Csv::QuoteInQuoted) || memchr::memchr(b'"', line).is_some() {
+        return record_end_with_quotes(bytes, at, state);
+    }
+    *state = match (end, line.last()) {
+        (Some(_), _) | (None, Some(b',')) => Csv::FieldStart,
+        (None, Some(_)) => Csv::Unquoted,
+        (None, None) => *state,
+    };
+    Some(at + end?)
+}
+
 /// The states of RFC 4180 as csv-core reads it: a quote counts only at the start of a field.
-fn record_end(bytes: &[u8], mut at: usize, state: &mut Csv) -> Option<usize> {
+fn record_end_with_quotes(bytes: &[u8], mut at: usize, state: &mut Csv) -> Option<usize> {
     while let Some(&byte) = bytes.get(at) {
         *state = match (*state, byte) {
             (Csv::Quoted, _) => match memchr::memchr(b'"', &bytes[at..]) {

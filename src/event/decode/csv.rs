@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
-
 use crate::event::chunk::CsvHeader;
 use crate::event::codes;
-use crate::event::json;
+use crate::event::json::{self, BLOCK, Block};
 use crate::event::{Cell, Chunk, Column, Layout};
 
-use super::plain::{range, set};
+use super::plain::range;
 use super::{Rows, utf8_fault};
 
 /// Makes objects of records.
@@ -26,9 +24,19 @@ pub(super) struct CsvDecoder {
 /// A column of the header.
 #[derive(Clone, Debug)]
 struct CsvColumn {
-    /// What stands before its value: `{"name":"` or `,"name":"`.
-    before: Vec<u8>,
+    /// What stands before its value: `{"name":"`, and of those that follow `","name":"`.
+    before: Vec<[u8; BLOCK]>,
+    /// Bytes of it; the rest of the last block does not count.
+    before_len: usize,
     slot: Option<usize>,
+}
+
+impl CsvColumn {
+    fn new(mut before: Vec<u8>, slot: Option<usize>) -> CsvColumn {
+        let before_len = before.len();
+        before.resize(before_len.next_multiple_of(BLOCK), 0);
+        CsvColumn { before: before.as_chunks().0.to_vec(), before_len, slot }
+    }
 }
 
 impl CsvDecoder {
@@ -41,48 +49,39 @@ impl CsvDecoder {
     }
 
     pub(super) fn decode(&mut self, chunk: &Chunk) -> Rows {
-        let mut columns = vec![Vec::with_capacity(chunk.frames.len()); self.slots];
+        let mut columns = vec![vec![Cell::Missing; chunk.frames.len()]; self.slots];
         let mut bad = Vec::new();
         if let Err(why) = self.bind(chunk.header.as_ref()) {
             bad.extend((0..chunk.frames.len()).map(|i| (i, codes::CSV_HEADER, why.clone())));
         }
         let valid = simdutf8::basic::from_utf8(&chunk.text).ok();
-        let mut arena = Vec::with_capacity(chunk.size() * 2);
-        let mut record = Record::new();
+        let names: usize = self.columns.iter().map(|column| column.before_len).sum();
+        let mut objects = Objects { text: &chunk.text, arena: Vec::new(), scratch: Vec::new() };
+        objects.arena.reserve(chunk.size() + (names + BLOCK) * chunk.frames.len());
         let frames = if bad.is_empty() { chunk.frames.as_slice() } else { &[] };
+        let mut row = 0;
         for (i, frame) in frames.iter().enumerate() {
             if let Some(message) = utf8_fault(&chunk.text, frame, valid) {
                 bad.push((i, codes::UTF8, message));
                 continue;
             }
-            record.read(chunk.text.get(frame.start as usize..frame.end as usize).unwrap_or_default());
-            if record.ends.len() != self.columns.len() {
-                let (found, expected) = (record.ends.len(), self.columns.len());
-                bad.push((i, codes::CSV_FIELDS, format!("the record has {found} fields, the header {expected}")));
+            let start = objects.arena.len();
+            let found = objects.write(frame.start as usize, frame.end as usize, &self.columns, &mut columns, row);
+            if found == self.columns.len() {
+                columns[0][row] = Cell::Json(range(start, objects.arena.len()));
+                row += 1;
                 continue;
             }
-            for column in &mut columns {
-                column.push(Cell::Missing);
-            }
-            self.write(&record, &mut arena, &mut columns);
+            let expected = self.columns.len();
+            bad.push((i, codes::CSV_FIELDS, format!("the record has {found} fields, the header {expected}")));
+            objects.arena.truncate(start);
+            columns.iter_mut().for_each(|column| column[row] = Cell::Missing);
         }
-        Rows { columns: columns.into_iter().map(Column::from).collect(), text: arena.into(), bad }
-    }
-
-    fn write(&self, record: &Record, arena: &mut Vec<u8>, columns: &mut [Vec<Cell>]) {
-        let start = arena.len();
-        for (column, value) in self.columns.iter().zip(record.fields()) {
-            arena.extend_from_slice(&column.before);
-            let from = arena.len();
-            let escaped = json::escape_into(arena, value);
-            if let Some(slot) = column.slot {
-                let value = range(from, arena.len());
-                set(columns, slot, if escaped { Cell::Escaped(value) } else { Cell::Str(value) });
-            }
-            arena.push(b'"');
-        }
-        arena.push(b'}');
-        set(columns, 0, Cell::Json(range(start, arena.len())));
+        let columns = columns.into_iter().map(|mut cells| {
+            cells.truncate(row);
+            Column::from(cells)
+        });
+        Rows { columns: columns.collect(), text: objects.arena.into(), bad }
     }
 
     /// Takes on the header of a chunk.
@@ -94,76 +93,210 @@ impl CsvDecoder {
         let names = header.0.as_ref().map_err(String::clone)?;
         self.columns.clear();
         for (i, name) in names.iter().enumerate() {
-            let mut before = vec![if i == 0 { b'{' } else { b',' }];
+            let mut before = if i == 0 { b"{".to_vec() } else { b"\",".to_vec() };
             json::write_string(&mut before, name.as_bytes());
             before.extend_from_slice(b":\"");
             let slot = self.wanted.iter().find(|(wanted, _)| **wanted == **name).map(|(_, slot)| *slot);
-            self.columns.push(CsvColumn { before, slot });
+            self.columns.push(CsvColumn::new(before, slot));
         }
         self.header = Some(header.clone());
         Ok(())
     }
 }
 
-/// The header that a record holds.
-pub(in crate::event) fn read_csv_header(frame: &[u8]) -> CsvHeader {
-    let mut record = Record::new();
-    record.read(frame);
-    CsvHeader(names(&record))
+/// Writes objects of records.
+struct Objects<'a> {
+    text: &'a [u8],
+    arena: Vec<u8>,
+    scratch: Vec<u8>,
 }
 
-fn names(record: &Record) -> Result<Vec<String>, String> {
+impl Objects<'_> {
+    /// Writes the object of the record between `at` and `end`, and the cells of its row. Returns how many fields there are: if it
+    /// is not as many as columns, what was written is of no use.
+    fn write(&mut self, at: usize, end: usize, columns: &[CsvColumn], cells: &mut [Vec<Cell>], row: usize) -> usize {
+        let mut fields = 0;
+        let mut next = Some(without_bom(self.text, at, end));
+        while let Some(at) = next {
+            let Some(column) = columns.get(fields) else { return fields + rest_of(self.text, at, end) };
+            let from = self.arena.len() + column.before_len;
+            column.before.iter().for_each(|block| self.arena.extend_from_slice(block));
+            self.arena.truncate(from);
+            let (over, escaped) = self.value(at, end);
+            if let Some(slot) = column.slot {
+                let value = range(from, self.arena.len());
+                cells[slot][row] = if escaped { Cell::Escaped(value) } else { Cell::Str(value) };
+            }
+            fields += 1;
+            next = (over < end).then_some(over + 1);
+        }
+        self.arena.extend_from_slice(b"\"}");
+        fields
+    }
+
+    /// Writes the value of the field at `at` in a record that ends at `end`, and returns where the field is over: at its comma or the
+    /// record's end. Copies block by block up to what ends a plain value; whatever is not plain is done slowly.
+    #[inline(always)]
+    fn value(&mut self, at: usize, end: usize) -> (usize, bool) {
+        let quoted = self.text.get(at) == Some(&b'"');
+        let mut from = at + usize::from(quoted);
+        let start = self.arena.len();
+        while let Some(block) = Block::at(self.text, from) {
+            let commas = if quoted { 0 } else { block.commas() };
+            let plain = ((block.specials() | commas).trailing_zeros() as usize).min(BLOCK);
+            let len = self.arena.len() + plain;
+            self.arena.extend_from_slice(block.bytes());
+            self.arena.truncate(len);
+            from += plain;
+            if plain == BLOCK {
+                continue;
+            }
+            let over = from + usize::from(quoted);
+            let closed = !quoted || block.byte(plain) == b'"';
+            if closed && (over == end || over < end && self.text.get(over) == Some(&b',')) {
+                return (over, false);
+            }
+            break;
+        }
+        self.arena.truncate(start);
+        self.any_value(at, end)
+    }
+
+    /// The same for every value.
+    #[inline(never)]
+    fn any_value(&mut self, at: usize, end: usize) -> (usize, bool) {
+        self.scratch.clear();
+        let over = read_field(self.text, at, end, &mut self.scratch);
+        (over, json::escape_into(&mut self.arena, &self.scratch))
+    }
+}
+
+/// How many fields a record has from the one at `at` on.
+#[cold]
+fn rest_of(text: &[u8], at: usize, end: usize) -> usize {
+    let mut next = Some(at);
+    let fields = std::iter::from_fn(|| {
+        let over = read_field(text, next?, end, &mut Vec::new());
+        next = (over < end).then_some(over + 1);
+        Some(())
+    });
+    fields.count()
+}
+
+/// Appends the value of the field at `at` in a record that ends at `end`, and returns where the field is over: at its comma or the
+/// record's end. As csv-core reads it: a quote counts only at the start of a field, what follows the closing one belongs to the value,
+/// and a quoted field that is not closed ends with the record.
+fn read_field(text: &[u8], mut at: usize, end: usize, out: &mut Vec<u8>) -> usize {
+    let record = text.get(..end).unwrap_or(text);
+    if record.get(at) == Some(&b'"') {
+        at += 1;
+        loop {
+            let rest = record.get(at..).unwrap_or_default();
+            let Some(quote) = memchr::memchr(b'"', rest) else {
+                out.extend_from_slice(rest);
+                return record.len();
+            };
+            out.extend_from_slice(&rest[..quote]);
+            at += quote + 1;
+            if record.get(at) != Some(&b'"') {
+                break;
+            }
+            out.push(b'"');
+            at += 1;
+        }
+    }
+    let rest = record.get(at..).unwrap_or_default();
+    let len = memchr::memchr(b',', rest).unwrap_or(rest.len());
+    out.extend_from_slice(&rest[..len]);
+    at + len
+}
+
+/// Where a record starts that may have a byte order mark.
+fn without_bom(text: &[u8], at: usize, end: usize) -> usize {
+    let marked = text.get(at..end).is_some_and(|record| record.starts_with(b"\xEF\xBB\xBF"));
+    at + if marked { 3 } else { 0 }
+}
+
+/// The header that a record holds.
+pub(in crate::event) fn read_csv_header(frame: &[u8]) -> CsvHeader {
+    CsvHeader(names(frame))
+}
+
+fn names(record: &[u8]) -> Result<Vec<String>, String> {
     let mut names: Vec<String> = Vec::new();
-    for name in record.fields() {
-        let name = std::str::from_utf8(name).map_err(|_| "the first record, the CSV header, is not valid UTF-8")?;
-        if names.iter().any(|other| other == name) {
+    let mut next = Some(without_bom(record, 0, record.len()));
+    while let Some(at) = next {
+        let mut name = Vec::new();
+        let over = read_field(record, at, record.len(), &mut name);
+        next = (over < record.len()).then_some(over + 1);
+        let name = String::from_utf8(name).map_err(|_| "the first record, the CSV header, is not valid UTF-8")?;
+        if names.contains(&name) {
             return Err(format!(
                 "the first record, the CSV header, names `{name:.60}` twice: an event has each field once"
             ));
         }
-        names.push(name.to_owned());
+        names.push(name);
     }
     Ok(names)
 }
 
-/// The fields of one record, unquoted.
-#[derive(Debug)]
-struct Record {
-    /// Costly to build (it compiles its states), so it is kept.
-    reader: Reader,
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
+#[cfg(test)]
+mod tests {
+    use csv_core::{ReadRecordResult, ReaderBuilder, Terminator};
+    use proptest::prelude::*;
 
-impl Record {
-    fn new() -> Record {
-        // The framer has cut at the line end, so that a line break here is part of a quoted field.
-        let reader = ReaderBuilder::new().terminator(Terminator::Any(b'\n')).build();
-        Record { reader, bytes: Vec::new(), ends: Vec::new() }
+    use super::*;
+
+    /// The fields of a record as csv-core reads them.
+    fn theirs(record: &[u8]) -> Vec<Vec<u8>> {
+        let mut reader = ReaderBuilder::new().terminator(Terminator::Any(b'\n')).build();
+        let (mut bytes, mut ends) = (vec![0; record.len() + 1], vec![0; record.len() + 2]);
+        let (_, read, written, fields) = reader.read_record(record, &mut bytes, &mut ends);
+        let (result, _, _, more) = reader.read_record(&record[read..], &mut bytes[written..], &mut ends[fields..]);
+        assert_eq!(result, ReadRecordResult::Record);
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        starts.zip(&ends[..fields + more]).map(|(start, &end)| bytes[start..end].to_vec()).collect()
     }
 
-    /// Reads the record that a frame holds.
-    fn read(&mut self, frame: &[u8]) {
-        // Unquoting only shrinks, and there are no more fields than bytes and one.
-        self.bytes.clear();
-        self.bytes.resize(frame.len() + 1, 0);
-        self.ends.resize(frame.len() + 2, 0);
-        self.reader.reset();
-        let (_, read, mut written, mut fields) = self.reader.read_record(frame, &mut self.bytes, &mut self.ends);
-        // An empty input says that nothing more comes, which ends the last field.
-        let rest = &frame[read..];
-        let (result, _, more, ends) =
-            self.reader.read_record(rest, &mut self.bytes[written..], &mut self.ends[fields..]);
-        written += more;
-        fields += ends;
-        debug_assert!(rest.is_empty() && result == ReadRecordResult::Record);
-        self.bytes.truncate(written);
-        self.ends.truncate(fields);
-    }
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// The fields in order.
-    fn fields(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, &end)| self.bytes.get(start..end).unwrap_or_default())
+        #[test]
+        fn fields_are_those_of_csv_core(
+            record in prop_oneof![r#"[ab,"]{1,40}"#, r#"(["]?[a-z\\\x01é]{0,40}["]?,){1,4}"#, "\u{feff}?[a,\"\r]{1,6}"],
+            behind in prop_oneof![Just(""), Just("\n"), Just("\""), Just("\r\nnext,record,of,the,same,chunk"), Just("aaaaaaaaaaaaaaaaaaaa")],
+        ) {
+            let expected = theirs(record.as_bytes());
+            let columns: Vec<_> = (0..expected.len()).map(|i| {
+                let before = format!("{}\"{i}\":\"", if i == 0 { "{" } else { "\"," });
+                CsvColumn::new(before.into_bytes(), Some(i))
+            }).collect();
+            let text = format!("{record}{behind}");
+            for known in 0..=columns.len() {
+                let mut objects = Objects { text: text.as_bytes(), arena: Vec::new(), scratch: Vec::new() };
+                let mut cells = vec![vec![Cell::Missing]; columns.len()];
+                let found = objects.write(0, record.len(), &columns[..known], &mut cells, 0);
+                prop_assert_eq!(found, expected.len());
+                if known < columns.len() {
+                    continue;
+                }
+                let object: serde_json::Value = serde_json::from_slice(&objects.arena).unwrap();
+                for (i, (value, cells)) in expected.iter().zip(&cells).enumerate() {
+                    prop_assert_eq!(object[i.to_string()].as_str().unwrap().as_bytes(), value);
+                    let (Cell::Str(at) | Cell::Escaped(at)) = cells[0] else { panic!("{cells:?}") };
+                    let raw = &objects.arena[at.start as usize..][..at.len as usize];
+                    let unescaped = json::unescape(raw);
+                    prop_assert_eq!(unescaped.as_bytes(), value);
+                    prop_assert_eq!(matches!(cells[0], Cell::Escaped(_)), raw.contains(&b'\\'));
+                }
+            }
+            let mut distinct = expected.clone();
+            distinct.sort();
+            distinct.dedup();
+            match read_csv_header(record.as_bytes()).0 {
+                Ok(names) => prop_assert_eq!(names.iter().map(|name| name.as_bytes().to_vec()).collect::<Vec<_>>(), expected),
+                Err(_) => prop_assert!(distinct.len() < expected.len()),
+            }
+        }
     }
 }

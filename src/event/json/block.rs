@@ -18,6 +18,12 @@ impl<'a> Block<'a> {
         text.get(at..)?.first_chunk().map(Block)
     }
 
+    /// Its bytes.
+    #[inline(always)]
+    pub fn bytes(self) -> &'a [u8; BLOCK] {
+        self.0
+    }
+
     /// One of its bytes; `at` is taken modulo the block.
     #[inline(always)]
     pub fn byte(self, at: usize) -> u8 {
@@ -28,6 +34,12 @@ impl<'a> Block<'a> {
     #[inline(always)]
     pub fn specials(self) -> u32 {
         twin::specials(self.0)
+    }
+
+    /// The bytes that are commas.
+    #[inline(always)]
+    pub fn commas(self) -> u32 {
+        twin::differs(self.0, &[b','; BLOCK]) ^ ALL
     }
 
     /// The bytes that are no decimal digits.
