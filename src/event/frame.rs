@@ -345,48 +345,42 @@ impl Rule {
     }
 }
 
-/// The end of a CSV record. Most have no quotes: those end with the line.
-fn record_end(bytes: &[u8], at: usize, state: &mut Csv) -> Option<usize> {
-    let rest = bytes.get(at..)?;
-    let end = memchr::memchr(b'\n', rest);
-    let line = &rest[..end.unwrap_or(rest.len())];
-    if matches!(state, Csv::Quoted | Csv::QuoteInQuoted) || memchr::memchr(b'"', line).is_some() {
-        return record_end_with_quotes(bytes, at, state);
-    }
-    *state = match (end, line.last()) {
-        (Some(_), _) | (None, Some(b',')) => Csv::FieldStart,
-        (None, Some(_)) => Csv::Unquoted,
-        (None, None) => *state,
-    };
-    Some(at + end?)
-}
-
-/// The states of RFC 4180 as csv-core reads it: a quote counts only at the start of a field.
-fn record_end_with_quotes(bytes: &[u8], mut at: usize, state: &mut Csv) -> Option<usize> {
-    while let Some(&byte) = bytes.get(at) {
-        *state = match (*state, byte) {
-            (Csv::Quoted, _) => match memchr::memchr(b'"', &bytes[at..]) {
-                Some(quote) => {
-                    at += quote;
-                    Csv::QuoteInQuoted
+/// The end of a CSV record (RFC 4180 as csv-core reads it: a quote counts only at the start of a field), from quote to quote.
+fn record_end(bytes: &[u8], mut at: usize, state: &mut Csv) -> Option<usize> {
+    loop {
+        let rest = bytes.get(at..)?;
+        match *state {
+            Csv::Quoted => {
+                at += memchr::memchr(b'"', rest)? + 1;
+                *state = Csv::QuoteInQuoted;
+            }
+            Csv::QuoteInQuoted if *rest.first()? == b'"' => {
+                at += 1;
+                *state = Csv::Quoted;
+            }
+            Csv::QuoteInQuoted => *state = Csv::Unquoted,
+            Csv::FieldStart | Csv::Unquoted => {
+                let found = memchr::memchr2(b'"', b'\n', rest).unwrap_or(rest.len());
+                let at_start = match rest[..found].last() {
+                    Some(byte) => *byte == b',',
+                    None => *state == Csv::FieldStart,
+                };
+                let quote = rest.get(found) == Some(&b'"');
+                *state = match (quote, at_start) {
+                    (true, true) => Csv::Quoted,
+                    (false, true) => Csv::FieldStart,
+                    (_, false) => Csv::Unquoted,
+                };
+                at += found;
+                if !quote {
+                    rest.get(found)?;
+                    *state = Csv::FieldStart;
+                    return Some(at);
                 }
-                None => return None,
-            },
-            (_, b'\n') => {
-                *state = Csv::FieldStart;
-                return Some(at);
+                at += 1;
             }
-            (_, b',') => Csv::FieldStart,
-            (Csv::FieldStart | Csv::QuoteInQuoted, b'"') => Csv::Quoted,
-            _ => {
-                at += memchr::memchr2(b',', b'\n', &bytes[at..]).unwrap_or(bytes.len() - at);
-                *state = Csv::Unquoted;
-                continue;
-            }
-        };
-        at += 1;
+        }
     }
-    None
 }
 
 #[cfg(test)]
