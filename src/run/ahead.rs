@@ -34,7 +34,8 @@ impl Ahead {
             home: reader,
             others: Vec::new(),
             waiting: VecDeque::new(),
-            chunks_max: threads.clamp(1, READ_APART_CHUNKS_MAX),
+            // More than there are threads, so that one that is done early has the next.
+            chunks_max: if threads > 1 { (2 * threads).min(READ_APART_CHUNKS_MAX) } else { 1 },
         }
     }
 
