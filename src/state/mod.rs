@@ -4,6 +4,7 @@ mod agenda;
 mod chunked;
 pub mod codec;
 pub mod failpoint;
+mod few;
 mod keyed;
 mod keys;
 mod snapshot;
@@ -12,6 +13,7 @@ mod value;
 
 pub use agenda::Agenda;
 pub use codec::Corrupt;
+pub use few::Few;
 pub use keyed::{HEAD, KEY, KeyId, Keyed, KeysFull};
 pub use keys::{Keys, Probe};
 pub use snapshot::{Record, Saved, Shape, Snapshot, records};

@@ -1,15 +1,13 @@
 //! Keys that were seen, each with the event times of its first events, until event time has passed them by.
 
-use smallvec::SmallVec;
-
 use crate::event::Timestamp;
 use crate::limits::EXPIRE_STEP_MAX;
 use crate::state::codec::{Reader, put_i64, put_varint};
-use crate::state::{Agenda, Corrupt, KeyId, Keyed, Keys, Probe, Snapshot};
+use crate::state::{Agenda, Corrupt, Few, KeyId, Keyed, Keys, Probe, Snapshot};
 
 /// The firsts of one key, ascending. More than one where events of a key are further apart than `within`, while event time
 /// has not passed the earlier ones.
-type Firsts = SmallVec<[i64; 1]>;
+type Firsts = Few<i64>;
 
 /// What an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +105,7 @@ impl Seen {
 
     /// Adds a key that `save` wrote.
     pub fn load(&mut self, key: &[u8], from: &mut Reader<'_>) -> Result<(), Corrupt> {
-        let mut firsts = Firsts::new();
+        let mut firsts = Firsts::default();
         for _ in 0..from.size()? {
             firsts.push(from.i64()?);
         }
@@ -115,7 +113,7 @@ impl Seen {
             return Err(Corrupt("the times of a key are not in order".into()));
         }
         let id = self.keys.restore(key, firsts.clone())?;
-        firsts.into_iter().for_each(|first| self.due.push(first, id));
+        firsts.iter().for_each(|first| self.due.push(*first, id));
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use crate::flow::Held;
 use crate::limits::WINDOWS_OPEN_MAX;
-use crate::state::{KeyId, Keyed, Keys};
+use crate::state::{Few, KeyId, Keyed, Keys};
 
 use super::assign::Spans;
 use super::open::{Arrival, Emit, Full, Into, Marks, NEW, OpenWindows, Placed, Timing, next_tick};
@@ -36,7 +36,7 @@ const _: () = assert!(WINDOWS_OPEN_MAX < PARTLY as usize);
 #[derive(Debug, Default)]
 struct Series {
     /// By start, then the first window.
-    units: SmallVec<[Unit; 1]>,
+    units: Few<Unit>,
     floats: u32,
 }
 
@@ -280,7 +280,7 @@ impl OpenWindows for Aligned {
     fn candidates(&self, event: &Arrival<'_>, into: &mut Into) {
         let series = self.keys.find_probe(&event.key).map(|id| self.keys.get(id));
         for (start, from) in self.units_of(event) {
-            let mut units = series.iter().flat_map(|series| &series.units);
+            let mut units = series.iter().flat_map(|series| series.units.iter());
             let unit = units.find(|unit| unit.start == start && self.from_of(unit) == from);
             into.push(unit.map_or(NEW, |unit| unit.slot));
         }

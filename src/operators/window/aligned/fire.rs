@@ -8,7 +8,10 @@ use crate::state::KeyId;
 use super::super::open::{Emit, result_mark};
 use super::super::results::{Results, Row};
 use super::super::slots::{Slot, Slots};
-use super::{Aligned, Series, Unit};
+use super::{Aligned, PARTLY, Series, Unit};
+
+/// Keys of a unit that are looked at together.
+const ROWS_AHEAD: usize = 64;
 
 /// Work that was begun, and how far it is.
 #[derive(Clone, Copy, Debug)]
@@ -129,19 +132,35 @@ impl Aligned {
             if *start != unit {
                 skip = 0;
             }
-            for (index, id) in of_unit.iter().enumerate().skip(skip) {
-                if ids.len() == room {
-                    return Some((*start, index));
-                }
-                // The key comes in the first of its units only.
-                let is_first = self.units_of_window(self.keys.get(*id), window).next();
-                let is_first = is_first.is_some_and(|first| first.start == *start);
-                if is_first && (all || self.leaves(*id, window)) {
-                    ids.push(*id);
+            for (nth, some) in of_unit.get(skip..).unwrap_or_default().chunks(ROWS_AHEAD).enumerate() {
+                // First all keys are looked at, then it is decided for each, so that waits for memory overlap.
+                let firsts: SmallVec<[i64; ROWS_AHEAD]> = some.iter().map(|id| self.first_of(*id)).collect();
+                for (at, (id, first)) in some.iter().zip(firsts).enumerate() {
+                    if ids.len() == room {
+                        return Some((*start, skip + nth * ROWS_AHEAD + at));
+                    }
+                    // The key comes in the first of its units only.
+                    let is_first = if first >= window {
+                        first == *start
+                    } else {
+                        let mut units = self.units_of_window(self.keys.get(*id), window);
+                        units.next().is_some_and(|first| first.start == *start)
+                    };
+                    if is_first && (all || self.leaves(*id, window)) {
+                        ids.push(*id);
+                    }
                 }
             }
         }
         None
+    }
+
+    /// The start of a key's first unit, if that counts in all its windows; else before all windows.
+    fn first_of(&self, id: KeyId) -> i64 {
+        match self.keys.get(id).units.first() {
+            Some(first) if first.order & PARTLY == 0 => first.start,
+            _ => i64::MIN,
+        }
     }
 
     /// The key with this index in this unit of the window, or the first in the units after it.
@@ -187,7 +206,7 @@ impl Aligned {
         }
         let end = self.spans.end(window);
         let mark = result_mark(end, self.marks.emit, self.timing.lateness);
-        let mut rows: SmallVec<[Row<'_>; 4]> = SmallVec::with_capacity(ids.len());
+        let mut rows: Vec<Row<'_>> = Vec::with_capacity(ids.len());
         // The units of the rows beside the first of each.
         let mut rest: Vec<(u32, Slot)> = Vec::new();
         for &id in ids {
@@ -230,14 +249,14 @@ impl Aligned {
             }
             for id in gone {
                 let units = &self.keys.get(id).units;
-                let gone: SmallVec<[Unit; 1]> = if units.iter().all(|unit| unit.start == start) {
-                    self.keys.remove(id).units
+                // No unit is earlier than the first of all.
+                let count = units.iter().take_while(|unit| unit.start == start).count();
+                let gone: SmallVec<[Unit; 4]> = units.iter().take(count).copied().collect();
+                if count == units.len() {
+                    self.keys.remove(id);
                 } else {
-                    let units = &mut self.keys.get_mut(id).units;
-                    // No unit is earlier than the first of all.
-                    let gone = units.partition_point(|unit| unit.start == start);
-                    units.drain(..gone).collect()
-                };
+                    self.keys.get_mut(id).units.remove_first(count);
+                }
                 gone.into_iter().for_each(|unit| self.close(unit, slots));
             }
             if keep > 0 {

@@ -17,7 +17,7 @@ impl Keep for Aligned {
         self.keys.snapshot(into, |id, series, out| {
             put_varint(out, u64::from(series.floats));
             put_varint(out, series.units.len() as u64);
-            for unit in &series.units {
+            for unit in series.units.iter() {
                 put_i64(out, unit.start);
                 put_moment(out, if unit.order & PARTLY == 0 { None } else { partly.get(&unit.slot).copied() });
                 put_varint(out, u64::from(unit.order & !PARTLY));
