@@ -61,10 +61,14 @@ impl Input {
         }
         for i in 0..events {
             match self {
-                Input::Payments => payment(out, &mut random, i, i * 3 / 10)?,
+                Input::Payments => {
+                    let user = random.below(USERS);
+                    payment(out, &mut random, i, user, i * 3 / 10)?
+                }
                 Input::Repeated => {
                     let id = if random.below(10) == 0 { i.saturating_sub(random.below(200_000)) } else { i };
-                    payment(out, &mut random, id, i * 12 / 10)?;
+                    let user = random.below(USERS);
+                    payment(out, &mut random, id, user, i * 12 / 10)?;
                 }
                 Input::Orders => order(out, &mut random, i)?,
                 Input::Csv => record(out, &mut random, i)?,
@@ -115,14 +119,22 @@ impl std::fmt::Display for Amount {
     }
 }
 
+/// Writes payments of so many users, each as often as the others and after all of them once more.
+pub fn payments_of(users: u64, events: u64, out: &mut impl Write) -> io::Result<()> {
+    /// Prime, so that users come in no order.
+    const STRIDE: u64 = 7_368_787;
+    let mut random = Random::new();
+    (0..events).try_for_each(|i| payment(out, &mut random, i, i * STRIDE % users, i * 3 / 10))
+}
+
 /// One payment, `after` milliseconds after the beginning.
-fn payment(out: &mut impl Write, random: &mut Random, id: u64, after: u64) -> io::Result<()> {
+fn payment(out: &mut impl Write, random: &mut Random, id: u64, user: u64, after: u64) -> io::Result<()> {
     let (country, card_country) = random.countries();
     writeln!(
         out,
         r#"{{"event_id":"evt-{id:012}","event_type":"payment","timestamp":{},"user_id":"user-{:06}","card_id":"card-{:08}","amount":{},"currency":"EUR","card_country":"{card_country}","merchant":{{"id":"m-{:05}","category":"{}","country":"{country}"}},"descriptor":"{}*Store {:04}*{}"}}"#,
         BEGIN_MS + after + random.below(DISORDER_MS),
-        random.below(USERS),
+        user,
         random.below(5_000),
         random.amount(),
         random.below(20_000),

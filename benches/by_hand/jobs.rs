@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::data::Input;
-use crate::{dedupe, script, sessions, stateless, texts, windows};
+use crate::{dedupe, script, sessions, stateless, texts, two, windows};
 
 /// One job.
 pub struct Job {
@@ -271,13 +271,22 @@ sinks:
 ];
 
 impl Job {
-    /// The topology with its files in place.
-    pub fn topology_of(&self, input: &Path, outputs: &[PathBuf]) -> String {
+    /// A topology with its files in place.
+    pub fn fill(topology: &str, input: &Path, outputs: &[PathBuf]) -> String {
         let quoted = |path: &Path| format!("{:?}", path.display().to_string());
-        let mut text = self.topology.replace("$IN", &quoted(input));
+        let mut text = topology.replace("$IN", &quoted(input));
         for (n, path) in outputs.iter().enumerate() {
             text = text.replace(&format!("$OUT{}", n + 1), &quoted(path));
         }
         text
+    }
+
+    /// The program by hand of this name. Some jobs have one for two cores as well.
+    pub fn by_hand(name: &str) -> Option<fn(&Path, &[PathBuf]) -> io::Result<()>> {
+        match name {
+            "filter-map-2" => Some(two::filter_map),
+            "tumbling-2" => Some(two::tumbling),
+            _ => JOBS.iter().find(|job| job.name == name).map(|job| job.by_hand),
+        }
     }
 }

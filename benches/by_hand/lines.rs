@@ -40,7 +40,8 @@ pub fn lines_of(text: &str, take: &mut impl FnMut(&str) -> io::Result<()>) -> io
     Ok(())
 }
 
-fn text(bytes: &[u8]) -> io::Result<&str> {
+/// Bytes as text, which is checked.
+pub fn text(bytes: &[u8]) -> io::Result<&str> {
     simdutf8::basic::from_utf8(bytes).map_err(io::Error::other)
 }
 

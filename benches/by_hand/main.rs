@@ -12,19 +12,24 @@ mod dedupe;
 mod jobs;
 mod lines;
 mod measure;
+mod report;
+mod rest;
+mod scale;
 mod script;
 mod sessions;
 mod stateless;
 mod texts;
+mod two;
 mod users;
 mod windows;
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{ExitCode, Stdio};
 
 use jobs::{JOBS, Job};
-use measure::Taken;
+use measure::{Taken, outputs, programs};
+use report::verdict;
 
 /// As the runner's own.
 #[global_allocator]
@@ -32,17 +37,32 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The core on which both run.
 const ONE_CORE: &str = "1";
-/// Runs of each program, where `RUNS` does not say.
-const RUNS: usize = 5;
+
+/// What is measured beside the jobs.
+type Section = (&'static str, fn(&Path) -> io::Result<()>);
+const SECTIONS: &[Section] = &[
+    ("two-cores", scale::two_cores),
+    ("growth", scale::growth),
+    ("memory", rest::memory),
+    ("latency", rest::latency),
+    ("idle", rest::idle),
+];
 
 fn main() -> io::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.as_slice() {
-        [flag, rest @ ..] if flag == "--measure" => return measure::as_parent(rest),
-        [flag, name, input, outputs @ ..] if flag == "--by-hand" => {
-            let job = JOBS.iter().find(|job| job.name == name).ok_or_else(|| io::Error::other("no such job"))?;
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["--measure", ..] => return measure::as_parent(&arguments[1..]),
+        ["--generate", events, users] => {
+            let count = |text: &str| text.parse().map_err(io::Error::other);
+            let mut out = io::BufWriter::with_capacity(1 << 20, io::stdout());
+            data::payments_of(count(users)?, count(events)?, &mut out)?;
+            out.flush()?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        ["--by-hand", name, input, outputs @ ..] => {
+            let program = Job::by_hand(name).ok_or_else(|| io::Error::other("no such job"))?;
             let outputs: Vec<PathBuf> = outputs.iter().map(PathBuf::from).collect();
-            (job.by_hand)(Path::new(input), &outputs)?;
+            program(Path::new(input), &outputs)?;
             return Ok(ExitCode::SUCCESS);
         }
         _ => {}
@@ -50,58 +70,50 @@ fn main() -> io::Result<ExitCode> {
     // `cargo bench` adds `--bench`.
     let wanted: Vec<&str> =
         arguments.iter().map(String::as_str).filter(|argument| !argument.starts_with('-')).collect();
-    if let Some(unknown) = wanted.iter().find(|name| !JOBS.iter().any(|job| job.name == **name)) {
-        let names: Vec<&str> = JOBS.iter().map(|job| job.name).collect();
-        return Err(io::Error::other(format!("there is no job `{unknown}`; there are {}", names.join(", "))));
+    let names: Vec<&str> = JOBS.iter().map(|job| job.name).chain(SECTIONS.iter().map(|(name, _)| *name)).collect();
+    if let Some(unknown) = wanted.iter().find(|name| !names.contains(name)) {
+        eprintln!("error: there is no job `{unknown}`; there are {}", names.join(", "));
+        return Ok(ExitCode::FAILURE);
     }
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.contains(&name);
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     std::fs::create_dir_all(&dir)?;
-    println!(
-        "One core; CPU and wall time in nanoseconds an event, peak of memory in MiB; the best of {} runs\n",
-        runs()
-    );
-    println!(
-        "{:<14} {:>9} {:>8} {:>8} {:>6} {:>5} {:>7}  {:>8} {:>8}  {:>8} {:>8}",
-        "", "events", "by hand", "runner", "ratio", "goal", "", "wall", "wall", "memory", "memory"
-    );
-    for job in JOBS.iter().filter(|job| wanted.is_empty() || wanted.contains(&job.name)) {
+    if JOBS.iter().any(|job| is_wanted(job.name)) {
+        print_head();
+    }
+    for job in JOBS.iter().filter(|job| is_wanted(job.name)) {
         compare_pair(job, &dir)?;
     }
+    SECTIONS.iter().filter(|(name, _)| is_wanted(name)).try_for_each(|(_, section)| section(&dir))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn runs() -> usize {
-    std::env::var("RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(RUNS)
 }
 
 /// Runs both programs of a job in turn, compares what they wrote, and prints a line.
 fn compare_pair(job: &Job, dir: &Path) -> io::Result<()> {
     let events = std::env::var("EVENTS").ok().and_then(|events| events.parse().ok()).unwrap_or(job.input.events());
-    let input = job.input.file(dir, events)?;
-    let outputs = |of: &str| -> Vec<PathBuf> {
-        (1..=job.outputs).map(|n| dir.join(format!("{}.{of}.{n}.jsonl", job.name))).collect()
-    };
-    let (theirs, ours) = (outputs("hand"), outputs("runner"));
-    let topology = dir.join(format!("{}.yaml", job.name));
-    std::fs::write(&topology, job.topology_of(&input, &ours))?;
-    let mut by_hand = Command::new(std::env::current_exe()?);
-    by_hand.args(["--by-hand", job.name]).arg(&input).args(&theirs);
-    let mut runner = Command::new(env!("CARGO_BIN_EXE_runner"));
-    runner.arg("run").arg("--fresh").arg(&topology);
-
+    let commands = programs(job, job.name, dir, events)?;
     let mut best: [Option<Taken>; 2] = [None, None];
-    for _ in 0..runs() {
-        for (best, command) in best.iter_mut().zip([&by_hand, &runner]) {
-            let taken = measure::run(command, ONE_CORE)?;
+    for _ in 0..measure::runs() {
+        for (best, command) in best.iter_mut().zip(&commands) {
+            let taken = measure::run(command, ONE_CORE, Stdio::null())?;
             *best = Some(best.map_or(taken, |best| best.better(taken)));
         }
     }
-    for (theirs, ours) in theirs.iter().zip(&ours) {
-        compare::equal(theirs, ours, job.ordered)?;
+    for (theirs, ours) in outputs(job, dir, "hand").iter().zip(outputs(job, dir, "runner")) {
+        compare::equal(theirs, &ours, job.ordered)?;
     }
     let [Some(hand), Some(runner)] = best else { return Ok(()) };
     print_line(job, events, hand, runner);
     Ok(())
+}
+
+fn print_head() {
+    let runs = measure::runs();
+    println!("One core; CPU and wall time in nanoseconds an event, peak of memory in MiB; the best of {runs} runs\n");
+    println!(
+        "{:<14} {:>9} {:>8} {:>8} {:>6} {:>5} {:>7}  {:>8} {:>8}  {:>8} {:>8}",
+        "", "events", "by hand", "runner", "ratio", "goal", "", "wall", "wall", "memory", "memory"
+    );
 }
 
 fn print_line(job: &Job, events: u64, hand: Taken, runner: Taken) {
@@ -113,7 +125,7 @@ fn print_line(job: &Job, events: u64, hand: Taken, runner: Taken) {
         an_event(hand.cpu),
         an_event(runner.cpu),
         job.goal,
-        if ratio <= job.goal { "met" } else { "missed" },
+        verdict(ratio, job.goal),
         an_event(hand.wall),
         an_event(runner.wall),
         hand.peak as f64 / (1 << 20) as f64,
