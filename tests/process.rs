@@ -42,6 +42,23 @@ fn stdin_to_stdout_and_logs_to_stderr() {
 }
 
 #[test]
+fn what_the_interpreter_evaluates_is_counted() {
+    let dir = folder(
+        "\
+sources: { in: { stdin: {} } }
+stages: { s: { from: in, filter: event.n > 0, map: { a: event.n + 1, b: 'event.l.map(|x| x * 2)' } } }
+sinks: { out: { from: s, stdout: {} } }
+",
+    );
+    let mut command = runner(dir.path());
+    command.arg("t.yaml");
+    let input = "{\"n\":1,\"l\":[1]}\n".repeat(3) + "{\"n\":0}\n";
+    let done = finish(command, Some(input.into_bytes()));
+    // The filter for four events, two fields for three.
+    assert!(done.stderr.contains("  s: 3 of 10 evaluations by the interpreter"), "{}", done.stderr);
+}
+
+#[test]
 fn an_event_passes_while_the_input_stays_open() {
     let dir = folder(ECHO);
     let mut child = start(dir.path());

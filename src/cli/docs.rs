@@ -32,6 +32,7 @@ pub(super) fn docs(args: &DocsArgs) -> Exit {
     let pages = [
         ("language.md", spec::reference(&plan::CATALOG)),
         ("functions.md", expr::library::reference()),
+        ("compiled.md", expr::coverage::reference()),
         ("aggregates.md", operators::aggregate::reference()),
         ("errors.md", diagnostic::reference()),
         ("event-errors.md", event::codes::reference()),

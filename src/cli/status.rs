@@ -84,11 +84,13 @@ fn table(
 ) -> Vec<String> {
     let name_width = nodes.iter().map(|node| node.id.len()).max().unwrap_or(4).clamp(4, 32);
     let mut lines = vec![format!(
-        "{:<name_width$} {:<7} {:>9} {:>9} {:>8} {:>7} {:>9} {:>9}",
-        "node", "", "in/s", "out/s", "errors/s", "queue", "behind", "held"
+        "{:<name_width$} {:<7} {:>9} {:>9} {:>8} {:>7} {:>9} {:>9} {:>10} {:>9}",
+        "node", "", "in/s", "out/s", "errors/s", "queue", "behind", "held", "compiled/s", "rhai/s"
     )];
     for ((node, before), now) in nodes.iter().zip(before).zip(now) {
         let rate = |now: u64, before: u64| short((now.saturating_sub(before)) as f64 / seconds);
+        // Most nodes have only one of them, or none.
+        let evaluated = |now: u64, before: u64| if now == 0 { String::new() } else { rate(now, before) };
         let role = match node.role {
             Role::Source => "source",
             Role::Stage => "stage",
@@ -102,11 +104,13 @@ fn table(
         let mut line = String::new();
         let _ = write!(
             line,
-            "{:<name_width$} {role:<7} {:>9} {:>9} {:>8} {queue:>7} {behind:>9} {held:>9}",
+            "{:<name_width$} {role:<7} {:>9} {:>9} {:>8} {queue:>7} {behind:>9} {held:>9} {:>10} {:>9}",
             node.id,
             rate(now.events_in, before.events_in),
             rate(now.events_out, before.events_out),
             rate(now.errors, before.errors),
+            evaluated(now.evaluations.compiled, before.evaluations.compiled),
+            evaluated(now.evaluations.interpreted, before.evaluations.interpreted),
         );
         lines.push(line);
     }

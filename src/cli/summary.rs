@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::flow::Evaluations;
 use crate::observe::{NodeCounters, Role};
 use crate::plan::Plan;
 use crate::run::{Begun, Checkpoint, Failure, Outcome};
@@ -100,6 +101,12 @@ fn text(
             let why =
                 if node.role == Role::Sink { "its reader has gone" } else { "nobody reads the port they left by" };
             let _ = writeln!(out, "  {}: {} dropped: {why}", node.id, counted(counters.dropped, "event"));
+        }
+        let Evaluations { compiled, interpreted } = counters.evaluations;
+        if interpreted > 0 {
+            let all = counted(compiled + interpreted, "evaluation");
+            let _ =
+                writeln!(out, "  {}: {interpreted} of {all} by the interpreter: `runner explain` says why", node.id);
         }
         if counters.skipped > 0 {
             let _ = writeln!(out, "  {}: {} skipped", node.id, counted(counters.skipped, "empty line"));

@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use rhai::{ASTFlags, Expr, FnCallExpr, Position, Stmt};
 
-use crate::event::{Cell, Path};
+use crate::event::Cell;
 use crate::limits::{EXPR_INLINE_DEPTH_MAX, EXPR_NODES_MAX};
 
-use super::chain::{self, Link, Step};
-use super::check::META_FIELDS;
 use super::context::Shared;
-use super::ir::{Call, Compiled, Fields, If, InRange, Index, Inline, Ir, Optional};
+use super::ir::{Call, Compiled, Fields, If, InRange, Inline, Ir};
 use super::library;
 use super::ops::{self, Op};
 use super::problem::Source;
@@ -31,7 +29,9 @@ pub(crate) fn lower(
     let mut lower = Lower {
         shared,
         source,
-        compiled: Compiled::default(),
+        // The first variables are the caller's, for those that the expression assigns to.
+        compiled: Compiled { locals: scope.len(), ..Compiled::default() },
+        taken: Vec::new(),
         variables: Vec::new(),
         scope,
         calls: Vec::new(),
@@ -41,7 +41,11 @@ pub(crate) fn lower(
         chars: false,
         switches: None,
     };
-    let root = lower.block(stmts)?;
+    let mut root = lower.block(stmts)?;
+    if !lower.taken.is_empty() {
+        let taken = lower.taken.iter().map(|arg| Ir::Set(*arg, Box::new(Ir::Arg(*arg))));
+        root = Ir::Block(taken.chain([root]).collect());
+    }
     if let (true, Some(at)) = (lower.chars, lower.switches) {
         return Err((at, "a `switch` where there are characters is interpreted"));
     }
@@ -70,15 +74,17 @@ fn known_fields(root: &Ir) -> Option<Fields> {
 }
 
 pub(super) struct Lower<'a> {
-    shared: &'a Shared,
+    pub(super) shared: &'a Shared,
     /// The text that positions are of; that of a function's file while one is put in place.
     pub(super) source: &'a Source,
     pub(super) compiled: Compiled,
     /// Names and their places, the innermost last.
     variables: Vec<(String, usize)>,
-    scope: &'a [String],
+    pub(super) scope: &'a [String],
+    /// Those of `scope` that the expression assigns to: from then on each is a variable of its own, by the same number.
+    pub(super) taken: Vec<usize>,
     /// The functions being put in place, to find the one that calls itself.
-    calls: Vec<(String, usize)>,
+    pub(super) calls: Vec<(String, usize)>,
     /// Variables that were assigned to, in order.
     assigned: Vec<usize>,
     nodes: usize,
@@ -163,8 +169,15 @@ impl<'a> Lower<'a> {
         let Expr::Variable(name, _, at) = target else {
             return Err((target.start_position(), "changing a part of a value is interpreted"));
         };
-        let Some(local) = self.variable(&name.1) else {
-            return Err((*at, "this variable is interpreted"));
+        let local = match (self.variable(&name.1), self.argument(&name.1)) {
+            (Some(local), _) => local,
+            (None, Some(arg)) => {
+                if !self.taken.contains(&arg) {
+                    self.taken.push(arg);
+                }
+                arg
+            }
+            (None, None) => return Err((*at, "this variable is interpreted")),
         };
         let value = self.expr(value)?;
         let value = match op.get_op_assignment_info() {
@@ -178,8 +191,13 @@ impl<'a> Lower<'a> {
         Ok(Ir::Set(local, Box::new(value)))
     }
 
-    fn variable(&self, name: &str) -> Option<usize> {
+    pub(super) fn variable(&self, name: &str) -> Option<usize> {
         self.variables.iter().rev().find(|(have, _)| have == name).map(|(_, local)| *local)
+    }
+
+    /// A variable that the caller supplies.
+    pub(super) fn argument(&self, name: &str) -> Option<usize> {
+        self.scope.iter().position(|have| have == name).filter(|_| self.calls.is_empty())
     }
 
     /// An operand of something with several: it must not assign to a variable that another one may read.
@@ -265,94 +283,6 @@ impl<'a> Lower<'a> {
         parts.iter().map(|part| Ok((self.operand(part)?, part.position()))).collect()
     }
 
-    /// A variable and what hangs on it, or any other value and what hangs on that.
-    fn chain(&mut self, expr: &Expr) -> Result<Ir, Refusal> {
-        let (base, links) = chain::flatten(expr);
-        let Expr::Variable(parts, _, at) = base else {
-            // Rhai computes what stands in brackets before the base: only where that cannot fail is the order the same.
-            let value = self.operand(base)?;
-            return self.links(value, &links, false);
-        };
-        let name = parts.1.as_str();
-        let fields: Vec<&str> = chain::fields(&links).into_iter().map(|(name, _)| name).collect();
-        let (value, used) = if let Some(local) = self.variable(name) {
-            (Ir::Local(local), 0)
-        } else if let Some(arg) = self.scope.iter().position(|have| have == name).filter(|_| self.calls.is_empty()) {
-            (Ir::Arg(arg), 0)
-        } else {
-            match name {
-                "event" if self.calls.is_empty() && fields.is_empty() => (Ir::Whole, 0),
-                "event" if self.calls.is_empty() => {
-                    let path: Path = fields.iter().map(|name| Arc::from(*name)).collect();
-                    (Ir::Read(self.compiled.read(path)), fields.len())
-                }
-                "meta" if self.calls.is_empty() => match fields.first() {
-                    Some(field) => {
-                        let field = META_FIELDS.iter().find(|have| *have == field);
-                        (Ir::Meta(field.ok_or((*at, "`meta` as a whole is interpreted"))?), 1)
-                    }
-                    None => return Err((*at, "`meta` as a whole is interpreted")),
-                },
-                "params" => self.params(&fields),
-                _ => return Err((*at, "this variable is interpreted")),
-            }
-        };
-        self.links(value, links.get(used..).unwrap_or_default(), true)
-    }
-
-    /// A part of `params`: a constant.
-    fn params(&mut self, fields: &[&str]) -> (Ir, usize) {
-        let mut used = 0;
-        let shared = self.shared;
-        let whole = serde_json::Value::Object(shared.params.clone());
-        let mut value = &whole;
-        for name in fields {
-            match value.as_object().and_then(|object| object.get(*name)) {
-                Some(inner) => value = inner,
-                None => break,
-            }
-            used += 1;
-        }
-        let cell = self.compiled.json(value);
-        (Ir::Const(self.compiled.constant(cell)), used)
-    }
-
-    /// `plain`: the value is a variable, so that what stands in brackets and in calls may be computed after it.
-    fn links(&mut self, mut value: Ir, links: &[Link<'_>], plain: bool) -> Result<Ir, Refusal> {
-        arguments_keep_their_order(links, plain)?;
-        for (i, link) in links.iter().enumerate() {
-            // Fields of null are null anyway.
-            if link.optional && !links[i..].iter().all(|link| matches!(link.step, Step::Field(..))) {
-                let local = self.new_local();
-                let rest = self.link(Ir::Local(local), link)?;
-                let rest = self.links(rest, &links[i + 1..], false)?;
-                return Ok(Ir::Optional(Box::new(Optional { value, local, rest })));
-            }
-            value = self.link(value, link)?;
-        }
-        Ok(value)
-    }
-
-    fn link(&mut self, value: Ir, link: &Link<'_>) -> Result<Ir, Refusal> {
-        match link.step {
-            Step::Field(name, _) => Ok(match value {
-                Ir::Field(value, path) => Ir::Field(value, path.iter().cloned().chain([Arc::from(name)]).collect()),
-                value => Ir::Field(Box::new(value), [Arc::from(name)].into()),
-            }),
-            Step::Index(index) => {
-                self.chars = true;
-                let at = index.start_position();
-                let index = self.operand(index)?;
-                Ok(Ir::Index(Box::new(Index { target: value, index, at, bracket: link.at })))
-            }
-            Step::Method(call, at) => {
-                let mut args = vec![value];
-                args.extend(self.operands(&call.args)?);
-                self.native(call.name.as_str(), args, at)
-            }
-        }
-    }
-
     /// A call of a function, or an operator.
     fn call(&mut self, call: &FnCallExpr, at: Position) -> Result<Ir, Refusal> {
         let name = call.name.as_str();
@@ -374,7 +304,7 @@ impl<'a> Lower<'a> {
         self.native(name, args, at)
     }
 
-    fn native(&mut self, name: &str, args: Vec<Ir>, at: Position) -> Result<Ir, Refusal> {
+    pub(super) fn native(&mut self, name: &str, args: Vec<Ir>, at: Position) -> Result<Ir, Refusal> {
         let function = library::find(name).ok_or((at, "this function is interpreted"))?;
         let (least, most) = function.arity();
         if !(least..=most).contains(&args.len()) {
@@ -448,43 +378,5 @@ impl<'a> Lower<'a> {
         let file = function.file.0.clone();
         stmts.push(Ir::Inline(Box::new(Inline { name: name.to_owned(), file, at, body })));
         Ok(Ir::Block(stmts))
-    }
-}
-
-/// Rhai computes what stands in the brackets and calls of a chain before it goes along the chain, so what can fail there may
-/// stand only where nothing before it can.
-fn arguments_keep_their_order(links: &[Link<'_>], plain: bool) -> Result<(), Refusal> {
-    let mut first = plain;
-    for link in links {
-        let args: &[Expr] = match &link.step {
-            Step::Field(..) => continue,
-            Step::Index(index) => std::slice::from_ref(*index),
-            Step::Method(call, _) => &call.args,
-        };
-        let allowed = first && !link.optional;
-        first = false;
-        if let Some(arg) = args.iter().find(|arg| !allowed && !is_plain(arg)) {
-            let why = "a computed argument in a chain of calls is interpreted: give it a name with `let`";
-            return Err((arg.start_position(), why));
-        }
-    }
-    Ok(())
-}
-
-/// Whether an argument is a constant, a variable or a field: it cannot fail.
-fn is_plain(expr: &Expr) -> bool {
-    match expr {
-        Expr::BoolConstant(..)
-        | Expr::IntegerConstant(..)
-        | Expr::FloatConstant(..)
-        | Expr::StringConstant(..)
-        | Expr::CharConstant(..)
-        | Expr::Unit(_)
-        | Expr::Variable(..) => true,
-        Expr::Dot(..) | Expr::Index(..) => {
-            let (base, links) = chain::flatten(expr);
-            matches!(base, Expr::Variable(..)) && links.iter().all(|link| matches!(link.step, Step::Field(..)))
-        }
-        _ => false,
     }
 }

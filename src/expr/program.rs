@@ -69,6 +69,11 @@ impl Program {
         Program { inner: expr.inner.clone(), engine, scratch: Arena::default() }
     }
 
+    /// Whether it runs compiled; else Rhai interprets it.
+    pub fn is_compiled(&self) -> bool {
+        !matches!(self.engine, Engine::Interpreted(_))
+    }
+
     /// The result in each of `rows` (ascending rows of the batch), as a column of the batch's length; missing in other rows and in
     /// those that failed, which are added to `errors`. Text goes to the arena, begun with the batch's texts. `locals` are the
     /// columns of the variables in the expression's scope, with text in the batch.

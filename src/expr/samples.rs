@@ -64,6 +64,9 @@ const ATOMS: &[&str] = &[
     "9223372036854775807",
     "-1",
     "\"é 1,b\"",
+    "event",
+    "`${event.a}`",
+    "event.a.split(\",\")[1]",
 ];
 
 /// Levels of one expression.
@@ -101,7 +104,7 @@ pub fn expression(choices: &mut Choices<'_>) -> String {
 
 fn part(choices: &mut Choices<'_>, depth: usize) -> String {
     let Some(inside) = depth.checked_sub(1) else { return choices.of(ATOMS).to_owned() };
-    let kind = choices.below(34);
+    let kind = choices.below(37);
     let mut next = || part(choices, inside);
     match kind {
         1 => format!("({} && {})", next(), next()),
@@ -133,6 +136,9 @@ fn part(choices: &mut Choices<'_>, depth: usize) -> String {
             let (_, symbol) = choices.of(&Op::ALL);
             format!("({} {symbol} {})", part(choices, inside), part(choices, inside))
         }
+        33 => format!("({}).to_string().split({})[{}]", next(), next(), next()),
+        34 => format!("{{ if {} {{ return {}; }} {} }}", next(), next(), next()),
+        35 => format!("event.a.replace({}, \"-\")", next()),
         _ => choices.of(ATOMS).to_owned(),
     }
 }

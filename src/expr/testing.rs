@@ -60,21 +60,31 @@ pub fn differences(expr: &Expr, lines: &[&str]) -> Vec<String> {
 pub(crate) fn run(expr: &Expr, lines: &[&str]) -> (Vec<String>, Vec<String>) {
     let batch = batch(lines, expr.reads());
     let rows: Vec<u32> = (0..lines.len() as u32).collect();
+    // A variable of the caller has the value of the field of its name.
+    let locals: Vec<Column> = expr.inner.scope.iter().map(|name| field(&batch, name)).collect();
     let run = |mut program: Program, compiled: bool| {
         let (mut arena, mut errors) = (Arena::default(), Vec::new());
         arena.begin(&batch.texts);
         if expr.inner.want == Want::Filter {
-            let kept = program.eval_filter(&batch, &rows, &[], &mut errors);
+            let kept = program.eval_filter(&batch, &rows, &locals, &mut errors);
             let cells: Vec<Cell> = rows.iter().map(|row| Cell::Bool(kept.contains(row))).collect();
             return shown(&batch, &cells.into(), &arena, &errors);
         }
-        let columns = program.eval_fields(&batch, &rows, &[], &mut arena, &mut errors);
+        let columns = program.eval_fields(&batch, &rows, &locals, &mut arena, &mut errors);
         match (expr.object_fields(), &columns[..]) {
             (Some(names), columns) if compiled => joined(names, columns, &batch, &arena, &errors),
             (_, columns) => shown(&batch, &columns[0], &arena, &errors),
         }
     };
     (run(expr.bind(&batch.layout), true), run(Program::interpreted(expr, &batch.layout), false))
+}
+
+/// A field of each event.
+fn field(batch: &Batch, name: &str) -> Column {
+    let arena = Arena::default();
+    let space = Space { index: u16::MAX, ..Space::new(&batch.texts, &arena) };
+    let cells: Vec<Cell> = batch.columns[0].cells().iter().map(|cell| space.lookup(*cell, &[name.into()])).collect();
+    Column::from(cells)
 }
 
 /// Objects of the columns of their fields; a float that is no JSON is the error that the encoder makes of it.

@@ -10,4 +10,4 @@ mod operator;
 pub use error_events::{ErrorEvents, error_layout};
 pub use inputs::{Inputs, Step};
 pub use message::{Barrier, Message, Saves, Then, Watermark};
-pub use operator::{Fatal, Held, Operator, Output, PortId, Progress, Reject, Rejected};
+pub use operator::{Evaluations, Fatal, Held, Operator, Output, PortId, Progress, Reject, Rejected};

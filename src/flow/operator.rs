@@ -102,6 +102,22 @@ pub struct Held {
     pub windows: u64,
 }
 
+/// How many evaluations of expressions, one an expression and row, went which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evaluations {
+    /// By a compiled program.
+    pub compiled: u64,
+    /// By Rhai.
+    pub interpreted: u64,
+}
+
+impl Evaluations {
+    /// Counts the rows of one evaluation.
+    pub fn add(&mut self, is_compiled: bool, rows: usize) {
+        *(if is_compiled { &mut self.compiled } else { &mut self.interpreted }) += rows as u64;
+    }
+}
+
 /// Why one event was refused: a code of the product's table of event errors, what happened, and the place in the YAML.
 #[derive(Clone, Debug)]
 pub struct Reject {
@@ -125,13 +141,14 @@ pub struct Rejected {
 pub struct Output {
     emitted: Vec<(PortId, Batch)>,
     rejected: Vec<Rejected>,
+    evaluations: Evaluations,
     now: Duration,
 }
 
 impl Output {
     /// Nothing yet, at this time of the run's monotonic clock (since the run's start).
     pub fn new(now: Duration) -> Output {
-        Output { emitted: Vec::new(), rejected: Vec::new(), now }
+        Output { emitted: Vec::new(), rejected: Vec::new(), evaluations: Evaluations::default(), now }
     }
 
     /// The monotonic time since the run's start. Only for what the wall clock governs (throttle); never for event time.
@@ -149,6 +166,22 @@ impl Output {
     /// Refuses one event: it leaves by the node's `errors` port, else to the dead letters.
     pub fn reject(&mut self, batch: &Batch, row: u32, why: Reject) {
         self.rejected.push(Rejected { batch: batch.select(vec![row]), row, why });
+    }
+
+    /// Notes that an expression was evaluated for so many rows, for the status and the summary.
+    pub fn evaluated(&mut self, is_compiled: bool, rows: usize) {
+        self.evaluations.add(is_compiled, rows);
+    }
+
+    /// The same of evaluations that were counted elsewhere.
+    pub fn add_evaluations(&mut self, more: Evaluations) {
+        self.evaluations.compiled += more.compiled;
+        self.evaluations.interpreted += more.interpreted;
+    }
+
+    /// What was evaluated since this was asked last.
+    pub fn take_evaluations(&mut self) -> Evaluations {
+        std::mem::take(&mut self.evaluations)
     }
 
     /// What was emitted, in order.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::event::Timestamp;
-use crate::flow::Held;
+use crate::flow::{Evaluations, Held};
 
 /// What a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct NodeCounters {
     windows: AtomicU64,
     queued: AtomicU64,
     queue_max: AtomicU64,
+    compiled: AtomicU64,
+    interpreted: AtomicU64,
 }
 
 /// The counters of all nodes of a topology, which are others after a reload.
@@ -75,6 +77,8 @@ pub struct Counters {
     pub queued: u64,
     /// Batches that can wait there; 0: the node is fed without a queue.
     pub queue_max: u64,
+    /// Expressions that were evaluated, each for a row.
+    pub evaluations: Evaluations,
 }
 
 impl NodeCounters {
@@ -94,6 +98,8 @@ impl NodeCounters {
             windows: AtomicU64::default(),
             queued: AtomicU64::default(),
             queue_max: AtomicU64::default(),
+            compiled: AtomicU64::default(),
+            interpreted: AtomicU64::default(),
         }
     }
 
@@ -149,6 +155,16 @@ impl NodeCounters {
         self.queue_max.store(max as u64, Relaxed);
     }
 
+    /// Counts evaluations of expressions: once a batch.
+    pub fn evaluated(&self, evaluations: Evaluations) {
+        if evaluations.compiled > 0 {
+            self.compiled.fetch_add(evaluations.compiled, Relaxed);
+        }
+        if evaluations.interpreted > 0 {
+            self.interpreted.fetch_add(evaluations.interpreted, Relaxed);
+        }
+    }
+
     /// All of them now.
     pub fn read(&self) -> Counters {
         let mark = self.mark.load(Relaxed);
@@ -163,6 +179,10 @@ impl NodeCounters {
             held: Held { keys: self.keys.load(Relaxed), windows: self.windows.load(Relaxed) },
             queued: self.queued.load(Relaxed),
             queue_max: self.queue_max.load(Relaxed),
+            evaluations: Evaluations {
+                compiled: self.compiled.load(Relaxed),
+                interpreted: self.interpreted.load(Relaxed),
+            },
         }
     }
 }

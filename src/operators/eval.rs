@@ -47,6 +47,7 @@ impl Evaluator {
         self.arena.begin(&batch.texts);
         let programs = self.variants.get_mut(usize::from(batch.variant)).into_iter().flatten();
         for (program, place) in programs.zip(&self.places) {
+            out.evaluated(program.is_compiled(), rows.len());
             columns.push(program.eval(batch, &rows, &[], &mut self.arena, &mut self.errors));
             reject_all(&mut self.errors, batch, &mut rows, place, out);
         }
@@ -59,6 +60,7 @@ impl Evaluator {
         self.arena.begin(&batch.texts);
         let program = self.variants.get_mut(usize::from(batch.variant)).and_then(|programs| programs.first_mut());
         if let (Some(program), Some(place)) = (program, self.places.first()) {
+            out.evaluated(program.is_compiled(), rows.len());
             columns = program.eval_fields(batch, &rows, &[], &mut self.arena, &mut self.errors);
             reject_all(&mut self.errors, batch, &mut rows, place, out);
         }
@@ -69,6 +71,7 @@ impl Evaluator {
     pub fn test(&mut self, which: usize, batch: &Batch, rows: &mut Vec<u32>, out: &mut Output) -> Vec<u32> {
         let program = self.variants.get_mut(usize::from(batch.variant)).and_then(|programs| programs.get_mut(which));
         let (Some(program), Some(place)) = (program, self.places.get(which)) else { return Vec::new() };
+        out.evaluated(program.is_compiled(), rows.len());
         let held = program.eval_filter(batch, rows, &[], &mut self.errors);
         reject_all(&mut self.errors, batch, rows, place, out);
         held

@@ -239,6 +239,7 @@ impl Chain {
     /// Sends what an operator made, and lets it go on until it is done.
     async fn drain(&mut self, link: usize, mut out: Output, mut progress: Progress) -> Result<(), Failure> {
         loop {
+            self.links[link].counters.evaluated(out.take_evaluations());
             for (port, batch) in out.take_emitted() {
                 self.emit(link, port, batch).await?;
             }

@@ -7,7 +7,7 @@ use crate::event::codes;
 use crate::event::decode::{Decoder, Undecodable};
 use crate::event::{Batch, Chunk, Column, Layout, Selection, Texts, Timestamp};
 use crate::expr::{Arena, Program};
-use crate::flow::{Reject, Rejected};
+use crate::flow::{Evaluations, Reject, Rejected};
 use crate::operators::{Place, StageExpr};
 use crate::plan::{SourceNode, TimeRule, TimeUnit, event_time};
 use crate::schema::Checker;
@@ -22,6 +22,7 @@ pub(super) struct Read {
     refused: Vec<(u32, Reject)>,
     undecodable: Vec<Undecodable>,
     empty_lines: u64,
+    evaluations: Evaluations,
     /// The watermark before each row.
     marks: Vec<Timestamp>,
     /// The watermark after the last.
@@ -36,6 +37,8 @@ pub(super) struct Ingested {
     /// What was no event, and the watermark before it.
     pub undecodable: Vec<(Undecodable, Timestamp)>,
     pub empty_lines: u64,
+    /// Of the expressions for time and key.
+    pub evaluations: Evaluations,
     /// The source's watermark after the chunk, if it moved.
     pub moved_to: Option<Timestamp>,
 }
@@ -148,8 +151,12 @@ impl ChunkReader {
         let good = without(good, &refused[before..]);
         // In the order of the input, so that it does not tell how events were batched.
         refused.sort_by_key(|(row, _)| *row);
+        let mut evaluations = Evaluations::default();
+        for (bound, rows) in [(&self.time, batch.len()), (&self.key, good.len())] {
+            bound.iter().for_each(|bound| evaluations.add(bound.program.is_compiled(), rows));
+        }
         let (undecodable, empty_lines) = (decoded.rejects, decoded.empty_lines);
-        Read { batch, good, refused, undecodable, empty_lines, marks, mark }
+        Read { batch, good, refused, undecodable, empty_lines, evaluations, marks, mark }
     }
 
     /// Refuses the events that are not what the schema says, before they can move time.
@@ -268,6 +275,7 @@ impl Ingest {
             rejected,
             undecodable,
             empty_lines: read.empty_lines,
+            evaluations: read.evaluations,
             moved_to: (self.mark > before).then_some(self.mark),
         }
     }

@@ -229,6 +229,7 @@ impl SourceTask {
     async fn send(&mut self, read: Read) -> Result<(), Failure> {
         let ingested = self.ingest.order(read);
         self.chain.links[0].counters.skipped(ingested.empty_lines);
+        self.chain.links[0].counters.evaluated(ingested.evaluations);
         // In the order of the input, which does not tell how events were batched.
         let mut undecodable = ingested.undecodable.into_iter().peekable();
         for rejected in &ingested.rejected {

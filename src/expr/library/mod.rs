@@ -91,6 +91,11 @@ const THEMES: [(&str, &[Function]); 12] = [
     ("Other encodings", encode::FUNCTIONS),
 ];
 
+/// The themes and their functions, in the order of the reference.
+pub(crate) fn themes() -> impl Iterator<Item = (&'static str, &'static [Function])> {
+    THEMES.into_iter()
+}
+
 /// Every function, by theme.
 pub fn all() -> impl Iterator<Item = &'static Function> {
     THEMES.iter().flat_map(|(_, functions)| *functions)

@@ -75,9 +75,10 @@ impl Finish {
         }
         let mut rows = raw.selection.to_vec();
         rows.retain(|row| !rejected.iter().any(|(gone, _)| gone == row));
-        let mut events = self.events(raw, &mut rows, &mut rejected);
+        let mut events = self.events(raw, &mut rows, &mut rejected, out);
         if let Some((having, place)) = &mut self.having {
             let mut errors = Vec::new();
+            out.evaluated(having.is_compiled(), rows.len());
             let held = having.eval_filter(&events, &rows, &[], &mut errors);
             take_errors(&mut errors, &mut rows, place, &mut rejected);
             rows = held;
@@ -94,7 +95,13 @@ impl Finish {
     }
 
     /// The events of all results; `rows` are those for which every field has a value.
-    fn events(&mut self, raw: Batch, rows: &mut Vec<u32>, rejected: &mut Vec<(u32, Reject)>) -> Batch {
+    fn events(
+        &mut self,
+        raw: Batch,
+        rows: &mut Vec<u32>,
+        rejected: &mut Vec<(u32, Reject)>,
+        out: &mut Output,
+    ) -> Batch {
         let mut texts = raw.texts.clone();
         let calls = &raw.columns[self.leading..][..self.calls];
         let mut columns: Vec<Column> = raw.columns[..self.leading].to_vec();
@@ -113,6 +120,7 @@ impl Finish {
                         known = rows.iter().copied().filter(|row| absent.binary_search(row).is_err()).collect();
                         &known
                     };
+                    out.evaluated(program.is_compiled(), known.len());
                     let column = program.eval(&raw, known, locals, &mut self.arena, &mut errors);
                     take_errors(&mut errors, rows, place, rejected);
                     column

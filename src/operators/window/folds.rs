@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::event::{Batch, Cell, Column, Layout, Texts};
 use crate::expr::{Arena, EvalError, Program};
-use crate::flow::Reject;
+use crate::flow::{Evaluations, Reject};
 use crate::operators::aggregate::Accumulator;
 use crate::operators::expression::{Place, StageExpr};
 use crate::state::Value;
@@ -30,6 +30,8 @@ pub struct Folds {
     errors: Vec<EvalError>,
     /// New values, kept until it is sure that nothing refuses the event.
     next: Vec<(Slot, usize, Value)>,
+    /// Not yet told to the output.
+    pub evaluations: Evaluations,
 }
 
 struct Running {
@@ -53,6 +55,7 @@ impl Folds {
             arena: Arena::default(),
             errors: Vec::new(),
             next: Vec::new(),
+            evaluations: Evaluations::default(),
         }
     }
 
@@ -82,6 +85,7 @@ impl Folds {
                         Value::of(cell.copied().unwrap_or(Cell::Missing), args.1)
                     }
                 };
+                self.evaluations.add(fold.is_compiled(), 1);
                 let value = fold.step(&single, &before, &mut self.arena, &mut self.errors)?;
                 self.next.push((slot, fold.call, value));
             }
@@ -108,6 +112,10 @@ impl Folds {
 }
 
 impl Running {
+    fn is_compiled(&self) -> bool {
+        self.programs.first().is_none_or(Program::is_compiled)
+    }
+
     fn step(
         &mut self,
         single: &Batch,

@@ -156,6 +156,7 @@ impl<W: Keep> Window<W> {
         loop {
             let marks = self.marks();
             if self.windows.is_due(marks) && !self.windows.fire(marks, &mut self.slots, &mut self.results) {
+                out.add_evaluations(std::mem::take(&mut self.folds.evaluations));
                 self.finish.publish(&mut self.results, out);
                 return Progress::More;
             }
@@ -167,6 +168,7 @@ impl<W: Keep> Window<W> {
             self.arrived += pending.batch.rows() as u64;
             out.emit(LATE, pending.batch.select(pending.late));
         }
+        out.add_evaluations(std::mem::take(&mut self.folds.evaluations));
         self.finish.publish(&mut self.results, out);
         if std::mem::take(&mut self.is_cutting) {
             drop((self.windows.take(), self.slots.take()));
