@@ -46,6 +46,9 @@ pub struct Place {
     pub in_skipped_line: bool,
 }
 
+/// U+FEFF in UTF-8.
+const MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// A line, or one that was given up.
 #[derive(Debug)]
 enum Line {
@@ -160,6 +163,10 @@ impl Framer {
     /// Finds all lines that are whole in the buffer and moves them to `text`.
     fn search(&mut self, ended: bool) {
         self.skip_given_up();
+        if !ended && self.position == 0 && self.buffer.len() < MARK.len() && MARK.starts_with(&self.buffer) {
+            return; // It may become a byte order mark.
+        }
+        self.searched = self.searched.max(self.mark());
         let mut start = 0;
         while let Some(end) = self.rule.find_end(&self.buffer, &mut self.searched) {
             self.line(start, end);
@@ -172,7 +179,7 @@ impl Framer {
         }
         if start > 0 {
             self.hand_over(start);
-        } else if self.buffer.len() - usize::from(self.buffer.ends_with(b"\r")) > self.line_max {
+        } else if self.buffer.len() - self.mark() - usize::from(self.buffer.ends_with(b"\r")) > self.line_max {
             // A CR may be a part of the line's end.
             self.give_up();
         }
@@ -197,8 +204,8 @@ impl Framer {
     /// Notes the line from `start` to before its LF at `end`, or to the end of the input.
     fn line(&mut self, mut start: usize, mut end: usize) {
         let over = self.buffer.len().min(end + 1);
-        if self.position + start as u64 == 0 && self.buffer.starts_with(b"\xEF\xBB\xBF") {
-            start = 3;
+        if start == 0 {
+            start = self.mark();
         }
         if end > start && self.buffer[end - 1] == b'\r' {
             end -= 1;
@@ -259,9 +266,14 @@ impl Framer {
         }
     }
 
+    /// How long the byte order mark is that the buffer starts with: only an input's first bytes are one.
+    fn mark(&self) -> usize {
+        if self.position == 0 && self.buffer.starts_with(MARK) { MARK.len() } else { 0 }
+    }
+
     /// The line that fills the buffer is over the limit, wherever it ends.
     fn give_up(&mut self) {
-        let bad = self.too_long(0, self.buffer.len());
+        let bad = self.too_long(self.mark(), self.buffer.len());
         self.no_header();
         self.ready.push_back((Line::Bad(Box::new(bad)), self.buffer.len()));
         self.rule.reset();

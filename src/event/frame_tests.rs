@@ -59,6 +59,20 @@ fn a_line_over_the_limit_is_one_error() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_the_first_line() {
+    for (line, found) in [("1234567890", ("1234567890", 3)), ("12345678901", ("line-too-long", 3))] {
+        for step in [1, 4, 100] {
+            assert_eq!(run(Framer::lines(10), format!("\u{feff}{line}\n").as_bytes(), step).0, events(&[found]));
+        }
+    }
+    // The quote behind it is the first byte of a field.
+    let input = "\u{feff}\"a\n,\",b\n1,2\n".as_bytes();
+    for step in [1, 2, 3, 4, 100] {
+        assert_eq!(run(Framer::csv(100), input, step).0, events(&[("1,2", 11)]));
+    }
+}
+
+#[test]
 fn a_line_of_100_mb_is_held_only_up_to_the_limit() {
     let mut framer = Framer::lines(1 << 20);
     let piece = vec![b'x'; 64 << 10];

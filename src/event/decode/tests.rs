@@ -54,6 +54,13 @@ fn csv_records_become_objects_of_texts() {
 }
 
 #[test]
+fn a_byte_order_mark_is_dropped_only_where_the_input_starts() {
+    let input = "\u{feff}a,b\n\u{feff}1,2\n\u{feff},\u{feff}\n";
+    let decoded = decoder(Format::Csv, &[]).decode(frame(Framer::csv(100), input.as_bytes()), 0);
+    assert_eq!(lines(&decoded.batch), "{\"a\":\"\u{feff}1\",\"b\":\"2\"}\n{\"a\":\"\u{feff}\",\"b\":\"\u{feff}\"}\n");
+}
+
+#[test]
 fn csv_without_a_header_is_refused_record_by_record() {
     let mut decoder = decoder(Format::Csv, &[]);
     for (chunk, rejects) in [(frame(Framer::csv(100), b"\xff\na\nb\n"), 3), (frame(Framer::lines(100), b"a\nb\n"), 2)] {
