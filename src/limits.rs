@@ -137,6 +137,8 @@ pub const DIAGNOSTICS_SHOWN_MAX: usize = 100;
 
 /// Lines that a file sink gathers for one file before it writes them.
 pub const FILE_BUFFER_BYTES_MAX: usize = 1 << 20;
+/// Lines that a file sink has at once are written as they are, without being gathered, from so many bytes on.
+pub const FILE_WRITE_BYTES_MIN: usize = 64 << 10;
 /// Lines that a file sink gathers for all of its files.
 pub const FILE_BUFFERS_BYTES_MAX: usize = 8 << 20;
 /// Different files that one sink may write in a run: it remembers each, so that none is replaced twice.
@@ -170,6 +172,7 @@ pub const FOLLOW_HELD_BYTES_MAX: usize = 1 << 20;
 /// Warnings of a connector that wait for the log.
 pub const NOTES_MAX: usize = 64;
 
+const _: () = assert!(FILE_BUFFER_BYTES_MAX >= FILE_WRITE_BYTES_MIN);
 const _: () = assert!(FILE_BUFFERS_BYTES_MAX >= FILE_BUFFER_BYTES_MAX);
 const _: () = assert!(PATH_VALUE_BYTES_MAX < 255);
 /// Problems kept with their texts; the rest is counted.

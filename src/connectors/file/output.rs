@@ -5,14 +5,18 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::compression::Compression;
+use crate::connectors::blocking::blocking;
 use crate::connectors::{ConnectorError, ErrorKind};
 use crate::event::codes::BAD_PATH;
-use crate::limits::FILE_BUFFER_BYTES_MAX;
+use crate::limits::{FILE_BUFFER_BYTES_MAX, FILE_WRITE_BYTES_MIN};
+
+/// A write that takes longer has waited for the disk.
+const QUICK_WRITE_MAX: Duration = Duration::from_millis(5);
 
 /// An open file, and what is on its way into it.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub struct Output {
     /// When the first line was taken.
     since: Option<Instant>,
     inode: u64,
+    /// Whether writing waited for the disk the last time.
+    is_slow: bool,
     /// Whether it was made or written since `take_changed`.
     is_changed: bool,
 }
@@ -79,6 +85,7 @@ impl Output {
             sent: 0,
             since: None,
             inode: 0,
+            is_slow: false,
             is_changed: false,
         }
     }
@@ -151,6 +158,38 @@ impl Output {
     pub fn take(&mut self, lines: &[u8], now: Instant) {
         self.since.get_or_insert(now);
         self.lines.extend_from_slice(lines);
+    }
+
+    /// Writes whole lines at once, as they are many: nothing else is held. Those that cannot be written are taken.
+    pub fn write_through(&mut self, lines: &[u8], now: Instant) -> Result<(), ConnectorError> {
+        self.since.get_or_insert(now);
+        self.is_changed = true;
+        let sent = self.file.write(lines).unwrap_or(0);
+        if sent == lines.len() {
+            self.len += sent as u64;
+            return Ok(());
+        }
+        // The rest goes the way of a block, where an error comes again.
+        self.block.extend_from_slice(lines);
+        self.sent = sent;
+        self.write_out()
+    }
+
+    /// Whether these lines may be written without being gathered.
+    pub fn may_write_through(&self, lines: &[u8]) -> bool {
+        self.held() == 0 && self.compression == Compression::None && lines.len() >= FILE_WRITE_BYTES_MIN
+    }
+
+    /// Writes: here and now, as that only copies to the system's memory; but out of the way of other tasks where it may take long, to a
+    /// reader, with compression, or to a disk that was behind the last time.
+    pub fn writing<T>(&mut self, work: impl FnOnce(&mut Output) -> T) -> T {
+        let begun = Instant::now();
+        let result = match self.is_stream || self.is_slow || self.compression != Compression::None {
+            true => blocking(|| work(self)),
+            false => work(self),
+        };
+        self.is_slow = begun.elapsed() > QUICK_WRITE_MAX;
+        result
     }
 
     /// The last call: an empty file is no compressed file, so one that got nothing gets a member of nothing.
@@ -317,6 +356,25 @@ mod tests {
         assert!(why.is_transient());
         assert!(why.message.contains("cannot write `/dev/full`: no space left on device"), "{why}");
         assert_eq!(output.held(), 4);
+    }
+
+    #[test]
+    fn many_lines_are_written_without_being_gathered() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jsonl");
+        let lines = "one\n".repeat(FILE_WRITE_BYTES_MIN / 4);
+        let mut output = Output::open(&path, Compression::None, true).unwrap();
+        assert!(output.may_write_through(lines.as_bytes()) && !output.may_write_through(b"one\n"));
+        output.write_through(lines.as_bytes(), Instant::now()).unwrap();
+        assert_eq!((output.held(), output.written()), (0, lines.len() as u64));
+        take(&mut output, "two\n");
+        assert!(!output.may_write_through(lines.as_bytes()), "they would come before what was taken");
+        output.write_out().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), lines + "two\n");
+
+        let mut full = Output::open(Path::new("/dev/full"), Compression::None, true).unwrap();
+        assert!(full.write_through(b"one\ntwo\n", Instant::now()).unwrap_err().is_transient());
+        assert_eq!(full.give_back(), ["one", "two"]);
     }
 
     #[test]

@@ -213,9 +213,25 @@ impl FileSink {
 
     /// Writes what the file at `index` holds in memory.
     fn write_out(&mut self, index: usize) -> Result<(), ConnectorError> {
+        self.sync_note(index)?;
         let Some((_, target)) = self.open.get_index_mut(index) else { return Ok(()) };
-        self.notes.as_mut().map_or(Ok(()), |notes| notes.sync(target.note))?;
-        let result = if target.output.held() > 0 { blocking(|| target.output.write_out()) } else { Ok(()) };
+        let result = if target.output.held() > 0 { target.output.writing(Output::write_out) } else { Ok(()) };
+        remember(&mut self.written, &target.output);
+        result
+    }
+
+    /// Waits until the file's note is on the disk, as it has to be before the file's first line is.
+    fn sync_note(&mut self, index: usize) -> Result<(), ConnectorError> {
+        match (&mut self.notes, self.open.get_index(index)) {
+            (Some(notes), Some((_, target))) => notes.sync(target.note),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes lines to the file at `index` as they are; its note is on the disk.
+    fn write_through(&mut self, index: usize, lines: &[u8], now: Instant) -> Result<(), ConnectorError> {
+        let Some((_, target)) = self.open.get_index_mut(index) else { return Ok(()) };
+        let result = target.output.writing(|output| output.write_through(lines, now));
         remember(&mut self.written, &target.output);
         result
     }
@@ -244,8 +260,15 @@ impl FileSink {
             }
             // The first event of a file may be larger than all that fits.
             let fits = if is_blank { 1 } else { events.fitting(*done, to, room).max(1) };
-            output.take(events.events(*done, *done + fits), now);
-            *done += fits;
+            let lines = events.events(*done, *done + fits);
+            if output.may_write_through(lines) {
+                self.sync_note(index)?;
+                *done += fits;
+                self.write_through(index, lines, now)?;
+            } else {
+                output.take(lines, now);
+                *done += fits;
+            }
         }
         Ok(())
     }
@@ -331,7 +354,7 @@ impl FileSink {
         let mut result = Ok(());
         for target in self.open.values_mut() {
             let output = &mut target.output;
-            let done = if output.held() > 0 { blocking(|| work(output)) } else { work(output) };
+            let done = if output.held() > 0 { output.writing(work) } else { work(output) };
             result = result.and(done);
             remember(&mut self.written, &target.output);
         }
