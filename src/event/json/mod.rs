@@ -1,14 +1,16 @@
 //! JSON as bytes, for everyone: the strict scanner, strings, numbers, and reading of text that was checked before.
 
 mod block;
+mod fault;
 mod number;
 mod scan;
 mod text;
 mod view;
 
 pub(super) use block::{BLOCK, Block};
+pub use fault::{Fault, Why};
 pub use number::{classify_number, number_to_f64, write_f64, write_i64};
-pub use scan::{Fault, Why, check_value};
+pub use scan::check_value;
 pub(super) use scan::{key, literal, number, number_of, skip_space, skip_value, skip_value_flat, string, string_of};
 pub use text::{escape_into, minify, unescape, write_string};
 pub(super) use view::RawMembers;
