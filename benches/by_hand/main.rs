@@ -9,6 +9,7 @@
 mod compare;
 mod data;
 mod dedupe;
+mod jetstream;
 mod jobs;
 mod lines;
 mod measure;
@@ -16,6 +17,9 @@ mod report;
 mod rest;
 mod scale;
 mod script;
+#[allow(dead_code)]
+#[path = "../../tests/nats/server.rs"]
+mod server;
 mod sessions;
 mod stateless;
 mod texts;
@@ -46,12 +50,14 @@ const SECTIONS: &[Section] = &[
     ("memory", rest::memory),
     ("latency", rest::latency),
     ("idle", rest::idle),
+    ("jetstream", jetstream::jetstream),
 ];
 
 fn main() -> io::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["--measure", ..] => return measure::as_parent(&arguments[1..]),
+        ["--jetstream", url, name] => return jetstream::by_hand(url, name).map(|()| ExitCode::SUCCESS),
         ["--generate", events, users] => {
             let count = |text: &str| text.parse().map_err(io::Error::other);
             let mut out = io::BufWriter::with_capacity(1 << 20, io::stdout());

@@ -60,6 +60,11 @@ pub fn travel(line: &str, out: &mut Vec<u8>) -> io::Result<()> {
 
 /// A filter that keeps nearly all, and four fields, one of them computed.
 pub fn map(input: &Path, outputs: &[PathBuf]) -> io::Result<()> {
+    each(input, outputs, large)
+}
+
+/// What `map` makes of a line.
+pub fn large(line: &str, out: &mut Vec<u8>) -> io::Result<()> {
     #[derive(Deserialize)]
     struct Payment<'a> {
         user_id: &'a str,
@@ -72,21 +77,19 @@ pub fn map(input: &Path, outputs: &[PathBuf]) -> io::Result<()> {
     struct Merchant<'a> {
         country: &'a str,
     }
-    each(input, outputs, |line, out| {
-        let payment: Payment = parse(line)?;
-        if payment.amount > 50.0 {
-            let country = payment.merchant.country;
-            put(out, r#"{"user":""#);
-            put(out, payment.user_id);
-            put(out, r#"","amount":"#);
-            put_float(out, payment.amount);
-            put(out, r#","country":""#);
-            put(out, country);
-            put(out, r#"","abroad":"#);
-            put(out, if country != payment.card_country { "true}\n" } else { "false}\n" });
-        }
-        Ok(())
-    })
+    let payment: Payment = parse(line)?;
+    if payment.amount > 50.0 {
+        let country = payment.merchant.country;
+        put(out, r#"{"user":""#);
+        put(out, payment.user_id);
+        put(out, r#"","amount":"#);
+        put_float(out, payment.amount);
+        put(out, r#","country":""#);
+        put(out, country);
+        put(out, r#"","abroad":"#);
+        put(out, if country != payment.card_country { "true}\n" } else { "false}\n" });
+    }
+    Ok(())
 }
 
 /// Three fields of a wide event.
