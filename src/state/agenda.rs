@@ -35,6 +35,11 @@ impl<T: Ord + Copy> Agenda<T> {
         self.len
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Notes something for a moment.
     pub fn push(&mut self, at: i64, what: T) {
         self.len += 1;

@@ -459,7 +459,7 @@ mod tests {
                 for (at, (int, what)) in batch.into_iter().enumerate() {
                     let probe = keys.probe(at);
                     let found = table.find_probe(&probe);
-                    prop_assert_eq!(found.map(|id| *table.get(id)), model.get(&probe.key.to_vec()).copied());
+                    prop_assert_eq!(found.map(|id| *table.get(id)), model.get(probe.key).copied());
                     match (what, found) {
                         (0, Some(id)) => {
                             table.remove(id);

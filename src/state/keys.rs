@@ -55,6 +55,11 @@ impl Keys {
         self.ends.len()
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
     /// Adds a key that `write` appends; it gives the key's `floats`. Of one that is longer than `max` nothing is kept but its length.
     pub fn push(&mut self, max: usize, write: impl FnOnce(&mut Vec<u8>) -> u32) {
         let start = self.bytes.len();

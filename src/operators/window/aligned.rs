@@ -133,7 +133,7 @@ impl Aligned {
     }
 
     /// From which window on a unit's events count; `i64::MIN`: in all.
-    fn from_of(&self, unit: &Unit) -> i64 {
+    fn counts_from(&self, unit: &Unit) -> i64 {
         if unit.order & PARTLY == 0 { i64::MIN } else { self.partly.get(&unit.slot).copied().unwrap_or(i64::MIN) }
     }
 
@@ -143,8 +143,8 @@ impl Aligned {
         match units.last() {
             None => Err(0),
             Some(last) if last.start < start => Err(units.len()),
-            Some(last) if last.start == start && self.from_of(last) == from => Ok(units.len() - 1),
-            _ => units.binary_search_by_key(&(start, from), |unit| (unit.start, self.from_of(unit))),
+            Some(last) if last.start == start && self.counts_from(last) == from => Ok(units.len() - 1),
+            _ => units.binary_search_by_key(&(start, from), |unit| (unit.start, self.counts_from(unit))),
         }
     }
 
@@ -281,7 +281,7 @@ impl OpenWindows for Aligned {
         let series = self.keys.find_probe(&event.key).map(|id| self.keys.get(id));
         for (start, from) in self.units_of(event) {
             let mut units = series.iter().flat_map(|series| series.units.iter());
-            let unit = units.find(|unit| unit.start == start && self.from_of(unit) == from);
+            let unit = units.find(|unit| unit.start == start && self.counts_from(unit) == from);
             into.push(unit.map_or(NEW, |unit| unit.slot));
         }
     }

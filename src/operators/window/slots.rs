@@ -43,7 +43,7 @@ pub struct Slots {
     /// One for each aggregate.
     columns: Vec<Held>,
     /// Slots that are or were open.
-    len: usize,
+    rows: usize,
     free: Vec<Slot>,
     open: usize,
     open_max: usize,
@@ -56,7 +56,7 @@ impl Slots {
     /// None open, of at most so many.
     pub fn new(aggregates: Arc<[Aggregate]>, open_max: usize) -> Slots {
         let columns = aggregates.iter().map(Held::new).collect();
-        Slots { aggregates, columns, len: 0, free: Vec::new(), open: 0, open_max }
+        Slots { aggregates, columns, rows: 0, free: Vec::new(), open: 0, open_max }
     }
 
     /// How many are open.
@@ -85,8 +85,8 @@ impl Slots {
             }
             None => {
                 columns.for_each(|(column, aggregate)| column.open(aggregate));
-                self.len += 1;
-                (self.len - 1) as Slot
+                self.rows += 1;
+                (self.rows - 1) as Slot
             }
         }
     }
@@ -110,8 +110,8 @@ impl Slots {
         }
         self.columns.iter_mut().zip(row.drain(..)).for_each(|(column, held)| column.push(held));
         self.open += 1;
-        self.len += 1;
-        Ok((self.len - 1) as Slot)
+        self.rows += 1;
+        Ok((self.rows - 1) as Slot)
     }
 
     /// All slots, and none is left.
@@ -131,7 +131,7 @@ impl Slots {
         if parts.len() != self.aggregates.len() || !self.aggregates.iter().zip(parts).all(keeps_same) {
             return false;
         }
-        let absent = || Held::Any(vec![Accumulator::Absent; other.len]);
+        let absent = || Held::Any(vec![Accumulator::Absent; other.rows]);
         let mut columns: Vec<Held> = Vec::with_capacity(parts.len());
         for part in parts {
             let held = match *part {
@@ -153,7 +153,7 @@ impl Slots {
         if self.open == 0 {
             let columns = self.columns.iter_mut().zip(self.aggregates.iter());
             columns.for_each(|(column, aggregate)| column.clear(aggregate, KEEP_SLOTS));
-            self.len = 0;
+            self.rows = 0;
             self.free.clear();
             self.free.shrink_to(KEEP_SLOTS);
         }
@@ -221,6 +221,6 @@ mod tests {
         assert!(matches!(slots.column(0).get(b as usize), Accumulator::Count(0)));
         slots.close(b);
         slots.close(a);
-        assert_eq!((slots.len(), slots.len), (0, 0));
+        assert_eq!((slots.len(), slots.rows), (0, 0));
     }
 }

@@ -270,6 +270,6 @@ impl Aligned {
     fn units_of_window<'a>(&'a self, series: &'a Series, window: i64) -> impl Iterator<Item = &'a Unit> {
         let units_end = self.spans.units_end(window);
         let units = series.units.iter().skip_while(move |unit| unit.start < window);
-        units.take_while(move |unit| unit.start < units_end).filter(move |unit| self.from_of(unit) <= window)
+        units.take_while(move |unit| unit.start < units_end).filter(move |unit| self.counts_from(unit) <= window)
     }
 }

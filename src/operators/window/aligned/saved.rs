@@ -60,7 +60,7 @@ impl Keep for Aligned {
             let order = u32::try_from(from.varint()?).ok().filter(|order| order & PARTLY == 0);
             let mut order = order.ok_or_else(|| Corrupt("a unit has too many keys".into()))?;
             let (changed, slot) = (from.varint()?, rows.read(from)?);
-            let follows = series.units.last().is_none_or(|last| (last.start, self.from_of(last)) < (start, since));
+            let follows = series.units.last().is_none_or(|last| (last.start, self.counts_from(last)) < (start, since));
             if !follows || self.spans.unit(start) != start {
                 return Err(Corrupt("the units of a key are not in order".into()));
             }
