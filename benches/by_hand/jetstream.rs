@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -84,7 +84,7 @@ async fn both(dir: &Path) -> Result<(), Failed> {
 }
 
 /// Sends the lines of a file to the stream that is read; how many results they have.
-async fn fill(context: &Context, input: &PathBuf) -> Result<u64, Failed> {
+async fn fill(context: &Context, input: &Path) -> Result<u64, Failed> {
     let (mut lines, mut expected, mut out) = (Vec::new(), 0, Vec::new());
     each_line(input, |line| {
         lines.push(line.to_string());

@@ -39,7 +39,11 @@ pub fn title(text: &str) {
 /// What is allowed for noise where a cost should stay as it is.
 const FLAT: f64 = 1.2;
 
-/// A cost beside what it was with less.
-pub fn growth(name: &str, cost: f64, first: f64) {
-    println!("{name:<40} {cost:>9.0} {FLAT:>6.2} {:>7}  {:.2}", verdict(cost / first, FLAT), cost / first);
+/// Costs by hand and of the runner, beside what they were with less.
+pub fn growth(name: &str, [hand, runner]: [f64; 2], [hand_first, runner_first]: [f64; 2]) {
+    let (by_hand, growth) = (hand / hand_first, runner / runner_first);
+    println!(
+        "{name:<32} {hand:>7.0} {runner:>7.0} {by_hand:>6.2} {growth:>6.2} {FLAT:>6.2} {:>7}",
+        verdict(growth, FLAT)
+    );
 }
