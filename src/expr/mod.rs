@@ -47,6 +47,7 @@ mod guide;
 pub mod samples;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
+#[cfg_attr(not(test), allow(dead_code))]
 pub mod testing;
 #[cfg(test)]
 mod tests;

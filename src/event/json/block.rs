@@ -189,7 +189,8 @@ mod tests {
 
     #[test]
     fn the_twins_agree_on_every_byte_at_every_place() {
-        for byte in 0..=255u8 {
+        // Miri is slow.
+        for byte in (0..=255u8).step_by(if cfg!(miri) { 31 } else { 1 }) {
             for filler in [b'a', b'0', b'"', 0, 0xff, byte.wrapping_add(1), byte.wrapping_sub(1)] {
                 for at in 0..BLOCK {
                     let (mut block, other) = ([filler; BLOCK], [filler; BLOCK]);
