@@ -83,7 +83,7 @@ fn main() -> io::Result<ExitCode> {
     }
     let is_wanted = |name: &str| wanted.is_empty() || wanted.contains(&name);
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
-    std::fs::create_dir_all(&dir)?;
+    std::fs::create_dir_all(dir.join("out"))?;
     if JOBS.iter().any(|job| is_wanted(job.name)) {
         print_head();
     }

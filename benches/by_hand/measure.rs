@@ -53,9 +53,9 @@ pub fn programs(job: &Job, by_hand: &str, dir: &Path, events: u64) -> io::Result
     Ok([hand, runner])
 }
 
-/// The files that one of the two writes.
+/// The files that one of the two writes. Not beside the topology: its folder is watched, and each write there wakes the watcher.
 pub fn outputs(job: &Job, dir: &Path, of: &str) -> Vec<PathBuf> {
-    (1..=job.outputs).map(|n| dir.join(format!("{}.{of}.{n}.jsonl", job.name))).collect()
+    (1..=job.outputs).map(|n| dir.join("out").join(format!("{}.{of}.{n}.jsonl", job.name))).collect()
 }
 
 /// A process that writes payments of so many users to its standard output.
