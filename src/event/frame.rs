@@ -29,12 +29,14 @@ pub struct Framer {
     searched: usize,
     /// Inside a line that was given up: drop everything up to the next line end.
     discarding: bool,
-    /// Lines found whose text is in `text`, and where in it each is over, its end included.
-    ready: VecDeque<(Line, usize)>,
+    /// The lines found whose text is in `text`.
+    frames: Vec<Range<u32>>,
+    /// How many of `frames` were given out.
+    given: usize,
+    /// What was found between them and was not given out yet.
+    asides: VecDeque<Aside>,
     text: Bytes,
     text_position: u64,
-    /// Where in `text` the last line that was given out is over.
-    given: usize,
 }
 
 /// A place in an input at which framing can go on.
@@ -49,12 +51,21 @@ pub struct Place {
 /// U+FEFF in UTF-8.
 const MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// A line, or one that was given up.
+/// What was found that is no frame.
+#[derive(Debug)]
+struct Aside {
+    /// How many of the framer's frames come before it.
+    before: usize,
+    /// Where in `text` it starts.
+    start: usize,
+    line: Line,
+}
+
 #[derive(Debug)]
 enum Line {
-    Frame(Range<u32>),
+    /// One that was given up.
     Bad(Box<BadFrame>),
-    /// So many empty lines.
+    /// So many empty ones.
     Empty(u64),
 }
 
@@ -102,10 +113,11 @@ impl Framer {
             position: 0,
             searched: 0,
             discarding: false,
-            ready: VecDeque::new(),
+            frames: Vec::new(),
+            given: 0,
+            asides: VecDeque::new(),
             text: Bytes::new(),
             text_position: 0,
-            given: 0,
         }
     }
 
@@ -135,9 +147,17 @@ impl Framer {
 
     /// The place behind the last chunk that was given out.
     pub fn place(&self) -> Place {
-        match self.ready.is_empty() {
-            true => Place { at: self.position, in_skipped_line: self.discarding },
-            false => Place { at: self.text_position + self.given as u64, in_skipped_line: false },
+        match self.next_start() {
+            None => Place { at: self.position, in_skipped_line: self.discarding },
+            Some(start) => Place { at: self.text_position + start as u64, in_skipped_line: false },
+        }
+    }
+
+    /// Where in `text` the next line starts that was found and not given out.
+    fn next_start(&self) -> Option<usize> {
+        match self.asides.front() {
+            Some(aside) if aside.before <= self.given => Some(aside.start),
+            _ => self.frames.get(self.given).map(|frame| frame.start as usize),
         }
     }
 
@@ -154,7 +174,7 @@ impl Framer {
 
     /// The next chunk of whole lines, or `None` when more must be read. `ended`: nothing more can be, so the rest is a line.
     pub fn next_chunk(&mut self, ended: bool) -> Option<Chunk> {
-        if self.ready.is_empty() {
+        if self.next_start().is_none() {
             self.search(ended);
         }
         self.take()
@@ -203,31 +223,35 @@ impl Framer {
 
     /// Notes the line from `start` to before its LF at `end`, or to the end of the input.
     fn line(&mut self, mut start: usize, mut end: usize) {
-        let over = self.buffer.len().min(end + 1);
         if start == 0 {
             start = self.mark();
         }
         if end > start && self.buffer[end - 1] == b'\r' {
             end -= 1;
         }
-        let line = if start >= end {
-            if let Some((Line::Empty(count), last)) = self.ready.back_mut() {
-                *count += 1;
-                *last = over;
-                return;
-            }
-            Line::Empty(1)
-        } else if end - start > self.line_max {
+        if start >= end {
+            return self.empty_line(start);
+        }
+        if end - start > self.line_max {
             self.no_header();
-            Line::Bad(Box::new(self.too_long(start, end)))
-        } else {
-            match self.take_header(start, end) {
-                Header::No => Line::Frame(start as u32..end as u32),
-                Header::Good => return,
-                Header::Bad(bad) => Line::Bad(bad),
-            }
-        };
-        self.ready.push_back((line, over));
+            return self.aside(start, Line::Bad(Box::new(self.too_long(start, end))));
+        }
+        match self.take_header(start, end) {
+            Header::No => self.frames.push(start as u32..end as u32),
+            Header::Good => {}
+            Header::Bad(bad) => self.aside(start, Line::Bad(bad)),
+        }
+    }
+
+    fn empty_line(&mut self, start: usize) {
+        match self.asides.back_mut() {
+            Some(Aside { before, line: Line::Empty(count), .. }) if *before == self.frames.len() => *count += 1,
+            _ => self.aside(start, Line::Empty(1)),
+        }
+    }
+
+    fn aside(&mut self, start: usize, line: Line) {
+        self.asides.push_back(Aside { before: self.frames.len(), start, line });
     }
 
     /// Takes the line as the header if the input is CSV and has none yet.
@@ -275,10 +299,10 @@ impl Framer {
     fn give_up(&mut self) {
         let bad = self.too_long(self.mark(), self.buffer.len());
         self.no_header();
-        self.ready.push_back((Line::Bad(Box::new(bad)), self.buffer.len()));
+        self.aside(0, Line::Bad(Box::new(bad)));
         self.rule.reset();
         self.discarding = true;
-        (self.text_position, self.given) = (self.position, 0);
+        self.text_position = self.position;
         self.position += self.buffer.len() as u64;
         self.searched = 0;
         self.buffer = Vec::new();
@@ -291,50 +315,58 @@ impl Framer {
         next.extend_from_slice(rest);
         let full = std::mem::replace(&mut self.buffer, next);
         self.text = Bytes::from(full);
-        (self.text_position, self.given) = (self.position, 0);
+        self.text_position = self.position;
         self.position += cut as u64;
         self.searched -= cut;
     }
 
-    /// A chunk of the lines that are ready, as many as one batch takes.
+    /// A chunk of the lines that were found, as many as one batch takes.
     fn take(&mut self) -> Option<Chunk> {
         let mut chunk = Chunk::default();
-        let mut first = None;
-        while let Some((line, over)) = self.ready.front() {
-            match line {
-                Line::Frame(range) => {
-                    let first = *first.get_or_insert(range.start);
-                    let full = chunk.frames.len() >= self.chunk_events_max
-                        || (!chunk.frames.is_empty() && (range.end - first) as usize > BATCH_BYTES_MAX);
-                    if full {
-                        break;
-                    }
-                    chunk.frames.push(range.start - first..range.end - first);
-                }
-                Line::Bad(_) if chunk.bad.len() >= BATCH_EVENTS_MAX => break,
-                Line::Bad(_) | Line::Empty(_) => {}
-            }
-            self.given = *over;
-            match self.ready.pop_front() {
-                Some((Line::Bad(bad), _)) => chunk.bad.push(BadFrame { before: chunk.frames.len() as u32, ..*bad }),
-                Some((Line::Empty(count), _)) => chunk.empty_lines += count,
-                Some((Line::Frame(_), _)) | None => {}
-            }
+        let end = self.take_asides(self.given + self.fitting(), &mut chunk);
+        let frames = self.frames.get(self.given..end).unwrap_or_default();
+        if let (Some(first), Some(last)) = (frames.first(), frames.last()) {
+            let (start, base) = (first.start, self.text_position);
+            chunk.text = self.text.slice(start as usize..last.end as usize);
+            chunk.offsets = frames.iter().map(|frame| (base + u64::from(frame.start)) as i64).collect();
+            chunk.frames = frames.iter().map(|frame| frame.start - start..frame.end - start).collect();
+        }
+        self.given = end;
+        if self.next_start().is_none() {
+            self.frames.clear();
+            self.given = 0;
+            self.text = Bytes::new();
         }
         if chunk.is_empty() && chunk.empty_lines == 0 {
             return None;
         }
-        if let Some(first) = first {
-            let end = chunk.frames.last().map_or(0, |last| last.end);
-            chunk.text = self.text.slice(first as usize..(first + end) as usize);
-            let base = self.text_position + u64::from(first);
-            chunk.offsets = chunk.frames.iter().map(|frame| (base + u64::from(frame.start)) as i64).collect();
-        }
-        if self.ready.is_empty() {
-            self.text = Bytes::new();
-        }
         chunk.header = self.header().cloned();
         Some(chunk)
+    }
+
+    /// How many of the next frames fit into a chunk: one does, whatever its size.
+    fn fitting(&self) -> usize {
+        let frames = self.frames.get(self.given..).unwrap_or_default();
+        let frames = &frames[..frames.len().min(self.chunk_events_max)];
+        let Some(first) = frames.first() else { return 0 };
+        frames.partition_point(|frame| (frame.end - first.start) as usize <= BATCH_BYTES_MAX).max(1)
+    }
+
+    /// Moves to the chunk what is found aside before the frame `end`, or up to where there are too many bad ones for a chunk,
+    /// and says before which frame it is over.
+    fn take_asides(&mut self, end: usize, chunk: &mut Chunk) -> usize {
+        while let Some(aside) = self.asides.front().filter(|aside| aside.before <= end) {
+            if matches!(aside.line, Line::Bad(_)) && chunk.bad.len() >= BATCH_EVENTS_MAX {
+                return aside.before;
+            }
+            let before = (aside.before - self.given) as u32;
+            match self.asides.pop_front().map(|aside| aside.line) {
+                Some(Line::Bad(bad)) => chunk.bad.push(BadFrame { before, ..*bad }),
+                Some(Line::Empty(count)) => chunk.empty_lines += count,
+                None => {}
+            }
+        }
+        end
     }
 }
 

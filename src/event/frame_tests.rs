@@ -128,6 +128,34 @@ fn a_quote_left_open_costs_one_error() {
     assert_eq!((chunk.bad.len(), chunk.frames.len()), (1, 1));
 }
 
+/// Of each chunk: its frames, before which of them the bad ones are, the empty lines, and the place behind it.
+fn chunks(mut framer: Framer, input: &[u8]) -> Vec<(usize, Vec<u32>, u64, u64)> {
+    framer.buffer().extend_from_slice(input);
+    let mut found = Vec::new();
+    while let Some(chunk) = framer.next_chunk(true) {
+        chunk.assert_sound();
+        let before = chunk.bad.iter().map(|bad| bad.before).collect();
+        found.push((chunk.frames.len(), before, chunk.empty_lines, framer.place().at));
+    }
+    found
+}
+
+#[test]
+fn what_is_no_frame_goes_with_the_frames_before_it() {
+    let input = b"\n123456\na\n\nb\n\n\r\n654321\nc\n123456\nd\r\ne\n\n";
+    let expected = [(2, vec![0, 2], 4, 23), (2, vec![1], 0, 35), (1, vec![], 1, 38)];
+    assert_eq!(chunks(Framer::lines(5).chunk_events_max(2), input), expected);
+}
+
+#[test]
+fn a_chunk_takes_so_many_bad_lines() {
+    let input = [b"a\n".to_vec(), b"xx\n".repeat(2 * BATCH_EVENTS_MAX + 1), b"b\n".to_vec()].concat();
+    let found = chunks(Framer::lines(1), &input);
+    let numbers: Vec<_> = found.iter().map(|(frames, bad, _, place)| (*frames, bad.len(), *place)).collect();
+    assert_eq!(numbers, [(1, 1024, 2 + 3 * 1024), (0, 1024, 2 + 6 * 1024), (1, 1, 2 + 6 * 1024 + 5)]);
+    assert!(found[0].1.iter().all(|before| *before == 1) && found[2].1 == [0]);
+}
+
 proptest! {
     #[test]
     fn pieces_do_not_matter(input in "[a\r\n,\"]{0,60}", step in 1usize..9) {
