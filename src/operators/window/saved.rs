@@ -169,7 +169,7 @@ impl<W: Keep> Window<W> {
         self.mark = from.i64()?;
         self.row_mark = from.i64()?;
         self.origin = origin(from)?;
-        self.arrived = from.varint()?;
+        self.arrived = count(from)?;
         self.latest = from.i64()?;
         let partial_until = from.i64()?;
         self.set_partial(partial_until);
@@ -267,6 +267,12 @@ fn emit(from: &mut Reader<'_>) -> Result<Emit, Corrupt> {
 pub fn put_moment(out: &mut Vec<u8>, moment: Option<i64>) {
     out.push(u8::from(moment.is_some()));
     moment.iter().for_each(|moment| put_i64(out, *moment));
+}
+
+/// Something that is counted on from here: no run comes so far that it could overflow.
+pub fn count(from: &mut Reader<'_>) -> Result<u64, Corrupt> {
+    let count = from.varint()?;
+    if count < 1 << 63 { Ok(count) } else { Err(Corrupt("so much is never counted".into())) }
 }
 
 /// Reads what `put_moment` wrote.

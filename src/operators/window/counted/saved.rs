@@ -3,7 +3,7 @@
 use crate::state::codec::{Reader, put_i64, put_varint};
 use crate::state::{Corrupt, Snapshot};
 
-use super::super::saved::{Keep, Rows, Was, floats};
+use super::super::saved::{Keep, Rows, Was, count, floats};
 use super::super::slots::Slots;
 use super::{Counted, Filling};
 
@@ -29,14 +29,14 @@ impl Keep for Counted {
     }
 
     fn load_head(&mut self, from: &mut Reader<'_>) -> Result<(), Corrupt> {
-        (self.opened, self.mark) = (from.varint()?, from.i64()?);
+        (self.opened, self.mark) = (count(from)?, from.i64()?);
         Ok(())
     }
 
     fn load(&mut self, key: &[u8], from: &mut Reader<'_>, rows: &mut Rows<'_>) -> Result<(), Corrupt> {
         let (floats, events) = (floats(from)?, from.varint()?);
         let (first, last, number) = (from.i64()?, from.i64()?, from.varint()?);
-        if events == 0 || events >= self.size || last == i64::MAX {
+        if events == 0 || events >= self.size || last == i64::MAX || number > self.opened {
             return Err(Corrupt("a window of so many events cannot be open".into()));
         }
         let slot = rows.read(from)?;
@@ -57,5 +57,20 @@ impl Keep for Counted {
     fn adopt(&mut self, other: Counted, _was: &Was) {
         *self = Counted { keys_max: self.keys_max, ..other };
         self.keys.set_keys_max(self.keys_max);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_cannot_be_counted_on_is_refused() {
+        for (opened, is_fine) in [(0, true), ((1 << 63) - 1, true), (1 << 63, false), (u64::MAX, false)] {
+            let mut head = Vec::new();
+            put_varint(&mut head, opened);
+            put_i64(&mut head, 0);
+            assert_eq!(Counted::new(3, 10).load_head(&mut Reader::new(&head)).is_ok(), is_fine);
+        }
     }
 }
