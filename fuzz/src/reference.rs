@@ -1,5 +1,8 @@
-//! serde_json as the reference for what a JSON text is and says.
+//! serde_json and csv-core, the parser of the `csv` crate, as the references for what a text is and says.
 
+use std::cell::RefCell;
+
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 use serde_json::{Map, Value};
 
 /// The value of a text, whatever its depth. Numbers beyond f64 are made smaller first (see [`tame`]), as serde_json refuses them.
@@ -99,4 +102,32 @@ pub fn minify(text: &[u8]) -> Vec<u8> {
 pub fn get<'a>(event: &'a Map<String, Value>, path: &[std::sync::Arc<str>]) -> Option<&'a Value> {
     let (first, rest) = path.split_first()?;
     rest.iter().try_fold(event.get(&**first)?, |value, name| value.get(&**name))
+}
+
+thread_local! {
+    /// Made once: it compiles its states, which takes longer than to read an input.
+    static CSV: RefCell<Reader> = RefCell::new(ReaderBuilder::new().terminator(Terminator::Any(b'\n')).build());
+}
+
+/// The records of a CSV text whose lines end with LF, of any number of fields. A byte order mark before the first is dropped.
+pub fn records(mut text: &[u8]) -> Vec<Vec<Vec<u8>>> {
+    let (mut bytes, mut ends) = (vec![0; text.len() + 1], vec![0; text.len() + 2]);
+    let (mut written, mut fields, mut records) = (0, 0, Vec::new());
+    CSV.with_borrow_mut(|reader| {
+        reader.reset();
+        loop {
+            let (result, read, more, ended) = reader.read_record(text, &mut bytes[written..], &mut ends[fields..]);
+            (text, written, fields) = (&text[read..], written + more, fields + ended);
+            match result {
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::End => return records,
+                ReadRecordResult::Record => {
+                    let starts = std::iter::once(0).chain(ends.iter().copied());
+                    records.push(starts.zip(&ends[..fields]).map(|(start, &end)| bytes[start..end].to_vec()).collect());
+                    (written, fields) = (0, 0);
+                }
+                full => panic!("{full:?}: unquoting only shrinks"),
+            }
+        }
+    })
 }

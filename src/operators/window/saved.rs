@@ -269,6 +269,12 @@ pub fn put_moment(out: &mut Vec<u8>, moment: Option<i64>) {
     moment.iter().for_each(|moment| put_i64(out, *moment));
 }
 
+/// How often a window has left, which is counted on as well.
+pub fn times(from: &mut Reader<'_>) -> Result<u32, Corrupt> {
+    let times = u32::try_from(from.varint()?).ok().filter(|times| *times < 1 << 31);
+    times.ok_or_else(|| Corrupt("a window left too often".into()))
+}
+
 /// Something that is counted on from here: no run comes so far that it could overflow.
 pub fn count(from: &mut Reader<'_>) -> Result<u64, Corrupt> {
     let count = from.varint()?;

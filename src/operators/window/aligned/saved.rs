@@ -7,7 +7,7 @@ use crate::state::{Corrupt, KeyId, Snapshot};
 
 use super::super::assign::Spans;
 use super::super::open::{Emit, next_tick};
-use super::super::saved::{Keep, Rows, Was, floats, moment, put_moment, time};
+use super::super::saved::{Keep, Rows, Was, count, floats, moment, put_moment, time, times};
 use super::super::slots::Slots;
 use super::{Aligned, PARTLY, Revised, Series, Unit};
 
@@ -49,7 +49,7 @@ impl Keep for Aligned {
 
     fn load_head(&mut self, from: &mut Reader<'_>) -> Result<(), Corrupt> {
         (self.emitted, self.closed, self.tick) = (from.i64()?, from.i64()?, moment(from)?);
-        self.placed = from.varint()?;
+        self.placed = count(from)?;
         Ok(())
     }
 
@@ -80,7 +80,7 @@ impl Keep for Aligned {
         let id = self.keys.restore(key, series)?;
         while !from.is_empty() {
             let window = from.i64()?;
-            let times = u32::try_from(from.varint()?).map_err(|_| Corrupt("a window left too often".into()))?;
+            let times = times(from)?;
             let seen = from.varint()?;
             if window >= self.closed {
                 self.revised.insert((id, window), Revised { times, seen });

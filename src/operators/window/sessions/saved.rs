@@ -5,7 +5,7 @@ use crate::state::{Agenda, Corrupt, Snapshot};
 
 use super::super::assign::Activity;
 use super::super::open::{Emit, next_tick};
-use super::super::saved::{Keep, Rows, Was, floats, moment, put_moment, time};
+use super::super::saved::{Keep, Rows, Was, count, floats, moment, put_moment, time, times};
 use super::super::slots::Slots;
 use super::{OpenSessions, Session, Sessions};
 
@@ -36,7 +36,7 @@ impl Keep for OpenSessions {
     }
 
     fn load_head(&mut self, from: &mut Reader<'_>) -> Result<(), Corrupt> {
-        (self.opened, self.closed, self.tick) = (from.varint()?, from.i64()?, moment(from)?);
+        (self.opened, self.closed, self.tick) = (count(from)?, from.i64()?, moment(from)?);
         Ok(())
     }
 
@@ -45,7 +45,7 @@ impl Keep for OpenSessions {
         for _ in 0..from.size()? {
             let activity = Activity { first: time(from)?, last: time(from)? };
             let number = from.varint()?;
-            let revision = u32::try_from(from.varint()?).map_err(|_| Corrupt("a session left too often".into()))?;
+            let revision = times(from)?;
             let (is_told, slot) = (from.byte()? != 0, rows.read(from)?);
             let follows = sessions.open.last().is_none_or(|last| last.activity.first <= activity.first);
             if !follows || activity.first > activity.last {
