@@ -28,8 +28,10 @@ fuzz_target!(|data: &[u8]| {
     assert!(differences.is_empty(), "{text}\n{}", differences.join("\n"));
 });
 
-/// What `"text"[0]` gives is a text, and can be indexed; in Rhai it is a character: it has no items, and its fields are null.
+/// The two known differences. What `"text"[0]` gives is a text, and can be indexed; in Rhai it is a character: it has no items, and
+/// its fields are null. And where an object with a float that is no JSON is put into a text, Rhai writes it in its own way.
 fn is_known(text: &str, difference: &str) -> bool {
     let is_of_kinds = difference.contains("interpreted type-mismatch") || difference.contains("compiled type-mismatch");
-    text.matches('[').count() > 1 && is_of_kinds
+    let is_not_finite = difference.contains("inf") || difference.contains("NaN");
+    (text.matches('[').count() > 1 && is_of_kinds) || (text.contains('`') && is_not_finite)
 }
