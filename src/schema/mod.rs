@@ -1,6 +1,8 @@
 //! Event types: what an event of a name must be. This version knows JSON Schema; its files are read and compiled when a topology
 //! is planned, and events are checked as they are decoded.
 
+mod shape;
+
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 use std::path::Path;
@@ -10,6 +12,8 @@ use serde_json::{Map, Value};
 
 use crate::diagnostic::Content;
 use crate::limits::SCHEMA_BYTES_MAX;
+
+pub use self::shape::{Field, Kinds, Meaning, Object, Shape, TimeUnit};
 
 /// An event type, read from its file.
 #[derive(Clone, Debug)]
