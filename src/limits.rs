@@ -70,6 +70,9 @@ pub const COLLECT_DEFAULT: usize = 1_000;
 pub const AGGREGATE_BYTES_MAX: usize = LINE_BYTES_MAX;
 /// Bytes of the file of an event type.
 pub const SCHEMA_BYTES_MAX: u64 = 4 << 20;
+
+/// Versions of one event type in a folder.
+pub const SCHEMA_VERSIONS_MAX: usize = 10_000;
 /// Milliseconds after a stop for which a sink goes on trying; what it then still holds goes to its `errors` port.
 pub const STOP_GRACE_MS: u64 = 10_000;
 /// Milliseconds between the barriers that acknowledgements ride on, where no stage keeps state.

@@ -46,6 +46,11 @@ pub trait SourcePlan: Send + Sync {
         false
     }
 
+    /// Whether what it reads is one stream of bytes, in which events must be told apart; else each message is an event.
+    fn reads_stream(&self) -> bool {
+        false
+    }
+
     /// What can be read again after a failure.
     fn replay(&self) -> Replay;
 

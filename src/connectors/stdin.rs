@@ -31,6 +31,10 @@ fn plan(spec: &SourceSpec, context: &mut ConnectContext<'_>) -> Option<Box<dyn S
 }
 
 impl SourcePlan for Stdin {
+    fn reads_stream(&self) -> bool {
+        true
+    }
+
     fn is_bounded(&self) -> bool {
         true
     }

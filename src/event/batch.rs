@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, BATCH_TEXTS_MAX, COMPACT_BELOW_ONE_IN, COMPACT_BYTES_MAX};
 
+use super::packed::Unpack;
 use super::{Cell, Column, Layout, TextRef, Texts, Timestamp};
 
 /// Which rows of a batch are there, in order.
@@ -62,12 +63,14 @@ pub struct Meta {
     pub key: Option<Column>,
     /// The broker's headers, an object of texts.
     pub headers: Option<Column>,
+    /// Reads packed events, in batches that have such.
+    pub unpack: Option<Arc<dyn Unpack>>,
 }
 
 impl Meta {
     /// Events that a node made itself.
     pub fn of(source: Arc<str>) -> Meta {
-        Meta { source, partition: None, offset: None, key: None, headers: None }
+        Meta { source, partition: None, offset: None, key: None, headers: None, unpack: None }
     }
 }
 
@@ -162,6 +165,7 @@ impl Batch {
                 offset,
                 key,
                 headers,
+                unpack: self.meta.unpack.clone(),
             }),
         }
     }

@@ -44,6 +44,8 @@ pub enum Cell {
     Escaped(TextRef),
     /// An object or array: its valid JSON text, as it was written.
     Json(TextRef),
+    /// A whole event in its source's binary form, which `Meta::unpack` reads; only ever in the column of a body, where no expression sees it. Need not be UTF-8.
+    Packed(TextRef),
 }
 
 const _: () = assert!(size_of::<Cell>() == 16);
@@ -61,6 +63,7 @@ pub enum Tag {
     Str = 64,
     Escaped = 128,
     Json = 256,
+    Packed = 512,
 }
 
 impl Cell {
@@ -76,13 +79,14 @@ impl Cell {
             Cell::Str(_) => Tag::Str,
             Cell::Escaped(_) => Tag::Escaped,
             Cell::Json(_) => Tag::Json,
+            Cell::Packed(_) => Tag::Packed,
         }
     }
 
     /// The range of text that this cell stands for, if it does.
     pub fn text_ref(&self) -> Option<TextRef> {
         match self {
-            Cell::Number(at) | Cell::Str(at) | Cell::Escaped(at) | Cell::Json(at) => Some(*at),
+            Cell::Number(at) | Cell::Str(at) | Cell::Escaped(at) | Cell::Json(at) | Cell::Packed(at) => Some(*at),
             Cell::Missing | Cell::Null | Cell::Bool(_) | Cell::Int(_) | Cell::Float(_) => None,
         }
     }
@@ -94,6 +98,7 @@ impl Cell {
             Cell::Str(_) => Cell::Str(at),
             Cell::Escaped(_) => Cell::Escaped(at),
             Cell::Json(_) => Cell::Json(at),
+            Cell::Packed(_) => Cell::Packed(at),
             Cell::Missing | Cell::Null | Cell::Bool(_) | Cell::Int(_) | Cell::Float(_) => self,
         }
     }
@@ -175,7 +180,7 @@ impl From<Vec<Cell>> for Column {
 }
 
 /// The texts that a batch's cells point into, by index; indices only grow, so cells stay valid when a text is added.
-/// Every range that a cell names is valid UTF-8.
+/// Every range that a cell names is valid UTF-8, but that of a packed event.
 #[derive(Clone, Debug, Default)]
 pub struct Texts(Arc<SmallVec<[Bytes; 3]>>);
 

@@ -12,6 +12,7 @@ pub mod json;
 #[cfg(test)]
 pub(crate) mod json_samples;
 mod layout;
+pub mod packed;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod samples;

@@ -73,7 +73,7 @@ impl Arena {
     /// Appends the text of a cell, as [`ops::write_text`] has it.
     pub(crate) fn write_text(&mut self, cell: Cell, texts: &Texts, scratch: &mut String) {
         match cell {
-            Cell::Missing | Cell::Null => {}
+            Cell::Missing | Cell::Null | Cell::Packed(_) => {}
             Cell::Str(at) if at.text == self.index => {
                 let range = at.start as usize..(at.start + at.len) as usize;
                 if self.text.get(range.clone()).is_some() {
@@ -153,7 +153,7 @@ impl<'a> Space<'a> {
     /// A normal cell as a value (see [`is_normal`]).
     pub(crate) fn value(&self, cell: Cell) -> Value<'a> {
         match cell {
-            Cell::Missing | Cell::Null => Value::Unit,
+            Cell::Missing | Cell::Null | Cell::Packed(_) => Value::Unit,
             Cell::Bool(bool) => Value::Bool(bool),
             Cell::Int(int) => Value::Int(int),
             Cell::Float(float) => Value::Float(float),
@@ -176,7 +176,7 @@ impl<'a> Space<'a> {
     /// A cell as a Rhai value.
     pub(crate) fn dynamic(&self, cell: Cell) -> Dynamic {
         match cell {
-            Cell::Missing | Cell::Null => Dynamic::UNIT,
+            Cell::Missing | Cell::Null | Cell::Packed(_) => Dynamic::UNIT,
             Cell::Bool(bool) => bool.into(),
             Cell::Int(int) => int.into(),
             Cell::Float(float) => float.into(),
@@ -194,7 +194,7 @@ impl<'a> Space<'a> {
     /// Appends a cell as JSON, as it was written where it came from text.
     pub(crate) fn write_json(&self, cell: Cell, out: &mut String) -> Result<(), Fail> {
         match cell {
-            Cell::Missing | Cell::Null => out.push_str("null"),
+            Cell::Missing | Cell::Null | Cell::Packed(_) => out.push_str("null"),
             Cell::Bool(bool) => out.push_str(if bool { "true" } else { "false" }),
             Cell::Int(int) => json::write_int(int, out),
             Cell::Float(float) => json::write_float(float, out)?,

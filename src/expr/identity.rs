@@ -153,7 +153,7 @@ impl Render<'_> {
             Cell::Str(at) | Cell::Escaped(at) => write!(self.out, "(text {:?})", text(at)),
             Cell::Json(at) => write!(self.out, "(json {:?})", text(at)),
             // Floats are told from ints: `1.0` is no `1`.
-            Cell::Missing | Cell::Null | Cell::Bool(_) | Cell::Int(_) | Cell::Float(_) => {
+            Cell::Missing | Cell::Null | Cell::Bool(_) | Cell::Int(_) | Cell::Float(_) | Cell::Packed(_) => {
                 write!(self.out, "({cell:?})")
             }
         };

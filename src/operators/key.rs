@@ -16,7 +16,7 @@ use crate::state::Keys;
 /// equal whatever the order of their fields. Numbers beyond 64 bits are equal where they are written alike.
 pub fn append(cell: Cell, texts: &Texts, key: &mut Vec<u8>) {
     match cell {
-        Cell::Missing | Cell::Null => key.push(0),
+        Cell::Missing | Cell::Null | Cell::Packed(_) => key.push(0),
         Cell::Bool(value) => key.push(1 + u8::from(value)),
         Cell::Int(value) => append_int(value, key),
         Cell::Float(value) => append_float(value, key),
@@ -180,7 +180,7 @@ pub fn hash(bytes: &[u8], seed: u64) -> u64 {
 pub fn text<'a>(cell: Cell, texts: &'a Texts, space: &'a mut String) -> Option<&'a str> {
     space.clear();
     match cell {
-        Cell::Missing | Cell::Null => return None,
+        Cell::Missing | Cell::Null | Cell::Packed(_) => return None,
         Cell::Str(at) => return Some(texts.str(at)),
         Cell::Bool(value) => space.push_str(if value { "true" } else { "false" }),
         Cell::Int(value) => space.push_str(itoa::Buffer::new().format(value)),

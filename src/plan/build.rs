@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::connectors::{self, ConnectContext, Framing, SinkPlan, SourcePlan};
+use crate::connectors::{self, ConnectContext, SinkPlan, SourcePlan};
 use crate::diagnostic::{Content, Diagnostics, Span, codes};
-use crate::event::{decode, encode};
+use crate::event::encode;
 use crate::expr::{Context, FunctionFile, Want};
 use crate::observe::Role;
 use crate::operators::{self, StageContext, StageExpr, StageLimits};
@@ -19,6 +19,7 @@ use crate::spec::{
 
 use super::conflicts;
 use super::fields;
+use super::formats;
 use super::graph::{self, From};
 use super::identity::{Identity, Scope};
 use super::schemas;
@@ -310,14 +311,15 @@ impl Planner<'_> {
         let plan = (kind.plan)(spec, &mut self.connect());
         let time = self.time(spec, plan.as_deref());
         let key = self.optional(&spec.common, "key");
-        let schema = schemas::of_source(self.spec, spec, self.diagnostics);
-        let (format, framing) = format(spec);
+        let schema = schemas::of_source(self.spec, &spec.common, self.diagnostics);
+        let format = formats::of_source(self.spec, spec, schema.as_ref(), plan.as_deref(), self.diagnostics);
+        let format = format?;
         let watermark = spec.common.section("watermark");
         let place = self.context().at(spec.head.span);
         let node = SourceNode {
             plan: plan?,
-            format,
-            framing,
+            format: format.0,
+            framing: format.1,
             time: time?,
             key: key?,
             schema: schema?,
@@ -363,6 +365,7 @@ impl Planner<'_> {
         if let Some(plan) = &plan {
             self.refuse_beside(spec, &**plan);
         }
+        let encoding = formats::of_sink(self.spec, spec, plan.as_deref(), self.diagnostics);
         let target = match plan.as_ref().and_then(|plan| plan.target_key()) {
             None => Some(None),
             Some(key) => self.template(&spec.config, key).map(Some),
@@ -383,7 +386,7 @@ impl Planner<'_> {
         let node = SinkNode {
             plan: plan?.into(),
             inputs: Vec::new(),
-            encoding: encoding(spec),
+            encoding: encoding?,
             target: target?,
             key: key?,
             headers: headers?,
@@ -422,43 +425,6 @@ impl Planner<'_> {
             .collect();
         parts.into_iter().collect()
     }
-}
-
-/// How a source's bytes are read; a file's ending says CSV where nothing else is said.
-fn format(spec: &SourceSpec) -> (decode::Format, Framing) {
-    let written = spec.common.choice_opt("decode");
-    match written.unwrap_or(if is_csv_file(&spec.config) { "csv" } else { "json" }) {
-        "csv" => (decode::Format::Csv, Framing::Csv),
-        "text" => (decode::Format::Text, Framing::Lines),
-        "bytes" => (decode::Format::Bytes, Framing::Lines),
-        _ => (decode::Format::Json, Framing::Lines),
-    }
-}
-
-fn encoding(spec: &SinkSpec) -> encode::Format {
-    let written = spec.common.choice_opt("encode");
-    match written.unwrap_or(if is_csv_file(&spec.config) { "csv" } else { "json" }) {
-        "csv" => encode::Format::Csv,
-        "text" => encode::Format::Text,
-        _ => encode::Format::Json,
-    }
-}
-
-/// Whether the section names a file that ends in `.csv`, compressed or not.
-fn is_csv_file(config: &Section) -> bool {
-    if config.table.name != "file" {
-        return false;
-    }
-    let path = match config.value("path") {
-        Some(Value::Glob(glob)) => glob.clone(),
-        Some(Value::Path(path)) => path.display().to_string(),
-        Some(Value::Template(template)) => match template.parts.last() {
-            Some(TemplatePart::Text(text)) => text.clone(),
-            Some(TemplatePart::Expr(_)) | None => return false,
-        },
-        _ => return false,
-    };
-    [".csv", ".csv.gz", ".csv.zst"].iter().any(|ending| path.ends_with(ending))
 }
 
 fn unit(name: &str) -> TimeUnit {

@@ -89,7 +89,8 @@ pub(super) fn uses<'a>(spec: &TopologySpec, parts: impl Iterator<Item = (&'a Nod
 
 /// The files that the topology itself is made of: a sink that wrote one would destroy it.
 fn own_files(spec: &TopologySpec) -> Uses {
-    let files = spec.functions.iter().chain(spec.schemas.values()).map(|file| file.path.as_path());
+    let files = spec.functions.iter().map(|file| file.path.as_path());
+    let files = files.chain(spec.schemas.values().filter_map(|schema| schema.path.as_deref()));
     let tables = spec.stages.values().filter(|stage| stage.kind.name == "enrich");
     let tables = tables.filter_map(|stage| stage.config.section_opt("table")?.section_opt("file")?.path_opt("path"));
     Uses {

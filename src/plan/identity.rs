@@ -89,9 +89,9 @@ impl Identity {
         facts.section_key("limits.line", scope.limits);
         facts.connects = false;
         // Written or not, it is decoded in the same way.
-        facts.text("decode", format!("{:?}", node.format));
+        facts.text("decode", node.format.identity());
         if let Some(schema) = &node.schema {
-            facts.add("schema", schema.event_type.identity());
+            facts.add("schema", schema.event_type.definition.identity());
             facts.text("validate", schema.full.to_string());
         }
         for key in ["time", "key", "watermark"] {
@@ -125,7 +125,7 @@ impl Identity {
         let default = if system == "file" { "exactly_once" } else { "at_least_once" };
         facts.text("delivery", spec.common.choice_opt("delivery").unwrap_or(default).to_string());
         facts.connects = false;
-        facts.text("encode", format!("{:?}", node.encoding));
+        facts.text("encode", node.encoding.identity());
         for key in ["key", "headers", "batch", "retry"] {
             facts.optional(key, spec.common.value(key));
         }

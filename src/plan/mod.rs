@@ -7,6 +7,7 @@ mod diff;
 mod draw;
 mod explain;
 mod fields;
+mod formats;
 mod graph;
 mod identity;
 mod schemas;

@@ -1,44 +1,101 @@
 //! The schemas of sources: read where they are named, compiled once it is known what is read of events.
 
-use crate::diagnostic::{Content, Diagnostics, codes};
-use crate::schema::{EventType, SchemaError};
-use crate::spec::{SourceSpec, TopologySpec};
+use std::path::Path;
+
+use crate::diagnostic::{Content, Diagnostics, Span, codes};
+use crate::schema::{Catalog, Definition, EventType, SchemaError};
+use crate::spec::{SchemaRef, Section, TopologySpec};
 
 use super::{Node, SourceSchema, Work};
 
-/// The event type, and whether the whole event is checked. The outer option: whether it could be planned.
+/// The event type of a source, and whether the whole event is checked. The outer option: whether it could be planned.
 pub(super) fn of_source(
     topology: &TopologySpec,
-    spec: &SourceSpec,
+    common: &Section,
     diagnostics: &mut Diagnostics,
 ) -> Option<Option<SourceSchema>> {
-    let Some(name) = spec.common.text_opt("schema") else { return Some(None) };
-    let span = spec.common.span_of("schema");
-    let Some(file) = topology.schemas.get(name) else {
+    let event_type = match named(topology, common, diagnostics)? {
+        None => return Some(None),
+        Some(event_type) => event_type,
+    };
+    let full = common.choice_opt("validate") == Some("full");
+    Some(Some(SourceSchema { event_type, full, checker: None }))
+}
+
+/// The event type that a source or sink names, if it does. The outer option: whether it could be read.
+pub(super) fn named(
+    topology: &TopologySpec,
+    common: &Section,
+    diagnostics: &mut Diagnostics,
+) -> Option<Option<EventType>> {
+    let Some(written) = common.text_opt("schema") else { return Some(None) };
+    let span = common.span_of("schema");
+    let (name, version) = match written.split_once('@') {
+        None => (written, None),
+        Some((name, version)) => match version.parse::<u32>() {
+            Ok(version) => (name, Some(version)),
+            Err(_) => {
+                let message = format!("`{version}` is no version: versions are whole numbers");
+                diagnostics.error(&codes::UNKNOWN_SCHEMA, span, message).help(format!("for example `{name}@1`"));
+                return None;
+            }
+        },
+    };
+    let Some(reference) = topology.schemas.get(name) else {
         let message = format!("`schemas` names no event type `{name}`");
         let report = diagnostics.error(&codes::UNKNOWN_SCHEMA, span, message);
         report.suggest(name, topology.schemas.keys().map(String::as_str));
         return None;
     };
-    let path = file.path.display();
-    let read = EventType::read(&file.path);
-    let content = read.as_ref().map_or_else(|_| Content::at(&file.path), |event_type| event_type.content);
-    diagnostics.was_read(&file.path, content);
-    match read {
-        Ok(event_type) => {
-            let full = spec.common.choice_opt("validate") == Some("full");
-            Some(Some(SourceSchema { event_type, full, checker: None }))
+    read(reference, name, version.map(|version| (version, span)), diagnostics).map(Some)
+}
+
+/// Reads a version of an event type: the one asked for at a place, else the one that `schemas` says, else the newest.
+fn read(
+    reference: &SchemaRef,
+    name: &str,
+    version: Option<(u32, Span)>,
+    diagnostics: &mut Diagnostics,
+) -> Option<EventType> {
+    let path = reference.path.as_deref()?;
+    let catalog = match Catalog::read(path) {
+        Ok(catalog) => catalog,
+        Err(why) => {
+            diagnostics.was_read(path, Content::at(path));
+            report(why, path, reference.span, diagnostics);
+            return None;
         }
-        Err(SchemaError::Unsupported(why)) => {
-            let report = diagnostics.error(&codes::SCHEMA_UNSUPPORTED, file.span, format!("{path}: {why}"));
-            report.help("use a JSON Schema (`.json`), or remove `schema` and check events with a `filter`");
-            None
+    };
+    catalog.versions.iter().for_each(|version| diagnostics.was_read(&version.path, version.content));
+    let (number, span) = match version {
+        Some((number, span)) => (Some(number), span),
+        None => (reference.version, reference.span),
+    };
+    let Some(found) = catalog.version(number) else {
+        let message = format!("`{name}` has no version {}", number.unwrap_or_default());
+        let there: Vec<String> = catalog.versions.iter().filter_map(|there| Some(there.number?.to_string())).collect();
+        let there = match there.as_slice() {
+            [] => format!("{} is one file, not a folder of versions", path.display()),
+            there => format!("{} has {}", path.display(), there.join(", ")),
+        };
+        diagnostics.error(&codes::UNKNOWN_SCHEMA, span, message).help(there);
+        return None;
+    };
+    let parsed = catalog.parse(found, reference.message.as_deref());
+    parsed.map_err(|why| report(why, &found.path, reference.span, diagnostics)).ok()
+}
+
+fn report(why: SchemaError, path: &Path, span: Span, diagnostics: &mut Diagnostics) {
+    let path = path.display();
+    match why {
+        SchemaError::Unsupported(why) => {
+            let report = diagnostics.error(&codes::SCHEMA_UNSUPPORTED, span, format!("{path} is {why}"));
+            report
+                .help("give the file the ending of its language, or remove `schema` and check events with a `filter`");
         }
-        Err(SchemaError::Broken(why)) => {
-            let report =
-                diagnostics.error(&codes::SCHEMA_BROKEN, file.span, format!("{path} is no JSON Schema: {why}"));
+        SchemaError::Broken(why) => {
+            let report = diagnostics.error(&codes::SCHEMA_BROKEN, span, format!("{path} is {why}"));
             report.help("mend the file; references must be to definitions within it");
-            None
         }
     }
 }
@@ -53,8 +110,9 @@ pub(super) fn compile(nodes: &mut [Node]) {
         let whole = reads.paths.iter().any(|path| path.is_empty());
         if let Some(schema) = &mut source.schema {
             let fields = (!schema.full && !whole).then_some(&fields);
+            let Definition::Json(json) = &schema.event_type.definition;
             // A part of a schema that compiled compiles too; if it should not, the whole one is what is checked.
-            schema.checker = schema.event_type.checker(fields).or_else(|_| schema.event_type.checker(None)).ok();
+            schema.checker = json.checker(fields).or_else(|_| json.checker(None)).ok();
         }
     }
 }

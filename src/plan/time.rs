@@ -83,7 +83,9 @@ pub fn event_time(cell: Cell, texts: &Texts, unit: TimeUnit) -> Result<Timestamp
                 }
             }
         }
-        Cell::Missing | Cell::Null => return Err((codes::TIME_MISSING.id, "the event has no time".into())),
+        Cell::Missing | Cell::Null | Cell::Packed(_) => {
+            return Err((codes::TIME_MISSING.id, "the event has no time".into()));
+        }
         Cell::Bool(_) | Cell::Json(_) => {
             return Err((
                 codes::TIME_INVALID.id,

@@ -194,7 +194,7 @@ impl<'a> Starter<'a> {
     ) -> SourceTask {
         let layout = self.plan.nodes[node].ports[0].layouts[0].clone();
         let id = self.plan.nodes[node].id.clone();
-        let decoder = Decoder::new(source.format, layout, id, self.plan.limits.depth);
+        let decoder = Decoder::new(source.format.clone(), layout, id, self.plan.limits.depth);
         let threads = tokio::runtime::Handle::current().metrics().num_workers();
         SourceTask {
             index,

@@ -54,7 +54,7 @@ impl Outgo {
         });
         let beside = node.inputs.iter().map(|layout| Beside::new(node, layout)).collect();
         Outgo {
-            encoder: Encoder::new(node.encoding, columns),
+            encoder: Encoder::new(node.encoding.clone(), columns),
             line_end: node.plan.writes_lines(),
             place: node.place.clone(),
             beside,

@@ -1,164 +1,133 @@
-//! Event types: what an event of a name must be. This version knows JSON Schema; its files are read and compiled when a topology
-//! is planned, and events are checked as they are decoded.
+//! Event types: what an event of a name must be, in which versions, and where they come from.
 
+mod catalog;
+mod json;
 mod shape;
 
-use std::collections::BTreeSet;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
-use crate::diagnostic::Content;
-use crate::limits::SCHEMA_BYTES_MAX;
-
+pub use self::catalog::{Catalog, Version};
+pub use self::json::{Checker, JsonSchema};
 pub use self::shape::{Field, Kinds, Meaning, Object, Shape, TimeUnit};
 
-/// An event type, read from its file.
+/// The languages that event types are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Language {
+    Avro,
+    Protobuf,
+    Json,
+}
+
+impl Language {
+    /// By a file's ending.
+    pub fn of(path: &Path) -> Option<Language> {
+        match path.extension()?.to_str()? {
+            "avsc" => Some(Language::Avro),
+            "proto" => Some(Language::Protobuf),
+            "json" => Some(Language::Json),
+            _ => None,
+        }
+    }
+
+    /// The ending of its files.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Language::Avro => "avsc",
+            Language::Protobuf => "proto",
+            Language::Json => "json",
+        }
+    }
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Language::Avro => "Avro",
+            Language::Protobuf => "Protobuf",
+            Language::Json => "JSON Schema",
+        })
+    }
+}
+
+/// An event type in one version.
 #[derive(Clone, Debug)]
 pub struct EventType {
-    document: Value,
-    /// Of the file.
-    pub content: Content,
+    /// Its number, if its file is one of a folder of versions, or it came from a registry.
+    pub version: Option<u32>,
+    pub definition: Definition,
+}
+
+/// What an event type says.
+#[derive(Clone, Debug)]
+pub enum Definition {
+    Json(JsonSchema),
 }
 
 /// Why an event type cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SchemaError {
-    /// The file cannot be read, or is no schema.
+    /// The text is no schema; what is wrong with it, as it follows `FILE is`.
     Broken(String),
-    /// A format that this version does not decode.
+    /// This version, or this build, does not know the language.
     Unsupported(String),
 }
 
-impl EventType {
-    /// Reads an event type from a `.json` file.
-    pub fn read(path: &Path) -> Result<EventType, SchemaError> {
-        let ending = path.extension().map(|ending| ending.to_string_lossy().into_owned()).unwrap_or_default();
-        if ending != "json" {
-            return Err(SchemaError::Unsupported(format!("`.{ending}` files are not checked by this version")));
+/// A schema that another one refers to: by the name that the other one uses for it, and its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    pub name: String,
+    pub text: Arc<str>,
+}
+
+impl Definition {
+    /// Reads the text of a schema. `message`: which message of a Protobuf file is meant.
+    pub fn parse(
+        language: Language,
+        text: &str,
+        _message: Option<&str>,
+        _references: &[Reference],
+    ) -> Result<Definition, SchemaError> {
+        match language {
+            Language::Json => JsonSchema::parse(text).map(Definition::Json),
+            Language::Avro | Language::Protobuf => {
+                Err(SchemaError::Unsupported(format!("{language} is not read by this version")))
+            }
         }
-        let broken = |why: &dyn fmt::Display| SchemaError::Broken(format!("{why}"));
-        let length = std::fs::metadata(path).map_err(|error| broken(&error))?.len();
-        if length > SCHEMA_BYTES_MAX {
-            return Err(SchemaError::Broken(format!("it has {length} bytes, and at most {SCHEMA_BYTES_MAX} are read")));
-        }
-        let text = std::fs::read(path).map_err(|error| broken(&error))?;
-        let document: Value = serde_json::from_slice(&text).map_err(|error| broken(&error))?;
-        let event_type = EventType { document, content: Content::of(&text) };
-        event_type.checker(None).map(|_| event_type).map_err(SchemaError::Broken)
     }
 
-    /// A hash of what it says; the order of an object's fields says nothing.
+    pub fn language(&self) -> Language {
+        match self {
+            Definition::Json(_) => Language::Json,
+        }
+    }
+
+    /// The name that the schema gives itself.
+    pub fn full_name(&self) -> Option<&str> {
+        match self {
+            Definition::Json(schema) => schema.full_name(),
+        }
+    }
+
+    /// As it was written.
+    pub fn text(&self) -> &Arc<str> {
+        match self {
+            Definition::Json(schema) => schema.text(),
+        }
+    }
+
+    /// A hash of what it says.
     pub fn identity(&self) -> u64 {
-        let mut out = String::new();
-        canonical(&self.document, &mut out);
-        rapidhash::v3::rapidhash_v3(out.as_bytes())
-    }
-
-    /// A checker of whole events, or of those of their fields that are named. For the latter the schema is cut down to `properties` and
-    /// `required` of these fields: what it says of other fields, and of fields together (`oneOf`, `additionalProperties`), is left out.
-    pub fn checker(&self, fields: Option<&BTreeSet<&str>>) -> Result<Checker, String> {
-        let document = fields.map(|fields| cut_down(&self.document, fields));
-        let validator = jsonschema::validator_for(document.as_ref().unwrap_or(&self.document));
-        Ok(Checker(Arc::new(validator.map_err(|error| error.to_string())?)))
-    }
-}
-
-/// Writes a document with the fields of its objects in order.
-fn canonical(value: &Value, out: &mut String) {
-    match value {
-        Value::Object(fields) => {
-            let mut fields: Vec<_> = fields.iter().collect();
-            fields.sort_by(|a, b| a.0.cmp(b.0));
-            out.push('{');
-            for (name, value) in fields {
-                let _ = write!(out, "{name:?}:");
-                canonical(value, out);
-                out.push(',');
-            }
-            out.push('}');
-        }
-        Value::Array(items) => {
-            out.push('[');
-            for item in items {
-                canonical(item, out);
-                out.push(',');
-            }
-            out.push(']');
-        }
-        scalar => {
-            let _ = write!(out, "{scalar}");
+        match self {
+            Definition::Json(schema) => schema.identity(),
         }
     }
-}
 
-fn cut_down(document: &Value, fields: &BTreeSet<&str>) -> Value {
-    let Value::Object(all) = document else { return document.clone() };
-    let mut kept = Map::new();
-    for (key, value) in all {
-        match (key.as_str(), value) {
-            ("properties", Value::Object(properties)) => {
-                let read = properties.iter().filter(|(name, _)| fields.contains(name.as_str()));
-                kept.insert(
-                    key.clone(),
-                    Value::Object(read.map(|(name, value)| (name.clone(), value.clone())).collect()),
-                );
-            }
-            ("required", Value::Array(names)) => {
-                let read = names.iter().filter(|name| name.as_str().is_some_and(|name| fields.contains(name)));
-                kept.insert(key.clone(), Value::Array(read.cloned().collect()));
-            }
-            ("$schema" | "$id" | "$anchor" | "$defs" | "definitions" | "type", _) => {
-                kept.insert(key.clone(), value.clone());
-            }
-            _ => {}
+    /// What values its events have.
+    pub fn shape(&self) -> Shape {
+        match self {
+            Definition::Json(_) => Shape::of(Kinds::OBJECT),
         }
-    }
-    Value::Object(kept)
-}
-
-/// Checks events. Cloning it shares everything.
-#[derive(Clone)]
-pub struct Checker(Arc<jsonschema::Validator>);
-
-impl Checker {
-    /// `Err`: what is wrong with the event (valid JSON text), and where in it.
-    pub fn check(&self, event: &[u8]) -> Result<(), String> {
-        let event: Value = serde_json::from_slice(event).map_err(|error| error.to_string())?;
-        self.0.validate(&event).map_err(|error| {
-            let place = error.instance_path().to_string();
-            let place = if place.is_empty() { String::new() } else { format!("at `{place}`: ") };
-            format!("{place}{:.300}", error.to_string())
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn payment() -> EventType {
-        let document = serde_json::json!({
-            "type": "object",
-            "properties": { "user": { "type": "string" }, "amount": { "$ref": "#/$defs/amount" } },
-            "required": ["user", "amount"],
-            "additionalProperties": false,
-            "$defs": { "amount": { "type": "number", "minimum": 0 } }
-        });
-        EventType { document, content: Content::of(b"") }
-    }
-
-    #[test]
-    fn a_whole_event_is_checked_or_what_is_read_of_it() {
-        let full = payment().checker(None).unwrap();
-        assert_eq!(full.check(br#"{"user":"u","amount":1}"#), Ok(()));
-        assert!(full.check(br#"{"user":"u","amount":-1}"#).unwrap_err().starts_with("at `/amount`: "));
-        assert!(full.check(br#"{"user":"u","amount":1,"x":2}"#).is_err());
-        let read = payment().checker(Some(&BTreeSet::from(["amount"]))).unwrap();
-        assert_eq!(read.check(br#"{"amount":1,"x":2}"#), Ok(()), "user is not read");
-        assert!(read.check(br#"{"user":"u"}"#).is_err(), "amount is read, and required");
-        assert!(read.check(br#"{"amount":"1"}"#).is_err());
     }
 }

@@ -23,7 +23,8 @@ mod reference;
 
 pub use expr_text::{ExprText, ScalarMap, Template, TemplatePart};
 pub use model::{
-    Catalog, ERRORS, FileRef, NodeHead, OTHERWISE, Param, Settings, SinkSpec, SourceSpec, StageSpec, TopologySpec,
+    Catalog, ERRORS, FileRef, NodeHead, OTHERWISE, Param, SchemaRef, Settings, SinkSpec, SourceSpec, StageSpec,
+    TopologySpec,
 };
 pub use read::{name_of, read, read_file};
 pub use reference::reference;

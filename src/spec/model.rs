@@ -38,7 +38,7 @@ pub struct TopologySpec {
     /// Files of shared Rhai functions, resolved.
     pub functions: Vec<FileRef>,
     /// Event types by name, resolved.
-    pub schemas: IndexMap<String, FileRef>,
+    pub schemas: IndexMap<String, SchemaRef>,
     pub sources: IndexMap<String, SourceSpec>,
     pub stages: IndexMap<String, StageSpec>,
     pub sinks: IndexMap<String, SinkSpec>,
@@ -57,6 +57,20 @@ pub struct Param {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileRef {
     pub path: PathBuf,
+    pub span: Span,
+}
+
+/// Where an event type is: `path`, `subject` or both are there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaRef {
+    /// A file, or a folder of versions.
+    pub path: Option<PathBuf>,
+    /// The name in the registry.
+    pub subject: Option<String>,
+    /// The version that is meant where a node names none.
+    pub version: Option<u32>,
+    /// The message of a Protobuf file.
+    pub message: Option<String>,
     pub span: Span,
 }
 

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
-use super::model::{Catalog, FileRef, NodeHead, Param, Settings, SinkSpec, SourceSpec, StageSpec, TopologySpec};
+use super::model::{
+    Catalog, FileRef, NodeHead, Param, SchemaRef, Settings, SinkSpec, SourceSpec, StageSpec, TopologySpec,
+};
 use super::reader::{At, Reader, list};
 use super::table::Table;
 use super::tree::{Kind, Node, Pair};
@@ -457,9 +459,26 @@ fn files_of(items: &[Item]) -> Vec<FileRef> {
     items.iter().filter_map(file_of).collect()
 }
 
-fn schemas_of(top: &Section) -> IndexMap<String, FileRef> {
+fn schemas_of(top: &Section) -> IndexMap<String, SchemaRef> {
     let items = top.map_opt("schemas").into_iter().flatten();
-    items.filter_map(|(name, item)| Some((name.clone(), file_of(item)?))).collect()
+    items.filter_map(|(name, item)| Some((name.clone(), schema_of(item)?))).collect()
+}
+
+fn schema_of(item: &Item) -> Option<SchemaRef> {
+    let span = item.span;
+    match &item.value {
+        Value::Path(path) => {
+            Some(SchemaRef { path: Some(path.clone()), subject: None, version: None, message: None, span })
+        }
+        Value::Section(section) if !section.broken => Some(SchemaRef {
+            path: section.path_opt("path").map(Path::to_path_buf),
+            subject: section.text_opt("subject").map(str::to_owned),
+            version: section.int_opt("version").and_then(|version| u32::try_from(version).ok()),
+            message: section.text_opt("message").map(str::to_owned),
+            span,
+        }),
+        _ => None,
+    }
 }
 
 /// The name of a topology that does not tell it: its file's, in characters that a folder can have.

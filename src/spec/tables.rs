@@ -26,10 +26,12 @@ pub static FILE: Table = Table::new(
             .example("[functions/risk.rhai]"),
         Key::new(
             "schemas",
-            Type::MapOf(&Type::Path),
-            "Event types by name: JSON Schema files (`.json`). Avro and Protobuf come later.",
+            Type::MapOf(&Type::OneOf(&[Type::Path, Type::Section(&EVENT_TYPE)])),
+            "Event types by name: a file in Avro (`.avsc`), Protobuf (`.proto`) or JSON Schema (`.json`), a folder with a file for each version \
+             (`1.avsc`, `2.avsc`), or more said in a mapping. A source or sink that says `schema: Payment` takes the newest version, `Payment@1` \
+             names one.",
         )
-        .example("{ Payment: ../schemas/payment.json }"),
+        .example("{ Payment: ../schemas/payment.avsc }"),
         Key::new("sources", Type::Nodes, "Where events come from, by id.").required(),
         Key::new("stages", Type::Nodes, "What is done with them, by id."),
         Key::new("sinks", Type::Nodes, "Where they go, by id.").required(),
@@ -126,6 +128,30 @@ pub static LIMITS: Table = Table::new(
     ],
 );
 
+pub static EVENT_TYPE: Table = Table::new(
+    "event type",
+    "An event type of which more is said than where its file is.",
+    &[
+        Key::new("path", Type::Path, "The schema's file, or the folder with a file for each version.")
+            .example("../schemas/payment"),
+        Key::new("subject", Type::Text, "The name of the type in the schema registry.")
+            .default_note("the full name that the schema itself gives")
+            .example("payments-value"),
+        Key::new(
+            "version",
+            Type::Int { min: 1, max: i32::MAX as i64 },
+            "The version that is meant where none is named.",
+        )
+        .default_note("the newest")
+        .example("2"),
+        Key::new("message", Type::Text, "Which message of a Protobuf file it is.")
+            .default_note("the only one, where there is only one")
+            .example("shop.PaymentAuthorized"),
+    ],
+)
+.rules(&[Rule::AtLeastOne(&["path", "subject"])])
+.example("schemas: { Payment: { path: ../schemas/payment.proto, message: shop.PaymentAuthorized } }");
+
 /// Keys of every node.
 pub static NODE: Table = Table::new(
     "node",
@@ -137,6 +163,21 @@ pub static NODE: Table = Table::new(
             .example("payments_old"),
     ],
 );
+
+/// What can stand around the bytes of an event.
+const WIRES: &[Choice] = &[
+    Choice::new(
+        "container",
+        "an Avro object container file: the schema in front, events in blocks (files, stdin and stdout)",
+    ),
+    Choice::new("single_object", "Avro's single-object encoding: each event behind the fingerprint of its schema"),
+    Choice::new("confluent", "each event behind the number that the schema registry gave its schema"),
+    Choice::new("raw", "the event alone"),
+];
+
+const WIRE_NOTE: &str = "`avro`: `container` in files and pipes, elsewhere `confluent` with a `registry`, else `single_object`; `protobuf`: \
+     `confluent` with a `registry` outside of files and pipes, else `raw`; all others `raw`. In files and pipes, each binary event that is in no \
+     container is preceded by its length as a varint";
 
 /// Keys of every source, beside its connector.
 pub static SOURCE: Table = Table::new(
@@ -150,12 +191,15 @@ pub static SOURCE: Table = Table::new(
                 Choice::new("csv", "comma separated; the first record names the fields, and every field is a text"),
                 Choice::new("text", "`{ text }`: the line or message as it is"),
                 Choice::new("bytes", "`{ bytes }`: the message as a base64 text, as it need not be text itself"),
+                Choice::new("avro", "Avro's binary form, by `schema`"),
+                Choice::new("protobuf", "Protobuf's binary form, by `schema`"),
             ]),
             "How the bytes are read.",
         )
         .default_note("`csv` for a `file` whose path ends in `.csv` (or `.csv.gz`, `.csv.zst`), else `json`")
         .example("csv"),
-        Key::new("schema", Type::Text, "The event type, one of `schemas`.").example("Payment"),
+        Key::new("schema", Type::Text, "The event type, one of `schemas`, or a version of it.").example("Payment@2"),
+        Key::new("wire", Type::Choice(WIRES), "What stands around the bytes of an event.").default_note(WIRE_NOTE),
         Key::new(
             "validate",
             Type::Choice(&[
@@ -266,10 +310,15 @@ pub static SINK: Table = Table::new(
                 Choice::new("json", "one JSON object for each line or message"),
                 Choice::new("csv", "comma separated, with a header"),
                 Choice::new("text", "the field `text` as it is"),
+                Choice::new("avro", "Avro's binary form, by `schema`"),
+                Choice::new("protobuf", "Protobuf's binary form, by `schema`"),
             ]),
             "How an event is written.",
         )
         .default_note("`csv` for a `file` whose path ends in `.csv` (or `.csv.gz`, `.csv.zst`), else `json`"),
+        Key::new("schema", Type::Text, "The event type that is written, one of `schemas`, or a version of it.")
+            .example("Payment@2"),
+        Key::new("wire", Type::Choice(WIRES), "What stands around the bytes of an event.").default_note(WIRE_NOTE),
         Key::new("key", Type::Expr, "The key of a message, where the system has one.").example("event.user"),
         Key::new("headers", Type::ExprMap, "The headers of a message, where the system has them.")
             .example("{ trace: event.trace_id }"),

@@ -76,7 +76,7 @@ impl Value {
     /// The value of a cell.
     pub fn of(cell: Cell, texts: &Texts) -> Value {
         match cell {
-            Cell::Missing | Cell::Null => Value::Null,
+            Cell::Missing | Cell::Null | Cell::Packed(_) => Value::Null,
             Cell::Bool(bool) => Value::Bool(bool),
             Cell::Int(int) => Value::Int(int),
             Cell::Float(float) => Value::Float(float),

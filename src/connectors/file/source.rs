@@ -104,6 +104,10 @@ fn check_files(plan: &FileSourcePlan, spec: &SourceSpec, context: &mut ConnectCo
 }
 
 impl SourcePlan for FileSourcePlan {
+    fn reads_stream(&self) -> bool {
+        true
+    }
+
     fn is_bounded(&self) -> bool {
         !self.follow
     }

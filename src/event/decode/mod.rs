@@ -13,13 +13,14 @@ use bytes::Bytes;
 use crate::limits::{JSON_DEPTH_MAX, RAW_BYTES_KEPT_MAX};
 
 use super::codes::Code;
+use super::packed::{PackedDecoder, PackedFormat, Unpack};
 use super::{BadFrame, Batch, Body, Cell, Chunk, Column, Layout, Meta, Selection, TextRef, Texts, Timestamp};
 
 pub(super) use self::csv::read_csv_header;
 pub use self::json::cut_columns;
 
 /// How a source's bytes are read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub enum Format {
     /// An object each.
     #[default]
@@ -30,6 +31,18 @@ pub enum Format {
     Text,
     /// `{ bytes }`: the bytes as a text in base64 (RFC 4648, padded), as JSON has no other form for them.
     Bytes,
+    /// A binary form that a schema describes.
+    Packed(Arc<dyn PackedFormat>),
+}
+
+impl Format {
+    /// What two formats that read alike have in common, and no others.
+    pub fn identity(&self) -> String {
+        match self {
+            Format::Packed(format) => format!("packed {:016x}", format.identity()),
+            plain => format!("{plain:?}"),
+        }
+    }
 }
 
 /// Decodes the chunks of one source.
@@ -40,12 +53,25 @@ pub struct Decoder {
     kind: Kind,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Kind {
     Json(json::JsonDecoder),
     Csv(csv::CsvDecoder),
     Text(plain::PlainDecoder),
     Bytes(plain::PlainDecoder),
+    Packed(Box<dyn PackedDecoder>),
+}
+
+impl Clone for Kind {
+    fn clone(&self) -> Kind {
+        match self {
+            Kind::Json(decoder) => Kind::Json(decoder.clone()),
+            Kind::Csv(decoder) => Kind::Csv(decoder.clone()),
+            Kind::Text(decoder) => Kind::Text(decoder.clone()),
+            Kind::Bytes(decoder) => Kind::Bytes(decoder.clone()),
+            Kind::Packed(decoder) => Kind::Packed(decoder.another()),
+        }
+    }
 }
 
 /// A decoded chunk.
@@ -78,13 +104,14 @@ pub struct Undecodable {
 }
 
 /// What a decoder made of the frames of a chunk.
-struct Rows {
+#[derive(Debug)]
+pub struct Rows {
     /// A column for each slot, a row for each good event.
-    columns: Vec<Column>,
+    pub columns: Vec<Column>,
     /// What the columns point into as text 0.
-    text: Bytes,
+    pub text: Bytes,
     /// The frames that became no row, ascending.
-    bad: Vec<(usize, Code, String)>,
+    pub bad: Vec<(usize, Code, String)>,
 }
 
 impl Decoder {
@@ -96,6 +123,7 @@ impl Decoder {
             Format::Csv => Kind::Csv(csv::CsvDecoder::new(&layout)),
             Format::Text => Kind::Text(plain::PlainDecoder::new(&layout, "text")),
             Format::Bytes => Kind::Bytes(plain::PlainDecoder::new(&layout, "bytes")),
+            Format::Packed(format) => Kind::Packed(format.decoder(&layout, depth_max)),
         };
         Decoder { layout, source, kind }
     }
@@ -110,20 +138,26 @@ impl Decoder {
         if cfg!(debug_assertions) {
             chunk.assert_sound();
         }
+        let mut unpack = None;
         let rows = match &mut self.kind {
             Kind::Json(decoder) => decoder.decode(&chunk),
             Kind::Csv(decoder) => decoder.decode(&chunk),
             Kind::Text(decoder) => decoder.decode_text(&chunk),
             Kind::Bytes(decoder) => decoder.decode_bytes(&chunk),
+            Kind::Packed(decoder) => {
+                let packed = decoder.decode(&chunk);
+                unpack = packed.unpack;
+                packed.rows
+            }
         };
-        let decoded = self.assemble(chunk, rows, variant);
+        let decoded = self.assemble(chunk, rows, unpack, variant);
         if cfg!(debug_assertions) {
             decoded.batch.assert_sound();
         }
         decoded
     }
 
-    fn assemble(&self, mut chunk: Chunk, rows: Rows, variant: u16) -> Decoded {
+    fn assemble(&self, mut chunk: Chunk, rows: Rows, unpack: Option<Arc<dyn Unpack>>, variant: u16) -> Decoded {
         let rejects = rejects(&mut chunk, rows.bad.as_slice());
         let good = Good::new(chunk.frames.len(), &rows.bad);
         let count = good.count();
@@ -162,6 +196,7 @@ impl Decoder {
                 offset,
                 key: beside(chunk.keys),
                 headers: beside(chunk.headers),
+                unpack,
             }),
         };
         Decoded { batch, rejects, empty_lines: chunk.empty_lines }

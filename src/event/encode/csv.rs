@@ -122,7 +122,7 @@ fn no_column(name: &str, columns: &[Arc<str>]) -> EncodeError {
 /// Writes a value, quoted where needed; objects and arrays as JSON. `false` for NaN and the infinities.
 fn value(out: &mut Vec<u8>, cell: Cell, source: Source<'_>) -> bool {
     match cell {
-        Cell::Missing | Cell::Null => {}
+        Cell::Missing | Cell::Null | Cell::Packed(_) => {}
         Cell::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
         Cell::Int(value) => json::write_i64(out, value),
         Cell::Float(value) => return json::write_f64(out, value),

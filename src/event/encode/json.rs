@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use crate::event::codes;
 use crate::event::json::{self, RawMembers};
+use crate::event::packed::Unpack;
 use crate::event::{Batch, Body, Cell, Layout, TextRef, Texts};
 
 use super::EncodeError;
@@ -80,7 +81,7 @@ impl JsonEncoder {
             Shape::Fields(fields) => (None, fields.iter().map(field).collect()),
             Shape::Patched { base, edits } => (Some(column(*base)), edits.iter().map(field).collect()),
         };
-        Bound { texts: &batch.texts, base, fields, lenient: self.lenient }
+        Bound { texts: &batch.texts, base, unpack: batch.meta.unpack.as_deref(), fields, lenient: self.lenient }
     }
 }
 
@@ -90,6 +91,8 @@ pub struct Bound<'a> {
     pub(super) texts: &'a Texts,
     /// The cells of the text that is copied.
     base: Option<&'a [Cell]>,
+    /// Reads those of them that are packed.
+    unpack: Option<&'a dyn Unpack>,
     /// What is written instead of it or changed in it; `None` removes.
     fields: SmallVec<[(&'a Field, Option<&'a [Cell]>); 16]>,
     lenient: bool,
@@ -102,22 +105,37 @@ impl Bound<'_> {
         match self.base {
             None => self.computed(row as usize, out),
             Some(base) => {
-                let text = self.text(base, row);
                 if self.fields.is_empty() {
-                    copy(text, out);
-                    return Ok(());
+                    return self.copy_text(base, row, out);
                 }
-                self.patched(text, row as usize, out)
+                let mut unpacked = Vec::new();
+                self.patched(self.text(base, row, &mut unpacked)?, row as usize, out)
             }
         }
     }
 
-    fn text(&self, base: &[Cell], row: u32) -> &[u8] {
-        match base.get(row as usize) {
-            Some(Cell::Json(at)) => self.texts.bytes(*at),
+    fn copy_text(&self, base: &[Cell], row: u32, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        match (base.get(row as usize), self.unpack) {
+            (Some(Cell::Packed(at)), Some(unpack)) => unpack.write_json(self.texts.bytes(*at), self.lenient, out),
+            (Some(Cell::Json(at)), _) => {
+                copy(self.texts.bytes(*at), out);
+                Ok(())
+            }
             // A batch without its text cannot be made; an empty object is still an event.
-            _ => b"{}",
+            _ => {
+                out.extend_from_slice(b"{}");
+                Ok(())
+            }
         }
+    }
+
+    /// The text of an event; a packed one is made in `unpacked`, which is empty.
+    fn text<'t>(&'t self, base: &[Cell], row: u32, unpacked: &'t mut Vec<u8>) -> Result<&'t [u8], EncodeError> {
+        if let Some(Cell::Json(at)) = base.get(row as usize) {
+            return Ok(self.texts.bytes(*at));
+        }
+        self.copy_text(base, row, unpacked)?;
+        Ok(unpacked)
     }
 
     fn computed(&self, row: usize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
@@ -176,7 +194,7 @@ impl Bound<'_> {
 
     /// Gives each field of an event to `take`, in order: its name, and its cell over the texts or bytes that go with it.
     pub(super) fn each_field(&self, row: u32, mut take: impl FnMut(&str, Cell, Source<'_>)) -> Result<(), EncodeError> {
-        let mut patched = Vec::new();
+        let (mut unpacked, mut patched) = (Vec::new(), Vec::new());
         let text = match self.base {
             None => {
                 for (field, cells) in &self.fields {
@@ -185,9 +203,9 @@ impl Bound<'_> {
                 }
                 return Ok(());
             }
-            Some(base) if self.fields.is_empty() => self.text(base, row),
+            Some(base) if self.fields.is_empty() => self.text(base, row, &mut unpacked)?,
             Some(base) => {
-                self.patched(self.text(base, row), row as usize, &mut patched)?;
+                self.patched(self.text(base, row, &mut unpacked)?, row as usize, &mut patched)?;
                 &patched
             }
         };
@@ -257,6 +275,8 @@ pub fn write_cell(out: &mut Vec<u8>, texts: &Texts, cell: Cell) -> bool {
             out.push(b'"');
         }
         Cell::Json(at) => copy(texts.bytes(at), out),
+        // No field is packed, only a whole event, and `Bound` writes that.
+        Cell::Packed(_) => out.extend_from_slice(b"null"),
     }
     true
 }

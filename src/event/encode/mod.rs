@@ -8,12 +8,13 @@ use std::sync::Arc;
 use crate::limits::ENCODE_BYTES_MAX;
 
 use super::codes::{self, Code};
+use super::packed::{PackedEncoder, PackedEncoding};
 use super::{Batch, Cell, Layout, TextRef};
 
 pub use self::json::{JsonEncoder, write_cell};
 
 /// How a sink's bytes are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub enum Format {
     /// An object each. What passes unchanged is the text that came in, put on one line if it was not.
     #[default]
@@ -22,6 +23,18 @@ pub enum Format {
     Csv,
     /// The value of the field `text`, as it is.
     Text,
+    /// A binary form that a schema describes.
+    Packed(Arc<dyn PackedEncoding>),
+}
+
+impl Format {
+    /// What two formats that write alike have in common, and no others.
+    pub fn identity(&self) -> String {
+        match self {
+            Format::Packed(format) => format!("packed {:016x}", format.identity()),
+            plain => format!("{plain:?}"),
+        }
+    }
 }
 
 /// Why one event cannot be written.
@@ -34,10 +47,17 @@ pub struct EncodeError {
 /// Writes the events of one sink.
 #[derive(Debug)]
 pub struct Encoder {
-    format: Format,
-    csv: csv::CsvEncoder,
+    kind: Kind,
     /// What was compiled for the layouts seen last.
     compiled: Vec<(Arc<Layout>, JsonEncoder)>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Json,
+    Csv(csv::CsvEncoder),
+    Text,
+    Packed(Box<dyn PackedEncoder>),
 }
 
 /// Layouts an encoder remembers. A port has few.
@@ -46,21 +66,31 @@ const COMPILED_MAX: usize = 16;
 impl Encoder {
     /// An encoder. `columns`: those of a CSV output where the plan knows them, else they are the fields of the first event.
     pub fn new(format: Format, columns: Option<Vec<Arc<str>>>) -> Encoder {
-        Encoder { format, csv: csv::CsvEncoder::new(columns), compiled: Vec::new() }
+        let kind = match format {
+            Format::Json => Kind::Json,
+            Format::Csv => Kind::Csv(csv::CsvEncoder::new(columns)),
+            Format::Text => Kind::Text,
+            Format::Packed(format) => Kind::Packed(format.encoder()),
+        };
+        Encoder { kind, compiled: Vec::new() }
     }
 
-    /// What stands at the head of every file: the CSV header with its line end, known once the first batch is encoded;
-    /// empty for other formats.
+    /// What stands at the head of every file: the CSV header with its line end, known once the first batch is encoded, or what a binary
+    /// form begins with; empty for other formats.
     pub fn head(&self) -> &[u8] {
-        if self.format == Format::Csv { self.csv.head() } else { &[] }
+        match &self.kind {
+            Kind::Csv(csv) => csv.head(),
+            Kind::Packed(packed) => packed.head(),
+            Kind::Json | Kind::Text => &[],
+        }
     }
 
     /// The columns of a CSV output, once they are known.
     pub fn columns(&self) -> Option<&[Arc<str>]> {
-        if self.format == Format::Csv { self.csv.columns() } else { None }
+        if let Kind::Csv(csv) = &self.kind { csv.columns() } else { None }
     }
 
-    /// Writes the selected events one after the other, and where each ends. `line_end`: each ends with LF.
+    /// Writes the selected events one after the other, and where each ends. `line_end`: they are told apart, texts by a LF at the end of each.
     /// Memory is bounded where the batch holds no more than [`fitting`] events.
     /// What cannot be written leaves no bytes; its row and why go to `errors`, in order.
     pub fn encode(
@@ -71,14 +101,17 @@ impl Encoder {
         ends: &mut Vec<u32>,
         errors: &mut Vec<(u32, EncodeError)>,
     ) {
+        if let Kind::Packed(packed) = &mut self.kind {
+            return packed.encode(batch, line_end, out, ends, errors);
+        }
         let json = compiled(&mut self.compiled, &batch.layout);
         let bound = json.bind(batch);
         for row in batch.selection.iter() {
             let start = out.len();
-            let written = match self.format {
-                Format::Json => bound.row(row, out),
-                Format::Csv => self.csv.row(&bound, row, out),
-                Format::Text => text(batch, row, out),
+            let written = match &mut self.kind {
+                Kind::Json | Kind::Packed(_) => bound.row(row, out),
+                Kind::Csv(csv) => csv.row(&bound, row, out),
+                Kind::Text => text(batch, row, out),
             };
             match written {
                 Ok(()) => {

@@ -31,7 +31,7 @@ impl<'a> Value<'a> {
     fn of(cell: Cell, text: &'a [u8]) -> Option<Value<'a>> {
         let bytes = |at: TextRef| text.get(at.start as usize..at.start as usize + at.len as usize);
         Some(match cell {
-            Cell::Missing => return None,
+            Cell::Missing | Cell::Packed(_) => return None,
             Cell::Null => Value::Null,
             Cell::Bool(value) => Value::Bool(value),
             Cell::Int(value) => Value::Int(value),

@@ -172,7 +172,7 @@ impl Aggregate {
             Cell::Number(_) if self.is_of_numbers() => return Err(too_big(self.name())),
             Cell::Number(_) => true,
             Cell::Bool(_) | Cell::Str(_) | Cell::Escaped(_) => !self.is_of_numbers(),
-            Cell::Json(_) => !self.is_of_numbers() && !self.is_ordered(),
+            Cell::Json(_) | Cell::Packed(_) => !self.is_of_numbers() && !self.is_ordered(),
         };
         if takes { Ok(()) } else { Err(wrong_kind(self.name(), cell, self.is_of_numbers())) }
     }

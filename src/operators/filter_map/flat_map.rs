@@ -137,6 +137,7 @@ impl Pending {
                 offset: gather(&meta.offset),
                 key: gather(&meta.key),
                 headers: gather(&meta.headers),
+                unpack: None,
             }),
         }
     }

@@ -1,0 +1,127 @@
+//! How the bytes of a source are read and those of a sink are written: `decode`, `encode` and `wire`, with what holds where they are not said.
+
+use crate::connectors::{Framing, SinkPlan, SourcePlan};
+use crate::diagnostic::{Diagnostics, codes};
+use crate::event::packed::Wire;
+use crate::event::{decode, encode};
+use crate::schema::{EventType, Language};
+use crate::spec::{Section, SinkSpec, SourceSpec, TemplatePart, TopologySpec, Value};
+
+use super::{SourceSchema, schemas};
+
+/// How a source's bytes become events. `schema`: what its key of that name has given; the outer option, whether it could be read.
+pub(super) fn of_source(
+    topology: &TopologySpec,
+    spec: &SourceSpec,
+    schema: Option<&Option<SourceSchema>>,
+    plan: Option<&dyn SourcePlan>,
+    diagnostics: &mut Diagnostics,
+) -> Option<(decode::Format, Framing)> {
+    let written = spec.common.choice_opt("decode");
+    let language = match written.unwrap_or(if is_csv_file(&spec.config) { "csv" } else { "json" }) {
+        "csv" => return Some((decode::Format::Csv, Framing::Csv)),
+        "text" => return Some((decode::Format::Text, Framing::Lines)),
+        "bytes" => return Some((decode::Format::Bytes, Framing::Lines)),
+        "avro" => Language::Avro,
+        "protobuf" => Language::Protobuf,
+        _ => return Some((decode::Format::Json, Framing::Lines)),
+    };
+    let event_type = schema?.as_ref().map(|schema| &schema.event_type);
+    let event_type = described(event_type, language, &spec.common, "decode", diagnostics)?;
+    let wire = wire(topology, &spec.common, language, plan?.reads_stream(), diagnostics)?;
+    let _ = (event_type, wire);
+    let message = format!("{language} is not read by this version");
+    diagnostics.error(&codes::SCHEMA_UNSUPPORTED, spec.common.span_of("decode"), message);
+    None
+}
+
+/// How a sink's events become bytes.
+pub(super) fn of_sink(
+    topology: &TopologySpec,
+    spec: &SinkSpec,
+    plan: Option<&dyn SinkPlan>,
+    diagnostics: &mut Diagnostics,
+) -> Option<encode::Format> {
+    let schema = schemas::named(topology, &spec.common, diagnostics)?;
+    let written = spec.common.choice_opt("encode");
+    let language = match written.unwrap_or(if is_csv_file(&spec.config) { "csv" } else { "json" }) {
+        "csv" => return Some(encode::Format::Csv),
+        "text" => return Some(encode::Format::Text),
+        "avro" => Language::Avro,
+        "protobuf" => Language::Protobuf,
+        _ => return Some(encode::Format::Json),
+    };
+    let event_type = described(schema.as_ref(), language, &spec.common, "encode", diagnostics)?;
+    let wire = wire(topology, &spec.common, language, plan?.writes_lines(), diagnostics)?;
+    let _ = (event_type, wire);
+    let message = format!("{language} is not written by this version");
+    diagnostics.error(&codes::SCHEMA_UNSUPPORTED, spec.common.span_of("encode"), message);
+    None
+}
+
+/// The event type that a binary form needs, in the language of that form.
+fn described<'e>(
+    event_type: Option<&'e EventType>,
+    language: Language,
+    common: &Section,
+    key: &str,
+    diagnostics: &mut Diagnostics,
+) -> Option<&'e EventType> {
+    let name = common.choice_opt(key).unwrap_or_default();
+    let Some(event_type) = event_type else {
+        let message = format!("`{key}: {name}` needs `schema`: the bytes alone do not say what they mean");
+        let report = diagnostics.error(&codes::NEEDS_KEY, common.span_of(key), message);
+        report.help("name the event type, one of the file's `schemas`: `schema: Payment`");
+        return None;
+    };
+    let found = event_type.definition.language();
+    if found != language {
+        let message = format!("`{key}: {name}` needs a schema in {language}, and this one is in {found}");
+        diagnostics.error(&codes::NOT_TOGETHER, common.span_of("schema"), message);
+        return None;
+    }
+    Some(event_type)
+}
+
+/// What stands around the bytes of an event. `stream`: they come or go as one stream of bytes, not as messages.
+fn wire(
+    _topology: &TopologySpec,
+    common: &Section,
+    language: Language,
+    stream: bool,
+    diagnostics: &mut Diagnostics,
+) -> Option<Wire> {
+    let (wire, why) = match (common.choice_opt("wire"), language) {
+        (None, Language::Avro) if stream => return Some(Wire::Container),
+        (None, Language::Avro) => return Some(Wire::SingleObject),
+        (None, Language::Protobuf | Language::Json) => return Some(Wire::Raw),
+        (Some("container"), Language::Avro) if stream => return Some(Wire::Container),
+        (Some("container"), Language::Avro) => {
+            ("container", "a message is no file; use `single_object` or `confluent`")
+        }
+        (Some("single_object"), Language::Avro) => return Some(Wire::SingleObject),
+        (Some("confluent"), _) => return Some(Wire::Confluent),
+        (Some("raw"), _) => return Some(Wire::Raw),
+        (Some(wire), _) => (wire, "that is a form of Avro; use `raw` or `confluent`"),
+    };
+    let message = format!("`wire: {wire}` has no meaning here: {why}");
+    diagnostics.error(&codes::NOT_TOGETHER, common.span_of("wire"), message);
+    None
+}
+
+/// Whether the section names a file that ends in `.csv`, compressed or not.
+fn is_csv_file(config: &Section) -> bool {
+    if config.table.name != "file" {
+        return false;
+    }
+    let path = match config.value("path") {
+        Some(Value::Glob(glob)) => glob.clone(),
+        Some(Value::Path(path)) => path.display().to_string(),
+        Some(Value::Template(template)) => match template.parts.last() {
+            Some(TemplatePart::Text(text)) => text.clone(),
+            Some(TemplatePart::Expr(_)) | None => return false,
+        },
+        _ => return false,
+    };
+    [".csv", ".csv.gz", ".csv.zst"].iter().any(|ending| path.ends_with(ending))
+}

@@ -1,0 +1,138 @@
+//! Where event types are on disk: a file, or a folder with a file for each version (`1.avsc`, `2.avsc`).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diagnostic::Content;
+use crate::limits::{SCHEMA_BYTES_MAX, SCHEMA_VERSIONS_MAX};
+
+use super::{Definition, EventType, Language, SchemaError};
+
+/// The versions of one event type, oldest first; a file alone has one without a number.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    pub language: Language,
+    pub versions: Vec<Version>,
+}
+
+/// A version's file, read but not parsed.
+#[derive(Clone, Debug)]
+pub struct Version {
+    pub number: Option<u32>,
+    pub path: PathBuf,
+    pub text: Arc<str>,
+    pub content: Content,
+}
+
+impl Catalog {
+    /// Reads the file, or all files of the folder whose names are numbers.
+    pub fn read(path: &Path) -> Result<Catalog, SchemaError> {
+        if path.is_dir() {
+            return Catalog::of_folder(path);
+        }
+        let language = language(path)?;
+        Ok(Catalog { language, versions: vec![Version::read(None, path)?] })
+    }
+
+    fn of_folder(folder: &Path) -> Result<Catalog, SchemaError> {
+        let entries =
+            std::fs::read_dir(folder).map_err(|error| SchemaError::Broken(format!("not readable: {error}")))?;
+        let mut files = Vec::new();
+        for entry in entries.flatten() {
+            let path = entry.path();
+            let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u32>().ok());
+            if let (Some(number), Some(language)) = (number, Language::of(&path)) {
+                files.push((number, language, path));
+            }
+            if files.len() > SCHEMA_VERSIONS_MAX {
+                let message = format!("a folder of more than {SCHEMA_VERSIONS_MAX} versions");
+                return Err(SchemaError::Broken(message));
+            }
+        }
+        files.sort_by(|a, b| (a.0, &a.2).cmp(&(b.0, &b.2)));
+        let Some((_, language, _)) = files.first() else {
+            let message = "a folder without versions: they are files like `1.avsc`, `2.avsc`".to_owned();
+            return Err(SchemaError::Broken(message));
+        };
+        let language = *language;
+        for pair in files.windows(2) {
+            let name = |file: &(u32, Language, PathBuf)| file.2.file_name().map(|name| name.display().to_string());
+            if pair[0].0 == pair[1].0 || pair[1].1 != language {
+                let (a, b) = (name(&pair[0]).unwrap_or_default(), name(&pair[1]).unwrap_or_default());
+                let message = format!(
+                    "a folder with both {a} and {b}: a type has one language and one file for each version; put another type into a folder of its own"
+                );
+                return Err(SchemaError::Broken(message));
+            }
+        }
+        let versions = files.into_iter().map(|(number, _, path)| Version::read(Some(number), &path));
+        Ok(Catalog { language, versions: versions.collect::<Result<_, _>>()? })
+    }
+
+    /// The version of this number, or the newest.
+    pub fn version(&self, number: Option<u32>) -> Option<&Version> {
+        match number {
+            None => self.versions.last(),
+            Some(_) => self.versions.iter().find(|version| version.number == number),
+        }
+    }
+
+    /// Parses a version.
+    pub fn parse(&self, version: &Version, message: Option<&str>) -> Result<EventType, SchemaError> {
+        let definition = Definition::parse(self.language, &version.text, message, &[])?;
+        Ok(EventType { version: version.number, definition })
+    }
+}
+
+impl Version {
+    fn read(number: Option<u32>, path: &Path) -> Result<Version, SchemaError> {
+        let broken = |error: std::io::Error| SchemaError::Broken(format!("not readable: {error}"));
+        let length = std::fs::metadata(path).map_err(broken)?.len();
+        if length > SCHEMA_BYTES_MAX {
+            return Err(SchemaError::Broken(format!(
+                "too large: {length} bytes, and at most {SCHEMA_BYTES_MAX} are read"
+            )));
+        }
+        let bytes = std::fs::read(path).map_err(broken)?;
+        let content = Content::of(&bytes);
+        let text = String::from_utf8(bytes).map_err(|_| SchemaError::Broken("not UTF-8".to_owned()))?;
+        Ok(Version { number, path: path.to_path_buf(), text: text.into(), content })
+    }
+}
+
+fn language(path: &Path) -> Result<Language, SchemaError> {
+    Language::of(path).ok_or_else(|| {
+        let message =
+            "in a language that its ending does not tell: Avro is `.avsc`, Protobuf `.proto`, JSON Schema `.json`";
+        SchemaError::Unsupported(message.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        files.iter().for_each(|name| std::fs::write(folder.path().join(name), "{}").unwrap());
+        folder
+    }
+
+    #[test]
+    fn the_newest_version_is_the_greatest_number() {
+        let folder = folder(&["1.json", "2.json", "10.json", "README.md"]);
+        let catalog = Catalog::read(folder.path()).unwrap();
+        assert_eq!(catalog.versions.len(), 3);
+        assert_eq!(catalog.version(None).unwrap().number, Some(10));
+        assert_eq!(catalog.version(Some(2)).unwrap().path, folder.path().join("2.json"));
+        assert!(catalog.version(Some(3)).is_none());
+    }
+
+    #[test]
+    fn a_folder_of_several_languages_is_refused() {
+        let why = Catalog::read(folder(&["1.avsc", "2.json"]).path()).unwrap_err();
+        let SchemaError::Broken(why) = why else { panic!("{why:?}") };
+        assert!(why.contains("1.avsc and 2.json"), "{why}");
+        assert!(Catalog::read(folder(&["a.json"]).path()).is_err());
+    }
+}
