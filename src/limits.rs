@@ -70,9 +70,22 @@ pub const COLLECT_DEFAULT: usize = 1_000;
 pub const AGGREGATE_BYTES_MAX: usize = LINE_BYTES_MAX;
 /// Bytes of the file of an event type.
 pub const SCHEMA_BYTES_MAX: u64 = 4 << 20;
-
 /// Versions of one event type in a folder.
 pub const SCHEMA_VERSIONS_MAX: usize = 10_000;
+/// Types of an Avro schema, each use of one counted.
+pub const AVRO_TYPES_MAX: usize = 100_000;
+/// Nesting of an Avro schema's types, and of the values of its defaults.
+pub const AVRO_DEPTH_MAX: usize = 64;
+/// Bytes of a value of an Avro fixed.
+pub const AVRO_FIXED_BYTES_MAX: usize = LINE_BYTES_MAX;
+/// Bytes that the defaults of an Avro schema have together, in binary.
+pub const AVRO_DEFAULTS_BYTES_MAX: usize = 4 << 20;
+/// Values that are tried for the defaults of an Avro schema, those of branches of unions that do not fit included.
+pub const AVRO_DEFAULTS_STEPS_MAX: usize = 1 << 20;
+/// Levels to which types that contain themselves are unfolded, where they are compared with expressions.
+pub const SHAPE_DEPTH_MAX: usize = 32;
+/// Types that are looked at in such an unfolding.
+pub const SHAPE_NODES_MAX: usize = 20_000;
 /// Milliseconds after a stop for which a sink goes on trying; what it then still holds goes to its `errors` port.
 pub const STOP_GRACE_MS: u64 = 10_000;
 /// Milliseconds between the barriers that acknowledgements ride on, where no stage keeps state.

@@ -1,5 +1,6 @@
 //! Event types: what an event of a name must be, in which versions, and where they come from.
 
+pub mod avro;
 mod catalog;
 mod json;
 mod shape;
