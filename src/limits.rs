@@ -72,6 +72,31 @@ pub const AGGREGATE_BYTES_MAX: usize = LINE_BYTES_MAX;
 pub const SCHEMA_BYTES_MAX: u64 = 4 << 20;
 /// Versions of one event type in a folder.
 pub const SCHEMA_VERSIONS_MAX: usize = 10_000;
+
+/// Bytes of one answer of a schema registry: a schema whose characters are all escaped, and what is told of it.
+pub const REGISTRY_ANSWER_BYTES_MAX: u64 = 6 * SCHEMA_BYTES_MAX + (1 << 20);
+/// Characters of what a schema registry says that are shown.
+pub const REGISTRY_REASON_CHARS_MAX: usize = 2_000;
+/// Times that a registry is asked for the same while it is away.
+pub const REGISTRY_ATTEMPTS_MAX: u32 = 4;
+/// Milliseconds between the first two attempts; then three times as many each time.
+pub const REGISTRY_PAUSE_FIRST_MS: u64 = 100;
+/// Milliseconds between two attempts, at most; a registry that wants more of us counts as away.
+pub const REGISTRY_PAUSE_MAX_MS: u64 = 5_000;
+/// Schemas that a schema refers to, directly or not.
+pub const REFERENCES_MAX: usize = 256;
+/// References from one schema to the next.
+pub const REFERENCE_DEPTH_MAX: usize = 32;
+/// Bytes of all schemas that a schema refers to.
+pub const REFERENCES_BYTES_MAX: usize = 16 << 20;
+/// Files of each folder of what registries have answered.
+pub const REGISTRY_CACHE_FILES_MAX: usize = 10_000;
+/// Schemas of a registry that is a folder.
+pub const REGISTRY_FOLDER_SCHEMAS_MAX: usize = 10_000;
+/// Bytes of the index of a registry that is a folder.
+pub const REGISTRY_INDEX_BYTES_MAX: u64 = 64 << 20;
+
+const _: () = assert!(REGISTRY_PAUSE_FIRST_MS <= REGISTRY_PAUSE_MAX_MS);
 /// Types of an Avro schema, each use of one counted.
 pub const AVRO_TYPES_MAX: usize = 100_000;
 /// Nesting of an Avro schema's types, and of the values of its defaults.

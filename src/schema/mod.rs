@@ -3,6 +3,7 @@
 pub mod avro;
 mod catalog;
 mod json;
+pub mod registry;
 mod shape;
 
 use std::fmt;

@@ -1,5 +1,6 @@
 //! JSON as bytes, for everyone: the strict scanner, strings, numbers, and reading of text that was checked before.
 
+mod base64;
 mod block;
 mod fault;
 mod number;
@@ -7,6 +8,7 @@ mod scan;
 mod text;
 mod view;
 
+pub use base64::base64;
 pub(super) use block::{BLOCK, Block};
 pub use fault::{Fault, Why};
 pub use number::{classify_number, number_to_f64, write_f64, write_i64};
