@@ -111,6 +111,12 @@ pub const AVRO_DEFAULTS_STEPS_MAX: usize = 1 << 20;
 pub const SHAPE_DEPTH_MAX: usize = 32;
 /// Types that are looked at in such an unfolding.
 pub const SHAPE_NODES_MAX: usize = 20_000;
+/// Files that a `.proto` file imports, and those that they import.
+pub const PROTO_FILES_MAX: usize = 256;
+/// Nesting of brackets in a `.proto` file.
+pub const PROTO_NESTING_MAX: usize = 64;
+/// Messages and enums that a `.proto` file has or refers to.
+pub const PROTO_TYPES_MAX: usize = 10_000;
 /// Milliseconds after a stop for which a sink goes on trying; what it then still holds goes to its `errors` port.
 pub const STOP_GRACE_MS: u64 = 10_000;
 /// Milliseconds between the barriers that acknowledgements ride on, where no stage keeps state.

@@ -81,7 +81,9 @@ fn read(
         diagnostics.error(&codes::UNKNOWN_SCHEMA, span, message).help(there);
         return None;
     };
-    let parsed = catalog.parse(found, reference.message.as_deref());
+    let mut imports = Vec::new();
+    let parsed = catalog.parse_noting(found, reference.message.as_deref(), &mut imports);
+    imports.iter().for_each(|import| diagnostics.was_read(&import.path, import.content));
     parsed.map_err(|why| report(why, &found.path, reference.span, diagnostics)).ok()
 }
 
@@ -110,7 +112,7 @@ pub(super) fn compile(nodes: &mut [Node]) {
         let whole = reads.paths.iter().any(|path| path.is_empty());
         if let Some(schema) = &mut source.schema {
             let fields = (!schema.full && !whole).then_some(&fields);
-            let Definition::Json(json) = &schema.event_type.definition;
+            let Definition::Json(json) = &schema.event_type.definition else { continue };
             // A part of a schema that compiled compiles too; if it should not, the whole one is what is checked.
             schema.checker = json.checker(fields).or_else(|_| json.checker(None)).ok();
         }

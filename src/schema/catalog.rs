@@ -1,11 +1,14 @@
 //! Where event types are on disk: a file, or a folder with a file for each version (`1.avsc`, `2.avsc`).
 
-use std::path::{Path, PathBuf};
+use std::cell::RefCell;
+use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::diagnostic::Content;
+use crate::diagnostic::{Content, FileRead};
 use crate::limits::{SCHEMA_BYTES_MAX, SCHEMA_VERSIONS_MAX};
 
+use super::protobuf::{Imports, ProtobufSchema};
 use super::{Definition, EventType, Language, SchemaError};
 
 /// The versions of one event type, oldest first; a file alone has one without a number.
@@ -79,7 +82,27 @@ impl Catalog {
 
     /// Parses a version.
     pub fn parse(&self, version: &Version, message: Option<&str>) -> Result<EventType, SchemaError> {
-        let definition = Definition::parse(self.language, &version.text, message, &[])?;
+        self.parse_noting(version, message, &mut Vec::new())
+    }
+
+    /// The same; the files that it imports, which lie beside it, are added to `reads`, whether it can be parsed or not.
+    pub fn parse_noting(
+        &self,
+        version: &Version,
+        message: Option<&str>,
+        reads: &mut Vec<FileRead>,
+    ) -> Result<EventType, SchemaError> {
+        let definition = match self.language {
+            Language::Protobuf => {
+                let imported = Rc::new(RefCell::new(Vec::new()));
+                let name = version.path.file_name().map(|name| name.display().to_string()).unwrap_or_default();
+                let imports = imports_beside(&version.path, imported.clone());
+                let parsed = ProtobufSchema::parse(&name, &version.text, imports, message);
+                reads.append(&mut imported.borrow_mut());
+                Definition::Protobuf(parsed?)
+            }
+            language => Definition::parse(language, &version.text, message, &[])?,
+        };
         Ok(EventType { version: version.number, definition })
     }
 }
@@ -98,6 +121,26 @@ impl Version {
         let text = String::from_utf8(bytes).map_err(|_| SchemaError::Broken("not UTF-8".to_owned()))?;
         Ok(Version { number, path: path.to_path_buf(), text: text.into(), content })
     }
+}
+
+/// Reads imports from the folder of a file and those below it, and notes what was read.
+fn imports_beside(file: &Path, reads: Rc<RefCell<Vec<FileRead>>>) -> Imports {
+    let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
+    Rc::new(move |name| {
+        // A name that leads out of the folder is none of a file beside it.
+        if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
+            return Ok(None);
+        }
+        let path = folder.join(name);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let read = Version::read(None, &path).map_err(|why| match why {
+            SchemaError::Broken(why) | SchemaError::Unsupported(why) => format!("{name} is {why}"),
+        })?;
+        reads.borrow_mut().push(FileRead { path, content: read.content });
+        Ok(Some(read.text.to_string()))
+    })
 }
 
 fn language(path: &Path) -> Result<Language, SchemaError> {

@@ -3,12 +3,17 @@
 pub mod avro;
 mod catalog;
 mod json;
+pub mod protobuf;
 pub mod registry;
 mod shape;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
+
+use self::protobuf::ProtobufSchema;
 
 pub use self::catalog::{Catalog, Version};
 pub use self::json::{Checker, JsonSchema};
@@ -65,6 +70,7 @@ pub struct EventType {
 #[derive(Clone, Debug)]
 pub enum Definition {
     Json(JsonSchema),
+    Protobuf(ProtobufSchema),
 }
 
 /// Why an event type cannot be used.
@@ -88,20 +94,25 @@ impl Definition {
     pub fn parse(
         language: Language,
         text: &str,
-        _message: Option<&str>,
-        _references: &[Reference],
+        message: Option<&str>,
+        references: &[Reference],
     ) -> Result<Definition, SchemaError> {
         match language {
             Language::Json => JsonSchema::parse(text).map(Definition::Json),
-            Language::Avro | Language::Protobuf => {
-                Err(SchemaError::Unsupported(format!("{language} is not read by this version")))
+            Language::Protobuf => {
+                let known: HashMap<String, Arc<str>> =
+                    references.iter().map(|reference| (reference.name.clone(), reference.text.clone())).collect();
+                let imports = move |name: &str| Ok(known.get(name).map(|text| text.to_string()));
+                ProtobufSchema::parse("schema.proto", text, Rc::new(imports), message).map(Definition::Protobuf)
             }
+            Language::Avro => Err(SchemaError::Unsupported(format!("{language} is not read by this version"))),
         }
     }
 
     pub fn language(&self) -> Language {
         match self {
             Definition::Json(_) => Language::Json,
+            Definition::Protobuf(_) => Language::Protobuf,
         }
     }
 
@@ -109,6 +120,7 @@ impl Definition {
     pub fn full_name(&self) -> Option<&str> {
         match self {
             Definition::Json(schema) => schema.full_name(),
+            Definition::Protobuf(schema) => Some(&schema.model.root().full_name),
         }
     }
 
@@ -116,6 +128,7 @@ impl Definition {
     pub fn text(&self) -> &Arc<str> {
         match self {
             Definition::Json(schema) => schema.text(),
+            Definition::Protobuf(schema) => &schema.text,
         }
     }
 
@@ -123,6 +136,7 @@ impl Definition {
     pub fn identity(&self) -> u64 {
         match self {
             Definition::Json(schema) => schema.identity(),
+            Definition::Protobuf(schema) => schema.model.identity(),
         }
     }
 
@@ -130,6 +144,7 @@ impl Definition {
     pub fn shape(&self) -> Shape {
         match self {
             Definition::Json(_) => Shape::of(Kinds::OBJECT),
+            Definition::Protobuf(schema) => schema.model.shape(),
         }
     }
 }

@@ -1,0 +1,292 @@
+//! Protobuf as an event type: what a `.proto` file says of the message that events are, in a model of our own. Decoders, documents and
+//! comparisons of versions need nothing else; only `parse` knows who reads the files.
+
+mod identity;
+#[cfg(feature = "schemas")]
+mod parse;
+mod shape;
+#[cfg(all(test, feature = "schemas"))]
+mod tests;
+
+use std::ops::RangeInclusive;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::SchemaError;
+
+/// A `.proto` file as an event type.
+#[derive(Clone, Debug)]
+pub struct ProtobufSchema {
+    /// As it was written.
+    pub text: Arc<str>,
+    pub model: Arc<Model>,
+}
+
+impl ProtobufSchema {
+    /// See [`Model::parse`].
+    pub fn parse(
+        name: &str,
+        text: &str,
+        imports: Imports,
+        message: Option<&str>,
+    ) -> Result<ProtobufSchema, SchemaError> {
+        if cfg!(not(feature = "schemas")) {
+            return Err(SchemaError::Unsupported("Protobuf, and this build has no Protobuf".to_owned()));
+        }
+        let model = Model::parse(name, text, imports, message)
+            .map_err(|why| SchemaError::Broken(format!("no usable Protobuf file: {why}")))?;
+        Ok(ProtobufSchema { text: text.into(), model: Arc::new(model) })
+    }
+}
+
+/// What a `.proto` file and its imports say. Messages and enums refer to each other by their index.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// The message that an event is.
+    pub root: usize,
+    /// All messages of the file in the order of their descriptors, an outer one before those within it; then those of imports that
+    /// they refer to.
+    pub messages: Vec<Message>,
+    /// The enums likewise.
+    pub enums: Vec<Enum>,
+    /// The names that the file imports, and what those import, without the well-known ones.
+    pub imports: Vec<Arc<str>>,
+}
+
+/// A message type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// With its package, and the messages that it is within: `shop.Payment.Card`.
+    pub full_name: Arc<str>,
+    pub doc: Option<Arc<str>>,
+    pub deprecated: bool,
+    /// In the order in which they are written.
+    pub fields: Vec<Field>,
+    /// The names of its oneofs (those written as such; `optional` is none).
+    pub oneofs: Vec<Arc<str>>,
+    pub reserved_numbers: Vec<RangeInclusive<u32>>,
+    pub reserved_names: Vec<Arc<str>>,
+    /// Whether it stands for the entries of a map: fields `key` and `value`.
+    pub is_map_entry: bool,
+    /// The way to it in its file: which top-level message, which one within that, and so on. As Confluent's framing counts.
+    pub index_path: Vec<u32>,
+    /// Whether the file itself has it, and not an import.
+    pub is_own: bool,
+    /// If it has a JSON form of its own.
+    pub known: Option<Known>,
+}
+
+/// A field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    pub number: u32,
+    pub name: Arc<str>,
+    /// As Protobuf's own JSON names it: `userId` for `user_id`.
+    pub json_name: Arc<str>,
+    pub kind: Kind,
+    pub label: Label,
+    /// Whether a repeated field of numbers is written as one run of bytes. Both forms are read.
+    pub is_packed: bool,
+    /// Which of the message's `oneofs` it is part of.
+    pub oneof: Option<usize>,
+    /// As the file writes it (proto2).
+    pub default: Option<Arc<str>>,
+    pub doc: Option<Arc<str>>,
+    pub deprecated: bool,
+}
+
+/// How many values of a field there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Label {
+    /// One, which is the default where nothing was written.
+    Implicit,
+    /// One or none.
+    Optional,
+    /// One; a message without it is refused (proto2).
+    Required,
+    /// A list.
+    Repeated,
+    /// Entries, of the message that is the field's kind.
+    Map,
+}
+
+/// The type of a field's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Double,
+    Float,
+    Int32,
+    Int64,
+    Uint32,
+    Uint64,
+    Sint32,
+    Sint64,
+    Fixed32,
+    Fixed64,
+    Sfixed32,
+    Sfixed64,
+    Bool,
+    String,
+    Bytes,
+    /// An index into the model's enums.
+    Enum(usize),
+    /// An index into the model's messages.
+    Message(usize),
+    /// A message between two tags instead of behind its length (proto2).
+    Group(usize),
+}
+
+/// An enum.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Enum {
+    pub full_name: Arc<str>,
+    pub doc: Option<Arc<str>>,
+    pub deprecated: bool,
+    /// In the order in which they are written; two may have one number (`allow_alias`).
+    pub values: Vec<EnumValue>,
+    pub reserved_numbers: Vec<RangeInclusive<i32>>,
+    pub reserved_names: Vec<Arc<str>>,
+    /// Whether other numbers are no values of it (proto2).
+    pub is_closed: bool,
+    pub is_own: bool,
+}
+
+/// A name of an enum.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EnumValue {
+    pub name: Arc<str>,
+    pub number: i32,
+    pub doc: Option<Arc<str>>,
+    pub deprecated: bool,
+}
+
+/// The messages of `google.protobuf` that have a JSON form of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Known {
+    /// A text of RFC 3339.
+    Timestamp,
+    /// A text: `1.5s`.
+    Duration,
+    /// The value of its only field.
+    Wrapper,
+    /// Any object.
+    Struct,
+    /// Any value.
+    Value,
+    /// Any array.
+    ListValue,
+}
+
+/// Finds the text of an import by its name. `Ok(None)`: there is none.
+pub type Imports = Rc<dyn Fn(&str) -> Result<Option<String>, String>>;
+
+impl Model {
+    /// Reads the text of a file whose name is only for messages. `message`: the one that events are, with or without its package; without
+    /// it the file must have only one at its top. Well-known imports need not be found.
+    #[cfg(feature = "schemas")]
+    pub fn parse(name: &str, text: &str, imports: Imports, message: Option<&str>) -> Result<Model, String> {
+        parse::parse(name, text, imports, message)
+    }
+
+    /// As it is in a build that cannot.
+    #[cfg(not(feature = "schemas"))]
+    pub fn parse(_: &str, _: &str, _: Imports, _: Option<&str>) -> Result<Model, String> {
+        Err("this build has no Protobuf; build the runner with its feature `schemas`, which is on by default"
+            .to_owned())
+    }
+
+    /// The message that an event is.
+    pub fn root(&self) -> &Message {
+        &self.messages[self.root]
+    }
+
+    /// The message of a field, if it has one.
+    pub fn message_of(&self, field: &Field) -> Option<&Message> {
+        match field.kind {
+            Kind::Message(at) | Kind::Group(at) => self.messages.get(at),
+            _ => None,
+        }
+    }
+
+    /// The enum of a field, if it has one.
+    pub fn enum_of(&self, field: &Field) -> Option<&Enum> {
+        match field.kind {
+            Kind::Enum(at) => self.enums.get(at),
+            _ => None,
+        }
+    }
+
+    /// The key and the value of a map's entries.
+    pub fn entry_of(&self, field: &Field) -> Option<(&Field, &Field)> {
+        let entry = self.message_of(field).filter(|_| field.label == Label::Map)?;
+        Some((entry.field(1)?, entry.field(2)?))
+    }
+}
+
+impl Message {
+    /// The name without its package and outer messages.
+    pub fn name(&self) -> &str {
+        last_part(&self.full_name)
+    }
+
+    /// The field of a number.
+    pub fn field(&self, number: u32) -> Option<&Field> {
+        self.fields.iter().find(|field| field.number == number)
+    }
+
+    /// The field of a name.
+    pub fn field_named(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| *field.name == *name)
+    }
+}
+
+impl Enum {
+    /// The name without its package and outer messages.
+    pub fn name(&self) -> &str {
+        last_part(&self.full_name)
+    }
+}
+
+impl Kind {
+    /// As a `.proto` file writes it, if it is not the name of another type.
+    pub fn keyword(self) -> Option<&'static str> {
+        Some(match self {
+            Kind::Double => "double",
+            Kind::Float => "float",
+            Kind::Int32 => "int32",
+            Kind::Int64 => "int64",
+            Kind::Uint32 => "uint32",
+            Kind::Uint64 => "uint64",
+            Kind::Sint32 => "sint32",
+            Kind::Sint64 => "sint64",
+            Kind::Fixed32 => "fixed32",
+            Kind::Fixed64 => "fixed64",
+            Kind::Sfixed32 => "sfixed32",
+            Kind::Sfixed64 => "sfixed64",
+            Kind::Bool => "bool",
+            Kind::String => "string",
+            Kind::Bytes => "bytes",
+            Kind::Enum(_) | Kind::Message(_) | Kind::Group(_) => return None,
+        })
+    }
+}
+
+impl Known {
+    /// Of a message's full name.
+    pub fn of(full_name: &str) -> Option<Known> {
+        Some(match full_name.strip_prefix("google.protobuf.")? {
+            "Timestamp" => Known::Timestamp,
+            "Duration" => Known::Duration,
+            "DoubleValue" | "FloatValue" | "Int64Value" | "UInt64Value" | "Int32Value" | "UInt32Value"
+            | "BoolValue" | "StringValue" | "BytesValue" => Known::Wrapper,
+            "Struct" => Known::Struct,
+            "Value" => Known::Value,
+            "ListValue" => Known::ListValue,
+            _ => return None,
+        })
+    }
+}
+
+fn last_part(full_name: &str) -> &str {
+    full_name.rsplit('.').next().unwrap_or(full_name)
+}
