@@ -107,6 +107,12 @@ pub const AVRO_FIXED_BYTES_MAX: usize = LINE_BYTES_MAX;
 pub const AVRO_DEFAULTS_BYTES_MAX: usize = 4 << 20;
 /// Values that are tried for the defaults of an Avro schema, those of branches of unions that do not fit included.
 pub const AVRO_DEFAULTS_STEPS_MAX: usize = 1 << 20;
+/// Findings of each severity that are kept of one comparison of two versions.
+pub const COMPAT_FINDINGS_MAX: usize = 200;
+/// Pairs of types that one comparison of two versions looks at.
+pub const COMPAT_STEPS_MAX: usize = 5_000_000;
+/// Nesting of the types that two versions are compared by, named ones unfolded.
+pub const COMPAT_DEPTH_MAX: usize = 256;
 /// Levels to which types that contain themselves are unfolded, where they are compared with expressions.
 pub const SHAPE_DEPTH_MAX: usize = 32;
 /// Types that are looked at in such an unfolding.

@@ -2,6 +2,7 @@
 
 pub mod avro;
 mod catalog;
+pub mod compat;
 mod json;
 pub mod protobuf;
 pub mod registry;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use self::protobuf::ProtobufSchema;
 
+pub use self::avro::AvroSchema;
 pub use self::catalog::{Catalog, Version};
 pub use self::json::{Checker, JsonSchema};
 pub use self::shape::{Field, Kinds, Meaning, Object, Shape, TimeUnit};
@@ -70,6 +72,7 @@ pub struct EventType {
 #[derive(Clone, Debug)]
 pub enum Definition {
     Json(JsonSchema),
+    Avro(Arc<AvroSchema>),
     Protobuf(ProtobufSchema),
 }
 
@@ -105,13 +108,19 @@ impl Definition {
                 let imports = move |name: &str| Ok(known.get(name).map(|text| text.to_string()));
                 ProtobufSchema::parse("schema.proto", text, Rc::new(imports), message).map(Definition::Protobuf)
             }
-            Language::Avro => Err(SchemaError::Unsupported(format!("{language} is not read by this version"))),
+            Language::Avro => {
+                let references: Vec<&str> = references.iter().map(|reference| &*reference.text).collect();
+                let schema = AvroSchema::parse(text, &references)
+                    .map_err(|error| SchemaError::Broken(format!("no Avro schema: {error}; {}", error.help)))?;
+                Ok(Definition::Avro(Arc::new(schema)))
+            }
         }
     }
 
     pub fn language(&self) -> Language {
         match self {
             Definition::Json(_) => Language::Json,
+            Definition::Avro(_) => Language::Avro,
             Definition::Protobuf(_) => Language::Protobuf,
         }
     }
@@ -120,6 +129,7 @@ impl Definition {
     pub fn full_name(&self) -> Option<&str> {
         match self {
             Definition::Json(schema) => schema.full_name(),
+            Definition::Avro(schema) => schema.full_name(),
             Definition::Protobuf(schema) => Some(&schema.model.root().full_name),
         }
     }
@@ -128,6 +138,7 @@ impl Definition {
     pub fn text(&self) -> &Arc<str> {
         match self {
             Definition::Json(schema) => schema.text(),
+            Definition::Avro(schema) => schema.text(),
             Definition::Protobuf(schema) => &schema.text,
         }
     }
@@ -136,6 +147,7 @@ impl Definition {
     pub fn identity(&self) -> u64 {
         match self {
             Definition::Json(schema) => schema.identity(),
+            Definition::Avro(schema) => schema.identity(),
             Definition::Protobuf(schema) => schema.model.identity(),
         }
     }
@@ -144,6 +156,7 @@ impl Definition {
     pub fn shape(&self) -> Shape {
         match self {
             Definition::Json(_) => Shape::of(Kinds::OBJECT),
+            Definition::Avro(schema) => schema.shape(),
             Definition::Protobuf(schema) => schema.model.shape(),
         }
     }

@@ -193,6 +193,20 @@ impl AvroSchema {
         }
     }
 
+    /// The name of the root, if it has one.
+    pub fn full_name(&self) -> Option<&str> {
+        match &self.root.kind {
+            Kind::Named(id) => Some(self.named(*id).name.as_str()),
+            _ => None,
+        }
+    }
+
+    /// A hash of all that it says, spaces and the order of attributes aside.
+    pub fn identity(&self) -> u64 {
+        let everything = (&self.root, &self.names);
+        rapidhash::v3::rapidhash_v3(format!("{everything:?}").as_bytes())
+    }
+
     /// What is no error, but should be looked at.
     pub fn notes(&self) -> &[Note] {
         &self.notes
