@@ -42,6 +42,24 @@ pub const JSON_DEPTH_MAX: usize = 128;
 pub const SHAPE_KEYS_MAX: usize = 64;
 /// Objects in an event whose names a decoder remembers, besides those in which something is demanded.
 pub const SHAPE_LEVELS_MAX: usize = 64;
+/// Bytes of JSON that are made of one event in a binary form, and of all that are decoded together.
+pub const BINARY_TEXT_BYTES_MAX: usize = 256 << 20;
+/// Items of no bytes (nulls, empty records) in the arrays of one Avro event: their count alone says how many there are.
+pub const AVRO_EMPTY_ITEMS_MAX: usize = 100_000;
+/// Bytes of one decimal of Avro; their digits take time that grows with the square of them.
+pub const AVRO_DECIMAL_BYTES_MAX: usize = 256;
+/// Digits behind the point of a decimal of Avro.
+pub const AVRO_SCALE_MAX: usize = 1024;
+/// Nodes of a value of Avro that are compiled where it stands, not as a block that is called.
+pub const AVRO_INLINE_NODES_MAX: usize = 64;
+/// Levels of values that are looked into for the fewest bytes that they have.
+pub const AVRO_WIDTH_ROUNDS_MAX: usize = 64;
+/// Operations of a program for Avro after which records are compiled as blocks, wherever they stand.
+pub const AVRO_INLINE_OPS_MAX: usize = 1 << 14;
+/// Schemas of writers for which a decoder keeps programs; beyond it they are compiled anew.
+pub const AVRO_PROGRAMS_MAX: usize = 256;
+/// Nesting of values while containers are cut into events; deeper ones than `limits.depth` are refused one by one afterwards.
+pub const AVRO_CUT_DEPTH_MAX: usize = 1024;
 /// Bytes a source reads at once.
 pub const READ_BYTES: usize = 256 << 10;
 /// Chunks of one source that are read at once, on as many cores.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, LINE_BYTES_CEILING, RAW_BYTES_KEPT_MAX};
 
+use super::avro::Writer;
 use super::codes::{self, Code};
 use super::{Cell, Column, TextRef, Timestamp, json};
 
@@ -24,6 +25,8 @@ pub struct Chunk {
     pub empty_lines: u64,
     /// The names of the columns, in a chunk of CSV.
     pub header: Option<Arc<CsvHeader>>,
+    /// How the events are written, in a chunk of an Avro container.
+    pub writer: Option<Arc<Writer>>,
     /// The partition all of them came from, where the source has such.
     pub partition: Option<i64>,
     /// The position of each (a byte offset, a sequence number).

@@ -97,6 +97,17 @@ codes! {
     SCHEMA = "schema", "not what its schema says",
         "The event breaks the schema of its source's event type; the message has the place in the event and the rule. `validate: read` checks the fields \
          that are read, `full` the whole event.";
+    AVRO_DATA = "avro-data", "not what its Avro schema says",
+        "The bytes are not an event of the schema that they claim to be written with; the message has the byte, the field, what was expected and \
+         what was found. The event is checked whole, whatever the topology reads of it. Look for a producer that writes with another schema \
+         than it names, or for a `wire` that is not the one of the source.";
+    AVRO_SCHEMA = "avro-schema", "written with a schema that is not known",
+        "The bytes name a schema that is not among the versions of the event type, or they do not begin as the source's `wire` says. The message \
+         has what was found and what was expected. Add the writer's version to the type's folder, or correct `wire`.";
+    AVRO_RESOLUTION = "avro-resolution", "a value that the reader's schema cannot take",
+        "The event is good by the schema that it was written with, but the version that the source reads has no place for one of its values: an \
+         enum's symbol without a default, a branch of a union, another type. `runner schema compat` compares the two. Give the enum a default, \
+         or read with the newer version.";
     TYPE_MISMATCH = "type-mismatch", "a value of the wrong kind",
         "An operator, function or index was given a kind of value that it has no meaning for. Convert it (`to_float(event.x)`), give a \
          default (`event.x ?? 0`), or filter first.";

@@ -46,10 +46,16 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// A text body in column 0 and a column for each demanded path (the empty path needs none: it is the body).
+    /// A text body in column 0 and a column for each demanded path; the empty path is the path of the body.
     pub fn text(demand: &Demand) -> Layout {
-        let paths = demand.paths.iter().filter(|path| !path.is_empty()).cloned().map(Some);
-        Layout { slots: std::iter::once(None).chain(paths).collect(), body: Body::Text(0) }
+        let (whole, parts): (Vec<_>, Vec<_>) = demand.paths.iter().cloned().partition(|path| path.is_empty());
+        let slots = std::iter::once(whole.into_iter().next()).chain(parts.into_iter().map(Some));
+        Layout { slots: slots.collect(), body: Body::Text(0) }
+    }
+
+    /// Whether somebody reads the text of the whole event, so that it must be there as text.
+    pub fn is_whole_demanded(&self) -> bool {
+        self.slots.iter().flatten().any(|path| path.is_empty())
     }
 
     /// The fields of a computed event, in order, a column each.

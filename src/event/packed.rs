@@ -6,6 +6,8 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use rapidhash::v3::rapidhash_v3;
+
 use super::decode::Rows;
 use super::encode::EncodeError;
 use super::{Batch, Chunk, Layout};
@@ -23,14 +25,22 @@ pub enum Wire {
     Raw,
 }
 
+impl Wire {
+    /// What events with this around them and of a schema of this identity have in common, and no others.
+    pub fn identity_with(self, schema: u64) -> u64 {
+        rapidhash_v3(format!("{self:?} {schema:016x}").as_bytes())
+    }
+}
+
 /// Turns packed events into JSON. Shared by all batches that a source has cut out of one chunk.
 pub trait Unpack: Debug + Send + Sync {
     /// Writes the event as a JSON object on one line. `lenient`: what JSON cannot say (NaN, the infinities) is written as null; otherwise
     /// it is an error. After an error `out` ends with a part of the event.
     fn write_json(&self, packed: &[u8], lenient: bool, out: &mut Vec<u8>) -> Result<(), EncodeError>;
 
-    /// What the bytes are: encoders whose events have the same identity pass them on as they are. A hash of wire, schema and version.
-    fn identity(&self) -> u64;
+    /// What the bytes are: encoders whose events have the same identity pass them on as they are ([`Wire::identity_with`]). `None`: not
+    /// all events that it reads are alike.
+    fn identity(&self) -> Option<u64>;
 }
 
 /// A form that a source decodes.

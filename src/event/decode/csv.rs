@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::event::chunk::CsvHeader;
 use crate::event::codes;
 use crate::event::json::{self, BLOCK, Block};
@@ -81,7 +83,7 @@ impl CsvDecoder {
             cells.truncate(row);
             Column::from(cells)
         });
-        Rows { columns: columns.collect(), text: objects.arena.into(), bad }
+        Rows { columns: columns.collect(), text: objects.arena.into(), made: Bytes::new(), bad }
     }
 
     /// Takes on the header of a chunk.

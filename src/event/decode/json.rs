@@ -59,7 +59,7 @@ impl JsonDecoder {
             cells.truncate(row);
             Column::from(cells)
         });
-        Rows { columns: columns.collect(), text: text.clone(), bad }
+        Rows { columns: columns.collect(), text: text.clone(), made: Bytes::new(), bad }
     }
 }
 

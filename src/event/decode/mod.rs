@@ -110,6 +110,8 @@ pub struct Rows {
     pub columns: Vec<Column>,
     /// What the columns point into as text 0.
     pub text: Bytes,
+    /// What they point into as text 1, if they do: what the decoder made of other bytes.
+    pub made: Bytes,
     /// The frames that became no row, ascending.
     pub bad: Vec<(usize, Code, String)>,
 }
@@ -164,6 +166,9 @@ impl Decoder {
         let (mut texts, mut home) = (Texts::default(), 0);
         let apart = rows.text.as_ptr() != chunk.text.as_ptr();
         texts.push(rows.text);
+        if !rows.made.is_empty() {
+            texts.push(rows.made);
+        }
         if apart && (chunk.keys.is_some() || chunk.headers.is_some()) {
             home = texts.push(chunk.text);
         }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
+
 use crate::event::codes::{self, Code};
 use crate::event::json;
 use crate::event::{Cell, Chunk, Column, Layout, TextRef};
@@ -73,7 +75,7 @@ impl PlainDecoder {
                 set(&mut columns, slot, if escaped { Cell::Escaped(value) } else { Cell::Str(value) });
             }
         }
-        Rows { columns: columns.into_iter().map(Column::from).collect(), text: arena.into(), bad }
+        Rows { columns: columns.into_iter().map(Column::from).collect(), text: arena.into(), made: Bytes::new(), bad }
     }
 }
 

@@ -6,14 +6,21 @@ mod canonical;
 mod defaults;
 mod logical;
 mod parse;
+#[cfg(test)]
+mod reading_tests;
+mod resolve;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod writers;
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
+
+pub use self::resolve::{own, resolve};
+pub use self::writers::{AvroSchemasById, AvroWriters};
 
 /// A schema: its root and the named types that it is made of.
 #[derive(Clone, Debug)]

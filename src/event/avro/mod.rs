@@ -1,0 +1,75 @@
+//! Events in Avro's binary form. What a schema says is lowered once to a [`Reading`] (by `schema::avro`), a reading and a demand to a
+//! program, and a program cuts cells out of bytes; nothing looks at a schema while events flow.
+
+mod decimal;
+mod decode;
+mod fault;
+mod header;
+mod machine;
+mod node;
+mod program;
+mod read;
+mod wanted;
+mod write;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use crate::limits::{AVRO_CUT_DEPTH_MAX, JSON_DEPTH_MAX};
+
+pub use self::decode::AvroFormat;
+pub use self::fault::{Fault, Why};
+pub use self::node::{Absent, Bytes, DURATION, Field, Node, NodeId, Number, Reading, Record, Step};
+
+/// The schemas that the events of a source may be written with, as its own schema reads them. What it gives is kept by the caller, so
+/// it may take its time.
+pub trait Writers: Debug + Send + Sync {
+    /// The one of the source itself, for events that name none.
+    fn own(&self) -> Arc<Writer>;
+
+    /// By the fingerprint of single-object encoding (CRC-64-AVRO of the canonical form). `Err`: why there is none, for people.
+    fn by_fingerprint(&self, fingerprint: u64) -> Result<Arc<Writer>, String>;
+
+    /// By the number that the registry has for it.
+    fn by_id(&self, id: u32) -> Result<Arc<Writer>, String>;
+
+    /// By its text, as it stands at the head of a container.
+    fn by_text(&self, text: &str) -> Result<Arc<Writer>, String>;
+
+    /// A hash of all that decides how events are read.
+    fn identity(&self) -> u64;
+}
+
+/// A schema that events are written with.
+#[derive(Debug)]
+pub struct Writer {
+    /// How the source's schema reads what it writes.
+    pub reading: Arc<Reading>,
+    /// Where its events end.
+    pub ends: Ends,
+    /// A hash of the schema.
+    pub identity: u64,
+}
+
+/// A value by itself as JSON, NaN and the infinities as null.
+pub fn to_json(reading: &Reading, datum: &[u8]) -> Result<Vec<u8>, Fault> {
+    let mut out = Vec::new();
+    write::JsonWriter::new(reading, datum, &mut out, JSON_DEPTH_MAX, true).value(reading.root(), 0, 0)?;
+    Ok(out)
+}
+
+/// Finds the ends of events that lie one behind the other, without looking at what is in them.
+#[derive(Clone, Debug)]
+pub struct Ends(Arc<program::Program>);
+
+impl Ends {
+    /// For a reading of a schema by itself: of another's, what cannot be read has no end.
+    pub fn new(own: Arc<Reading>) -> Ends {
+        Ends(Arc::new(program::Program::ends_only(own, AVRO_CUT_DEPTH_MAX)))
+    }
+
+    /// The end of the event at `at`. Blocks whose size is told are jumped over, so what is in an event may be bad nevertheless.
+    pub fn end(&self, text: &[u8], at: usize) -> Result<usize, Fault> {
+        machine::end(&self.0, text, at)
+    }
+}

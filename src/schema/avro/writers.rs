@@ -1,0 +1,91 @@
+//! The schemas that events of a source may be written with: the versions of its event type, those of a registry, and whatever a
+//! container says at its head.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use rapidhash::v3::rapidhash_v3;
+
+use super::{AvroSchema, own, resolve};
+use crate::event::avro::{Ends, Writer, Writers};
+
+/// Gives schemas by the number that a registry has for them.
+pub trait AvroSchemasById: Debug + Send + Sync {
+    /// The schema; it may take as long as a request. `Err`: why there is none, for people.
+    fn schema(&self, id: u32) -> Result<Arc<AvroSchema>, String>;
+}
+
+/// The writers of one reader's schema.
+#[derive(Debug)]
+pub struct AvroWriters {
+    reader: Arc<AvroSchema>,
+    own: Arc<Writer>,
+    /// By fingerprint.
+    versions: HashMap<u64, Arc<AvroSchema>>,
+    by_id: Option<Arc<dyn AvroSchemasById>>,
+}
+
+impl AvroWriters {
+    /// Those of a source that reads `reader`; `versions` are all that are known of its event type.
+    pub fn new(
+        reader: Arc<AvroSchema>,
+        versions: impl IntoIterator<Item = Arc<AvroSchema>>,
+        by_id: Option<Arc<dyn AvroSchemasById>>,
+    ) -> AvroWriters {
+        let versions = versions.into_iter().chain([reader.clone()]);
+        let versions = versions.map(|version| (version.fingerprint(), version)).collect();
+        AvroWriters { own: Arc::new(writer(&reader, &reader)), reader, versions, by_id }
+    }
+}
+
+/// What a writer's schema is to a reader's.
+fn writer(writer: &AvroSchema, reader: &AvroSchema) -> Writer {
+    Writer {
+        reading: Arc::new(resolve(writer, reader)),
+        ends: Ends::new(Arc::new(own(writer))),
+        identity: identity(writer),
+    }
+}
+
+/// A hash of what decides how a schema reads and writes: all of its text.
+fn identity(schema: &AvroSchema) -> u64 {
+    rapidhash_v3(schema.text().as_bytes())
+}
+
+impl Writers for AvroWriters {
+    fn own(&self) -> Arc<Writer> {
+        self.own.clone()
+    }
+
+    fn by_fingerprint(&self, fingerprint: u64) -> Result<Arc<Writer>, String> {
+        if let Some(schema) = self.versions.get(&fingerprint) {
+            return Ok(Arc::new(writer(schema, &self.reader)));
+        }
+        let mut known: Vec<_> = self.versions.keys().map(|known| format!("{known:016x}")).collect();
+        known.sort();
+        Err(format!(
+            "no version of the event type has the fingerprint {fingerprint:016x}; known are {}",
+            known.join(", ")
+        ))
+    }
+
+    fn by_id(&self, id: u32) -> Result<Arc<Writer>, String> {
+        let Some(registry) = &self.by_id else {
+            return Err(format!("the event names schema {id} of a registry, and the file has no `registry`"));
+        };
+        Ok(Arc::new(writer(&*registry.schema(id)?, &self.reader)))
+    }
+
+    fn by_text(&self, text: &str) -> Result<Arc<Writer>, String> {
+        let schema = AvroSchema::parse(text, &[]).map_err(|error| error.to_string())?;
+        Ok(Arc::new(writer(&schema, &self.reader)))
+    }
+
+    fn identity(&self) -> u64 {
+        let mut versions: Vec<_> = self.versions.iter().map(|(_, version)| identity(version)).collect();
+        versions.sort_unstable();
+        let parts: Vec<String> = versions.iter().map(|version| format!("{version:016x}")).collect();
+        rapidhash_v3(format!("{:016x} of {}", identity(&self.reader), parts.join(" ")).as_bytes())
+    }
+}
