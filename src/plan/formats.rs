@@ -24,7 +24,18 @@ pub(super) fn of_source(
         "bytes" => return Some((decode::Format::Bytes, Framing::Lines)),
         "avro" => Language::Avro,
         "protobuf" => Language::Protobuf,
-        _ => return Some((decode::Format::Json, Framing::Lines)),
+        _ => {
+            if let Some(SourceSchema { event_type, .. }) = schema?.as_ref()
+                && event_type.definition.language() != Language::Json
+            {
+                let found = event_type.definition.language();
+                let message = format!("events in JSON are checked by a JSON Schema, and this one is in {found}");
+                let report = diagnostics.error(&codes::NOT_TOGETHER, spec.common.span_of("schema"), message);
+                report.help(format!("write `decode: {}`, if that is what the events are in", found.format()));
+                return None;
+            }
+            return Some((decode::Format::Json, Framing::Lines));
+        }
     };
     let event_type = schema?.as_ref().map(|schema| &schema.event_type);
     let event_type = described(event_type, language, &spec.common, "decode", diagnostics)?;

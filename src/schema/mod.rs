@@ -40,6 +40,15 @@ impl Language {
         }
     }
 
+    /// What `decode` and `encode` call it.
+    pub fn format(self) -> &'static str {
+        match self {
+            Language::Avro => "avro",
+            Language::Protobuf => "protobuf",
+            Language::Json => "json",
+        }
+    }
+
     /// The ending of its files.
     pub fn ending(self) -> &'static str {
         match self {
