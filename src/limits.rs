@@ -157,6 +157,8 @@ pub const EXPR_NESTING_MAX: usize = 64;
 pub const EXPR_INLINE_DEPTH_MAX: usize = 8;
 /// Nodes of one compiled expression, its functions put in place; a larger one is interpreted.
 pub const EXPR_NODES_MAX: usize = 4096;
+/// Parts of an expression, its functions put in place, whose types are looked at; of a larger one nothing is said.
+pub const TYPE_NODES_MAX: usize = 4 * EXPR_NODES_MAX;
 /// Bytes of a string that an expression makes (`limits.string`).
 pub const EXPR_STRING_BYTES_MAX: usize = 1 << 20;
 /// Items of an array that an expression makes (`limits.array`).

@@ -128,6 +128,20 @@ codes! {
     UNKNOWN_FIELD = "unknown-field", "A field that no event can have",
         "A stage reads a field of events whose fields are all known, from a `map` or a window, and it is not among them. The value would \
          always be missing.", "map: { amount: event.amount }\n# and then\nfilter: event.amuont > 10";
+    TYPE_MISMATCH = "type-mismatch", "An operation that fails whatever the event",
+        "The kinds of the values are known, from a schema or from what was written before, and the operation has no meaning for them: `<`, `<=`, \
+         `>` and `>=` compare two numbers, two strings or two bools, arithmetic takes numbers, a condition is a bool. Every event that came here \
+         would be an error.", "filter: event.user > 5      # user is a string";
+    NULLABLE = "nullable", "A value that may be null where null is an error",
+        "The schema allows null here (or the field may be missing), and the operation or function does not take it. Say what null counts as \
+         (`event.discount ?? 0`), or ask first: after `event.discount != () &&` and in the branches of an `if` that asked, it is known not to be \
+         null; so it is in what is behind a `filter` that asked.", "filter: event.discount > 10      # discount may be null";
+    NEVER_EQUAL = "never-equal", "A comparison that has the same result whatever the event",
+        "The two sides are of kinds that are never equal, such as a string and a number: `==` of them is no error, it is just never true.",
+        "filter: event.user == 5      # user is a string";
+    UNKNOWN_SYMBOL = "unknown-symbol", "A text that the value never is",
+        "The value is one of a few texts (the symbols of an enum), and it is compared with another one. The help names the nearest.",
+        "filter: event.action == \"CLIKC\"";
     UNKNOWN_SCHEMA = "unknown-schema", "An event type that `schemas` does not name", "A source's `schema` is a name of `schemas`.",
         "schema: Paymnet";
     SCHEMA_BROKEN = "schema-broken", "A schema that cannot be read",

@@ -26,6 +26,7 @@ mod program;
 mod random;
 mod run;
 mod switch;
+pub mod types;
 pub mod value;
 
 pub use aggregate::{AggregateArg, AggregateCall, AggregateExpr};

@@ -4,6 +4,7 @@ use rhai::{Expr, Position, SwitchCasesCollection, Token};
 
 use super::ir::{Arm, Case, Ir, Switch};
 use super::lower::{Lower, Refusal};
+use super::problem::Source;
 
 const REFUSED: &str = "a `switch` with such cases is interpreted";
 
@@ -14,7 +15,7 @@ pub(super) fn lower(
     parts: &SwitchCasesCollection,
     at: Position,
 ) -> Result<Ir, Refusal> {
-    let cases = cases(lower, at).filter(|cases| cases.len() == parts.expressions.len()).ok_or((at, REFUSED))?;
+    let cases = cases(lower.parser(), lower.source, parts, at).ok_or((at, REFUSED))?;
     lower.switches = Some(at);
     let local = lower.new_local();
     let value = lower.expr(value)?;
@@ -26,7 +27,7 @@ pub(super) fn lower(
         };
         let body = lower.expr(&pair.rhs)?;
         let (range, exact): (Vec<Case>, Vec<Case>) =
-            cases.into_iter().partition(|case| matches!(case, Case::Range(..)));
+            cases.into_iter().map(|(case, _)| case).partition(|case| matches!(case, Case::Range(..)));
         if !exact.is_empty() {
             arms.push(Arm { cases: exact, condition: condition.clone(), body: body.clone() });
         }
@@ -43,12 +44,20 @@ pub(super) fn lower(
     Ok(Ir::Switch(Box::new(Switch { value, local, arms, otherwise })))
 }
 
+/// A case and its place.
+type Placed = (Case, Position);
+
 /// The cases of each arm of the `switch` at a position; none for the default arm.
-fn cases(lower: &Lower<'_>, at: Position) -> Option<Vec<Vec<Case>>> {
-    let texts = [lower.source.text.as_str()];
-    let (tokens, _) = lower.parser().lex(&texts);
+pub(super) fn cases(
+    parser: &rhai::Engine,
+    source: &Source,
+    parts: &SwitchCasesCollection,
+    at: Position,
+) -> Option<Vec<Vec<Placed>>> {
+    let texts = [source.text.as_str()];
+    let (tokens, _) = parser.lex(&texts);
     let tokens = tokens.take_while(|(token, _)| !matches!(token, Token::EOF));
-    let tokens: Vec<Token> = tokens.skip_while(|(_, start)| *start != at).map(|(token, _)| token).collect();
+    let (tokens, places): (Vec<Token>, Vec<Position>) = tokens.skip_while(|(_, start)| *start != at).unzip();
     // The body is the first brace outside of all brackets.
     let mut depth = 0usize;
     let open = tokens.iter().position(|token| match token {
@@ -68,10 +77,10 @@ fn cases(lower: &Lower<'_>, at: Position) -> Option<Vec<Vec<Case>>> {
     while !matches!(tokens.get(at)?, Token::RightBrace) {
         let start = at;
         at += tokens[at..].iter().position(|token| matches!(token, Token::DoubleArrow))?;
-        arms.push(arm(&tokens[start..at])?);
+        arms.push(arm(&tokens[start..at], &places[start..at])?);
         at = after_body(&tokens, at + 1)?;
     }
-    Some(arms)
+    Some(arms).filter(|arms| arms.len() == parts.expressions.len())
 }
 
 /// The token after the body of an arm and its comma.
@@ -96,12 +105,18 @@ fn after_body(tokens: &[Token], start: usize) -> Option<usize> {
 }
 
 /// The cases before an arrow.
-fn arm(tokens: &[Token]) -> Option<Vec<Case>> {
+fn arm(tokens: &[Token], places: &[Position]) -> Option<Vec<Placed>> {
     let pattern = tokens.split(|token| matches!(token, Token::If)).next()?;
     if let [Token::Underscore] = pattern {
         return Some(Vec::new());
     }
-    pattern.split(|token| matches!(token, Token::Pipe)).map(case).collect()
+    let mut at = 0;
+    let mut cases = Vec::new();
+    for tokens in pattern.split(|token| matches!(token, Token::Pipe)) {
+        cases.push((case(tokens)?, *places.get(at)?));
+        at += tokens.len() + 1;
+    }
+    Some(cases)
 }
 
 fn case(tokens: &[Token]) -> Option<Case> {

@@ -4,9 +4,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// A set of kinds of values.
+/// A set of kinds of values. Null can be in it because it is known that a value may be null, or because nothing is known that says
+/// otherwise; only the former is worth telling anybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Kinds(u8);
+
+/// Beside `NULL`: nothing but a lack of knowledge says that there may be one.
+const UNSURE: u8 = 128;
 
 impl Kinds {
     pub const NONE: Kinds = Kinds(0);
@@ -19,7 +23,10 @@ impl Kinds {
     pub const ARRAY: Kinds = Kinds(32);
     pub const OBJECT: Kinds = Kinds(64);
     pub const NUMBER: Kinds = Kinds(4 | 8);
-    pub const ANY: Kinds = Kinds(127);
+    /// What is not known.
+    pub const ANY: Kinds = Kinds(127 | UNSURE);
+    /// Null for want of knowing better.
+    pub const PERHAPS_NULL: Kinds = Kinds(1 | UNSURE);
 
     /// Whether every kind of `other` is in this set.
     pub const fn has(self, other: Kinds) -> bool {
@@ -33,12 +40,29 @@ impl Kinds {
 
     /// Those of both.
     pub const fn and(self, other: Kinds) -> Kinds {
-        Kinds(self.0 | other.0)
+        let all = self.0 | other.0;
+        Kinds(if self.is_surely_nullable() || other.is_surely_nullable() { all & !UNSURE } else { all })
     }
 
     /// Those of this set that are not in the other.
     pub const fn without(self, other: Kinds) -> Kinds {
-        Kinds(self.0 & !other.0)
+        let rest = self.0 & !(other.0 & !UNSURE);
+        Kinds(if rest & Kinds::NULL.0 == 0 { rest & !UNSURE } else { rest })
+    }
+
+    /// Whether null is one of them, and known to be.
+    pub const fn is_surely_nullable(self) -> bool {
+        self.0 & (1 | UNSURE) == 1
+    }
+
+    /// The null of this set, if there is one.
+    pub const fn null(self) -> Kinds {
+        Kinds(self.0 & (1 | UNSURE))
+    }
+
+    /// Each kind of the set.
+    pub fn each(self) -> impl Iterator<Item = Kinds> {
+        (0..7).map(|bit| Kinds(1 << bit)).filter(move |kind| self.meets(*kind))
     }
 
     /// Those in both.
@@ -147,6 +171,12 @@ impl Shape {
         Shape { object: Some(Arc::new(object)), ..Shape::of(Kinds::OBJECT) }
     }
 
+    /// An object of these fields and no others.
+    pub fn record(fields: impl IntoIterator<Item = (Arc<str>, Shape)>) -> Shape {
+        let fields = fields.into_iter().map(|(name, shape)| Field { name, shape, doc: None }).collect();
+        Shape::object(Object { name: None, fields, rest: None })
+    }
+
     /// The same, or null.
     pub fn or_null(mut self) -> Shape {
         self.kinds = self.kinds.and(Kinds::NULL);
@@ -166,6 +196,9 @@ impl Shape {
 
     /// What a value may be that has this shape or the other. What only one of them has kinds for is kept from that one.
     pub fn join(&self, other: &Shape) -> Shape {
+        if self == other {
+            return self.clone();
+        }
         let both = |kinds: Kinds| self.kinds.meets(kinds) && other.kinds.meets(kinds);
         let scalars = Kinds::NULL.and(Kinds::ARRAY).and(Kinds::OBJECT);
         let has_scalar = |shape: &Shape| shape.kinds.without(scalars) != Kinds::NONE;
@@ -198,9 +231,54 @@ impl Shape {
         let Some(object) = self.object.as_deref().filter(|_| self.kinds.meets(Kinds::OBJECT)) else {
             return Ok(Shape::ANY);
         };
-        let shape = object.field(name).ok_or(object)?;
-        // A field of null is null.
-        Ok(if self.is_nullable() { shape.or_null() } else { shape })
+        let mut shape = object.field(name).ok_or(object)?;
+        // A field of null is null, and so is one of what has no fields.
+        let others = self.kinds.without(Kinds::OBJECT);
+        let null = if others.without(Kinds::NULL) == Kinds::NONE { others.null() } else { Kinds::NULL };
+        let known = self.kinds.without(Kinds::NULL) != Kinds::ANY.without(Kinds::NULL);
+        shape.kinds = shape.kinds.and(if known { null } else { Kinds::PERHAPS_NULL });
+        Ok(shape)
+    }
+
+    /// The same value where it is known to be of these kinds.
+    pub fn only(&self, kinds: Kinds) -> Shape {
+        let kinds = self.kinds.common(kinds);
+        Shape {
+            kinds,
+            meaning: self.meaning,
+            symbols: self.symbols.clone().filter(|_| kinds.meets(Kinds::STRING)),
+            items: self.items.clone().filter(|_| kinds.meets(Kinds::ARRAY)),
+            object: self.object.clone().filter(|_| kinds.meets(Kinds::OBJECT)),
+        }
+    }
+
+    /// The same with another shape of what lies along a path of fields.
+    pub fn with(&self, path: &[Arc<str>], inner: &Shape) -> Shape {
+        let Some((name, rest)) = path.split_first() else { return inner.clone() };
+        let mut object = match self.object.as_deref() {
+            Some(object) => object.clone(),
+            None => Object { name: None, fields: Vec::new(), rest: Some(Shape::ANY) },
+        };
+        let field = object.field(name).unwrap_or(Shape::of(Kinds::NULL)).with(rest, inner);
+        // What has a field that is not null is an object.
+        let kinds = if field.is_nullable() { self.kinds.and(Kinds::OBJECT) } else { Kinds::OBJECT };
+        match object.fields.iter_mut().find(|have| have.name == *name) {
+            Some(have) => have.shape = field,
+            None => object.fields.push(Field { name: name.clone(), shape: field, doc: None }),
+        }
+        Shape { kinds, object: Some(Arc::new(object)), ..self.clone() }
+    }
+
+    /// The same without a field.
+    pub fn without_field(&self, name: &str) -> Shape {
+        let Some(object) = self.object.as_deref() else { return self.clone() };
+        let mut object = object.clone();
+        object.fields.retain(|field| *field.name != *name);
+        if object.rest.is_some() {
+            // There may be others, but not this one.
+            object.fields.push(Field { name: name.into(), shape: Shape::of(Kinds::NULL), doc: None });
+        }
+        Shape { object: Some(Arc::new(object)), ..self.clone() }
     }
 }
 
@@ -208,7 +286,7 @@ impl Object {
     /// What the field may be; `None`: there is none of this name.
     pub fn field(&self, name: &str) -> Option<Shape> {
         let known = self.fields.iter().find(|field| *field.name == *name).map(|field| field.shape.clone());
-        known.or_else(|| self.rest.clone().map(Shape::or_null))
+        known.or_else(|| self.rest.clone().map(|rest| if rest == Shape::ANY { rest } else { rest.or_null() }))
     }
 
     fn join(&self, other: &Object) -> Object {

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use super::collections::{Key, position};
+use super::shapes;
 use super::{Call, Fail, Function, Param, Returned, Run, Types, Value, codes, walk};
 
 const ARRAY: Param = Param::new("array", Types::ARRAY);
@@ -16,7 +17,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The first item, or null.",
         ("first([1, 2, 3])", "1"),
         Run::Scalar(|args, call| item(args, call, |array| walk::items(array).next())),
-    ),
+    )
+    .shaped(shapes::item),
     Function::new(
         "last",
         &[ARRAY],
@@ -24,7 +26,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The last item, or null.",
         ("last([1, 2, 3])", "3"),
         Run::Scalar(|args, call| item(args, call, |array| walk::items(array).last())),
-    ),
+    )
+    .shaped(shapes::item),
     Function::new(
         "sum",
         &[ARRAY],
@@ -48,7 +51,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The items in rising order; all are numbers, all strings or all bools. Nulls are left out.",
         (r#"sort([3, 1, 2])"#, "[1, 2, 3]"),
         Run::Scalar(|args, call| sort(args, call, false)),
-    ),
+    )
+    .shaped(shapes::sorted),
     Function::new(
         "sort_desc",
         &[ARRAY],
@@ -56,7 +60,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The items in falling order, as `sort` has it.",
         (r#"sort_desc(["a", "c", "b"])"#, r#"["c", "b", "a"]"#),
         Run::Scalar(|args, call| sort(args, call, true)),
-    ),
+    )
+    .shaped(shapes::sorted),
     Function::new(
         "distinct",
         &[ARRAY],
@@ -64,7 +69,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The items without those that came before.",
         (r#"distinct(["a", "b", "a"])"#, r#"["a", "b"]"#),
         Run::Scalar(distinct),
-    ),
+    )
+    .shaped(shapes::some),
     Function::new(
         "dedup",
         &[ARRAY],
@@ -72,7 +78,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The items without those that equal the one just before.",
         ("dedup([1, 1, 2, 1])", "[1, 2, 1]"),
         Run::Scalar(dedup),
-    ),
+    )
+    .shaped(shapes::some),
     Function::new(
         "slice",
         &[ARRAY, Param::new("start", Types::INT), Param::optional("len", Types::INT)],
@@ -80,7 +87,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The items from a position (0 is the first, a negative one counts from the end), to the end or `len` of them.",
         ("slice([1, 2, 3, 4], 1, 2)", "[2, 3]"),
         Run::Scalar(slice),
-    ),
+    )
+    .shaped(shapes::some),
     Function::new(
         "flatten",
         &[ARRAY],
@@ -104,7 +112,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The items of `a` that are in `b` as well.",
         ("intersection([1, 2, 3], [3, 2])", "[2, 3]"),
         Run::Scalar(|args, call| select(args, call, true)),
-    ),
+    )
+    .shaped(shapes::some),
     Function::new(
         "difference",
         &[Param::new("a", Types::ARRAY), Param::new("b", Types::ARRAY)],
@@ -112,7 +121,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The items of `a` that are not in `b`.",
         ("difference([1, 2, 3], [3, 2])", "[1]"),
         Run::Scalar(|args, call| select(args, call, false)),
-    ),
+    )
+    .shaped(shapes::some),
     Function::new(
         "join",
         &[ARRAY, Param::optional("separator", Types::STRING)],

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use crate::limits::EXPR_SEARCH_BYTES_MAX;
 
+use super::shapes;
 use super::{Call, Fail, Function, Param, Returned, Run, Types, Value, codes, walk};
 
 const COLLECTION: Types = Types::STRING.or(Types::ARRAY).or(Types::OBJECT);
@@ -72,7 +73,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The characters or items from the last to the first.",
         ("reverse([1, 2, 3])", "[3, 2, 1]"),
         Run::Scalar(reverse),
-    ),
+    ).shaped(shapes::same),
     Function::new(
         "min",
         &EXTREME_PARAMS,
@@ -81,7 +82,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
          nothing gives null. A float among ints makes the result a float.",
         ("min(3, 1, 2)", "1"),
         Run::Scalar(|args, call| extreme(args, call, Ordering::Less)),
-    ),
+    ).shaped(shapes::extreme),
     Function::new(
         "max",
         &EXTREME_PARAMS,
@@ -89,7 +90,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The greatest of the arguments, or of the items of one array, as `min` has it.",
         ("max([2, 2.5])", "2.5"),
         Run::Scalar(|args, call| extreme(args, call, Ordering::Greater)),
-    ),
+    ).shaped(shapes::extreme),
 ];
 
 const EXTREME_PARAMS: [Param; 6] = [

@@ -1,5 +1,6 @@
 //! Null and missing values, and what kind a value is of. The operator `a ?? b` gives `b` where `a` is null.
 
+use super::shapes;
 use super::{Call, Fail, Function, Param, Returned, Run, Types, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -19,7 +20,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The first argument that is not null, or null. All are computed; `a ?? b` computes `b` only where it is needed.",
         (r#"coalesce((), "", "x")"#, r#""""#),
         Run::Scalar(coalesce),
-    ),
+    ).shaped(shapes::coalesced),
     Function::new(
         "if_empty",
         &[Param::new("x", Types::ANY), Param::new("other", Types::ANY)],
@@ -27,7 +28,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "`x`, or `other` where `x` is null, an empty string, an empty array or an empty object.",
         (r#"if_empty("", "unknown")"#, r#""unknown""#),
         Run::Scalar(if_empty),
-    ),
+    ).shaped(shapes::either),
     Function::new(
         "is_null",
         &[Param::new("x", Types::ANY)],

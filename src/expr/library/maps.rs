@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::collections::position;
+use super::shapes;
 use super::{Call, Fail, Function, Param, Returned, Run, Types, Value, codes, walk};
 
 const OBJECT: Param = Param::new("object", Types::OBJECT);
@@ -16,7 +17,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The names of the fields, sorted.",
         ("keys(#{ b: 1, a: 2 })", r#"["a", "b"]"#),
         Run::Scalar(keys),
-    ),
+    )
+    .shaped(shapes::strings),
     Function::new(
         "values",
         &[OBJECT],

@@ -15,11 +15,15 @@ pub mod random;
 mod properties;
 mod reference;
 mod regex;
+mod shapes;
 mod strings;
 mod time;
 mod walk;
 
+use crate::schema::Shape;
+
 use super::codes;
+use super::types::kinds;
 use super::value::{Call, Fail, Returned, Types, Value};
 
 pub use elsewhere::hint;
@@ -40,6 +44,8 @@ pub struct Function {
     pub run: Run,
     /// Checks arguments that are constants when the topology is checked (a regex, a format); `None` is one that is not.
     pub check: Option<Check>,
+    /// What more is known of the result than its kinds, when the arguments are of these shapes.
+    pub shape: Option<fn(&[Shape]) -> Shape>,
 }
 
 /// A check of a call's arguments, of which only the constant ones are known.
@@ -115,12 +121,25 @@ impl Function {
         example: (&'static str, &'static str),
         run: Run,
     ) -> Function {
-        Function { name, params, returns, doc, example, run, check: None }
+        Function { name, params, returns, doc, example, run, check: None, shape: None }
     }
 
     /// With a check of constant arguments.
     const fn checked(self, check: Check) -> Function {
         Function { check: Some(check), ..self }
+    }
+
+    /// With more to be known of its result.
+    const fn shaped(self, shape: fn(&[Shape]) -> Shape) -> Function {
+        Function { shape: Some(shape), ..self }
+    }
+
+    /// What it gives for arguments of these shapes.
+    pub fn result(&self, args: &[Shape]) -> Shape {
+        match self.shape {
+            Some(shape) => shape(args),
+            None => Shape::of(kinds(self.returns)),
+        }
     }
 
     /// What `run` or `check` refused, under the function's name. Whoever calls these says it so.

@@ -1,5 +1,6 @@
 //! Strings. Positions and lengths count characters, as in Rhai; every function gives a new value and changes none.
 
+use super::shapes;
 use super::walk;
 use super::{Call, Fail, Function, Param, Returned, Run, Types, Value};
 
@@ -94,7 +95,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
          between white space. With an int: the text before and from that position, a negative one counts from the end.",
         (r#"split("a,b,c", ",")"#, r#"["a", "b", "c"]"#),
         Run::Scalar(split),
-    ),
+    ).shaped(shapes::strings),
     Function::new(
         "lines",
         &[TEXT],
@@ -102,7 +103,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The lines of the text, without their line ends (LF or CRLF).",
         (r#"lines("a\nb")"#, r#"["a", "b"]"#),
         Run::Scalar(lines),
-    ),
+    ).shaped(shapes::strings),
     Function::new(
         "to_chars",
         &[TEXT],
@@ -110,7 +111,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The characters, each as a string.",
         (r#"to_chars("héy")"#, r#"["h", "é", "y"]"#),
         Run::Scalar(to_chars),
-    ),
+    ).shaped(shapes::strings),
     Function::new(
         "bytes",
         &[TEXT],
