@@ -144,6 +144,13 @@ codes! {
         "filter: event.action == \"CLIKC\"";
     UNKNOWN_SCHEMA = "unknown-schema", "An event type that `schemas` does not name", "A source's `schema` is a name of `schemas`.",
         "schema: Paymnet";
+    REGISTRY = "registry", "A schema registry that cannot be used",
+        "It cannot be reached, does not let us in, does not take a schema or gives an answer that means nothing; the message says which, and has the \
+         registry's own reasons. A registry that is away is no error for what it has answered before: that is kept on disk.",
+        "registry: { url: \"http://127.0.0.1:1\" }";
+    REGISTRY_AWAY = "registry-away", "The schema registry gave no new answer",
+        "The registry is away, and what it answered before is used instead; the message has when that was. A newer version of an event type is not seen until it \
+         answers again. It is also told when its answers cannot be kept, or when it was made anew, so that those that were kept mean nothing.";
     SCHEMA_BROKEN = "schema-broken", "A schema that cannot be read",
         "The file is not there, is no JSON, or is no JSON Schema; the message says which.", "schemas: { Payment: payment.json }";
     DELIVERY = "delivery", "A sink that cannot deliver exactly once",

@@ -22,6 +22,7 @@ use super::fields;
 use super::formats;
 use super::graph::{self, From};
 use super::identity::{Identity, Scope};
+use super::registry::Schemas;
 use super::schemas;
 use super::{
     Gather, Node, Plan, Retry, RunLimits, SinkNode, SourceNode, StageNode, TargetPart, TimeRule, TimeUnit, Work,
@@ -35,7 +36,8 @@ pub static CATALOG: Catalog =
 pub fn plan(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Plan> {
     let expr = expr_context(spec, diagnostics)?;
     check_checkpoint(&spec.checkpoint, diagnostics);
-    let mut planner = Planner { spec, expr: &expr, limits: StageLimits::of(&spec.limits), diagnostics };
+    let schemas = Schemas::new(spec, diagnostics);
+    let mut planner = Planner { spec, expr: &expr, limits: StageLimits::of(&spec.limits), schemas, diagnostics };
     let mut parts: Vec<Part<'_>> = Vec::new();
     for source in spec.sources.values() {
         let made = planner.source(source);
@@ -259,6 +261,7 @@ struct Planner<'a> {
     spec: &'a TopologySpec,
     expr: &'a Context,
     limits: StageLimits,
+    schemas: Schemas<'a>,
     diagnostics: &'a mut Diagnostics,
 }
 
@@ -311,8 +314,8 @@ impl Planner<'_> {
         let plan = (kind.plan)(spec, &mut self.connect());
         let time = self.time(spec, plan.as_deref());
         let key = self.optional(&spec.common, "key");
-        let schema = schemas::of_source(self.spec, &spec.common, self.diagnostics);
-        let format = formats::of_source(self.spec, spec, schema.as_ref(), plan.as_deref(), self.diagnostics);
+        let schema = schemas::of_source(&mut self.schemas, &spec.common, self.diagnostics);
+        let format = formats::of_source(&self.schemas, spec, schema.as_ref(), plan.as_deref(), self.diagnostics);
         let format = format?;
         let watermark = spec.common.section("watermark");
         let place = self.context().at(spec.head.span);
@@ -365,7 +368,7 @@ impl Planner<'_> {
         if let Some(plan) = &plan {
             self.refuse_beside(spec, &**plan);
         }
-        let encoding = formats::of_sink(self.spec, spec, plan.as_deref(), self.diagnostics);
+        let encoding = formats::of_sink(&mut self.schemas, spec, plan.as_deref(), self.diagnostics);
         let target = match plan.as_ref().and_then(|plan| plan.target_key()) {
             None => Some(None),
             Some(key) => self.template(&spec.config, key).map(Some),

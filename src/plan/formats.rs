@@ -5,13 +5,14 @@ use crate::diagnostic::{Diagnostics, codes};
 use crate::event::packed::Wire;
 use crate::event::{decode, encode};
 use crate::schema::{EventType, Language};
-use crate::spec::{Section, SinkSpec, SourceSpec, TemplatePart, TopologySpec, Value};
+use crate::spec::{Section, SinkSpec, SourceSpec, TemplatePart, Value};
 
+use super::registry::Schemas;
 use super::{SourceSchema, schemas};
 
 /// How a source's bytes become events. `schema`: what its key of that name has given; the outer option, whether it could be read.
 pub(super) fn of_source(
-    topology: &TopologySpec,
+    schemas: &Schemas<'_>,
     spec: &SourceSpec,
     schema: Option<&Option<SourceSchema>>,
     plan: Option<&dyn SourcePlan>,
@@ -39,7 +40,7 @@ pub(super) fn of_source(
     };
     let event_type = schema?.as_ref().map(|schema| &schema.event_type);
     let event_type = described(event_type, language, &spec.common, "decode", diagnostics)?;
-    let wire = wire(topology, &spec.common, language, plan?.reads_stream(), diagnostics)?;
+    let wire = wire(schemas, &spec.common, language, plan?.reads_stream(), diagnostics)?;
     let _ = (event_type, wire);
     let message = format!("{language} is not read by this version");
     diagnostics.error(&codes::SCHEMA_UNSUPPORTED, spec.common.span_of("decode"), message);
@@ -48,12 +49,12 @@ pub(super) fn of_source(
 
 /// How a sink's events become bytes.
 pub(super) fn of_sink(
-    topology: &TopologySpec,
+    schemas: &mut Schemas<'_>,
     spec: &SinkSpec,
     plan: Option<&dyn SinkPlan>,
     diagnostics: &mut Diagnostics,
 ) -> Option<encode::Format> {
-    let schema = schemas::named(topology, &spec.common, diagnostics)?;
+    let schema = schemas::named(schemas, &spec.common, diagnostics)?;
     let written = spec.common.choice_opt("encode");
     let language = match written.unwrap_or(if is_csv_file(&spec.config) { "csv" } else { "json" }) {
         "csv" => return Some(encode::Format::Csv),
@@ -63,7 +64,7 @@ pub(super) fn of_sink(
         _ => return Some(encode::Format::Json),
     };
     let event_type = described(schema.as_ref(), language, &spec.common, "encode", diagnostics)?;
-    let wire = wire(topology, &spec.common, language, plan?.writes_lines(), diagnostics)?;
+    let wire = wire(schemas, &spec.common, language, plan?.writes_lines(), diagnostics)?;
     let _ = (event_type, wire);
     let message = format!("{language} is not written by this version");
     diagnostics.error(&codes::SCHEMA_UNSUPPORTED, spec.common.span_of("encode"), message);
@@ -96,7 +97,7 @@ fn described<'e>(
 
 /// What stands around the bytes of an event. `stream`: they come or go as one stream of bytes, not as messages.
 fn wire(
-    _topology: &TopologySpec,
+    schemas: &Schemas<'_>,
     common: &Section,
     language: Language,
     stream: bool,
@@ -104,6 +105,9 @@ fn wire(
 ) -> Option<Wire> {
     let (wire, why) = match (common.choice_opt("wire"), language) {
         (None, Language::Avro) if stream => return Some(Wire::Container),
+        (None, Language::Avro | Language::Protobuf) if schemas.topology.registry.is_some() && !stream => {
+            return Some(Wire::Confluent);
+        }
         (None, Language::Avro) => return Some(Wire::SingleObject),
         (None, Language::Protobuf | Language::Json) => return Some(Wire::Raw),
         (Some("container"), Language::Avro) if stream => return Some(Wire::Container),

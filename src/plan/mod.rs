@@ -10,6 +10,7 @@ mod fields;
 mod formats;
 mod graph;
 mod identity;
+mod registry;
 mod schemas;
 mod time;
 
@@ -29,6 +30,7 @@ use crate::schema::{Checker, EventType};
 pub use build::{CATALOG, plan};
 pub use diff::{Change, Connection, Diff, Fate, StateFate, diff};
 pub use identity::Identity;
+pub use registry::registry_settings;
 pub use time::{TimeRule, TimeUnit, event_time};
 
 /// A checked topology, ready to run.

@@ -4,17 +4,18 @@ use std::path::Path;
 
 use crate::diagnostic::{Content, Diagnostics, Span, codes};
 use crate::schema::{Catalog, Definition, EventType, SchemaError};
-use crate::spec::{SchemaRef, Section, TopologySpec};
+use crate::spec::{SchemaRef, Section};
 
+use super::registry::Schemas;
 use super::{Node, SourceSchema, Work};
 
 /// The event type of a source, and whether the whole event is checked. The outer option: whether it could be planned.
 pub(super) fn of_source(
-    topology: &TopologySpec,
+    schemas: &mut Schemas<'_>,
     common: &Section,
     diagnostics: &mut Diagnostics,
 ) -> Option<Option<SourceSchema>> {
-    let event_type = match named(topology, common, diagnostics)? {
+    let event_type = match named(schemas, common, diagnostics)? {
         None => return Some(None),
         Some(event_type) => event_type,
     };
@@ -24,7 +25,7 @@ pub(super) fn of_source(
 
 /// The event type that a source or sink names, if it does. The outer option: whether it could be read.
 pub(super) fn named(
-    topology: &TopologySpec,
+    schemas: &mut Schemas<'_>,
     common: &Section,
     diagnostics: &mut Diagnostics,
 ) -> Option<Option<EventType>> {
@@ -41,28 +42,35 @@ pub(super) fn named(
             }
         },
     };
-    let Some(reference) = topology.schemas.get(name) else {
+    let declared = &schemas.topology.schemas;
+    let Some(reference) = declared.get(name) else {
         let message = format!("`schemas` names no event type `{name}`");
         let report = diagnostics.error(&codes::UNKNOWN_SCHEMA, span, message);
-        report.suggest(name, topology.schemas.keys().map(String::as_str));
+        report.suggest(name, declared.keys().map(String::as_str));
         return None;
     };
-    read(reference, name, version.map(|version| (version, span)), diagnostics).map(Some)
+    let version = version.map(|version| (version, span));
+    match (&reference.path, &reference.subject) {
+        (Some(path), _) => read(reference, path, name, version, diagnostics).map(Some),
+        (None, Some(subject)) => schemas.fetch(reference, subject, version, diagnostics).map(Some),
+        // The table demands one of the two.
+        (None, None) => None,
+    }
 }
 
 /// Reads a version of an event type: the one asked for at a place, else the one that `schemas` says, else the newest.
 fn read(
     reference: &SchemaRef,
+    path: &Path,
     name: &str,
     version: Option<(u32, Span)>,
     diagnostics: &mut Diagnostics,
 ) -> Option<EventType> {
-    let path = reference.path.as_deref()?;
     let catalog = match Catalog::read(path) {
         Ok(catalog) => catalog,
         Err(why) => {
             diagnostics.was_read(path, Content::at(path));
-            report(why, path, reference.span, diagnostics);
+            report(why, &path.display().to_string(), reference.span, diagnostics);
             return None;
         }
     };
@@ -84,19 +92,19 @@ fn read(
     let mut imports = Vec::new();
     let parsed = catalog.parse_noting(found, reference.message.as_deref(), &mut imports);
     imports.iter().for_each(|import| diagnostics.was_read(&import.path, import.content));
-    parsed.map_err(|why| report(why, &found.path, reference.span, diagnostics)).ok()
+    parsed.map_err(|why| report(why, &found.path.display().to_string(), reference.span, diagnostics)).ok()
 }
 
-fn report(why: SchemaError, path: &Path, span: Span, diagnostics: &mut Diagnostics) {
-    let path = path.display();
+/// What is wrong with the schema that is called so.
+pub(super) fn report(why: SchemaError, name: &str, span: Span, diagnostics: &mut Diagnostics) {
     match why {
         SchemaError::Unsupported(why) => {
-            let report = diagnostics.error(&codes::SCHEMA_UNSUPPORTED, span, format!("{path} is {why}"));
+            let report = diagnostics.error(&codes::SCHEMA_UNSUPPORTED, span, format!("{name} is {why}"));
             report
                 .help("give the file the ending of its language, or remove `schema` and check events with a `filter`");
         }
         SchemaError::Broken(why) => {
-            let report = diagnostics.error(&codes::SCHEMA_BROKEN, span, format!("{path} is {why}"));
+            let report = diagnostics.error(&codes::SCHEMA_BROKEN, span, format!("{name} is {why}"));
             report.help("mend the file; references must be to definitions within it");
         }
     }

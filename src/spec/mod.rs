@@ -20,6 +20,7 @@ mod read;
 mod graph;
 mod schema;
 mod reference;
+mod registry;
 
 pub use expr_text::{ExprText, ScalarMap, Template, TemplatePart};
 pub use model::{

@@ -39,6 +39,8 @@ pub struct TopologySpec {
     pub functions: Vec<FileRef>,
     /// Event types by name, resolved.
     pub schemas: IndexMap<String, SchemaRef>,
+    /// Read by `registry::REGISTRY`.
+    pub registry: Option<Section>,
     pub sources: IndexMap<String, SourceSpec>,
     pub stages: IndexMap<String, StageSpec>,
     pub sinks: IndexMap<String, SinkSpec>,

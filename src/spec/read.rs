@@ -159,6 +159,7 @@ impl Builder<'_, '_> {
             params,
             functions: files_of(top.list_opt("functions").unwrap_or_default()),
             schemas: schemas_of(&top),
+            registry: top.section_opt("registry").cloned(),
             sources: IndexMap::new(),
             stages: IndexMap::new(),
             sinks: IndexMap::new(),

@@ -32,6 +32,8 @@ pub static FILE: Table = Table::new(
              names one.",
         )
         .example("{ Payment: ../schemas/payment.avsc }"),
+        Key::new("registry", Type::Section(&super::registry::REGISTRY), "The schema registry: where event types without a file come from.")
+            .example("{ url: \"http://127.0.0.1:8081\" }"),
         Key::new("sources", Type::Nodes, "Where events come from, by id.").required(),
         Key::new("stages", Type::Nodes, "What is done with them, by id."),
         Key::new("sinks", Type::Nodes, "Where they go, by id.").required(),
