@@ -107,6 +107,8 @@ pub const REFERENCES_MAX: usize = 256;
 pub const REFERENCE_DEPTH_MAX: usize = 32;
 /// Bytes of all schemas that a schema refers to.
 pub const REFERENCES_BYTES_MAX: usize = 16 << 20;
+/// Numbers of schemas that the events of one topology name and that are kept in mind.
+pub const REGISTRY_NUMBERS_MAX: usize = 4096;
 /// Files of each folder of what registries have answered.
 pub const REGISTRY_CACHE_FILES_MAX: usize = 10_000;
 /// Schemas of a registry that is a folder.

@@ -75,7 +75,8 @@ pub trait Source: Send {
     fn is_caught_up(&self) -> bool;
 
     /// A barrier was put behind everything that `next` has returned: what came before it is acknowledged by `commit(id)`. Gives
-    /// the place where reading goes on after a restart, for the checkpoint.
+    /// the place where reading goes on after a restart, for the checkpoint. It may be told of the same barrier more than once: the last
+    /// time counts.
     fn barrier(&mut self, _id: u64) -> Position {
         Position::Null
     }

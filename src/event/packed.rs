@@ -50,6 +50,32 @@ pub trait PackedFormat: Debug + Send + Sync {
 
     /// A hash of wire, schema and version: what has the same reads the same.
     fn identity(&self) -> u64;
+
+    /// The schemas that its events name by numbers, where they do.
+    fn numbered(&self) -> Option<Arc<dyn Numbered>> {
+        None
+    }
+}
+
+/// The schemas that events name by the numbers that a registry has for them. Whoever reads a source sees to it that the numbers of a
+/// chunk are known before the chunk is decoded: a decoder cannot wait for a registry.
+pub trait Numbered: Debug + Send + Sync {
+    /// Whether it was found out what the number stands for, or that it stands for nothing.
+    fn is_known(&self, id: u32) -> bool;
+
+    /// Finds out what the number stands for; waits for the registry. `Err`: it gave no answer, in words for people; it may give one later.
+    fn learn(&self, id: u32) -> Result<(), String>;
+
+    /// Numbers that stood for nothing are to be asked for again: they may have been given by now.
+    fn forget_missing(&self);
+}
+
+/// The number that stands before an event, as Confluent's serializers write it: a zero, and four bytes, big endian.
+pub fn number_of(event: &[u8]) -> Option<u32> {
+    match event.split_first() {
+        Some((0, rest)) => rest.first_chunk().map(|bytes| u32::from_be_bytes(*bytes)),
+        _ => None,
+    }
 }
 
 /// Decodes the chunks of one source. It keeps nothing between chunks that changes its results.
@@ -69,9 +95,21 @@ pub struct PackedRows {
     pub unpack: Option<Arc<dyn Unpack>>,
 }
 
+/// The number that a registry has for the schema of a sink.
+pub trait Numbering: Debug + Send + Sync {
+    /// Finds it out, or has it given; waits for the registry the first time. `Err`: why there is none, and the way out.
+    fn number(&self) -> Result<u32, String>;
+}
+
 /// A form that a sink encodes.
 pub trait PackedEncoding: Debug + Send + Sync {
     fn encoder(&self) -> Box<dyn PackedEncoder>;
+
+    /// Does what must be done before there is an encoder: with a registry, finds out the number of the schema, or has it given one. Waits
+    /// for the registry; once it succeeded, returns at once. `Err`: why not, and the way out.
+    fn prepare(&self) -> Result<(), String> {
+        Ok(())
+    }
 
     /// A hash of wire, schema and version: what has the same writes the same.
     fn identity(&self) -> u64;

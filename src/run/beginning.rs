@@ -19,7 +19,7 @@ pub(super) async fn save(plan: &Plan, past: &mut Past, supplies: &mut [Supply]) 
     saver.set_plan(plan.nodes.iter().map(saved_node).collect(), plan.texts.clone());
     for (node, supply) in plan.nodes.iter().zip(&mut *supplies) {
         let part = match supply {
-            Supply::Source(part) => NodePart { state: part.source.barrier(id), ..NodePart::default() },
+            Supply::Source(part) => NodePart { state: part.position(id), ..NodePart::default() },
             Supply::Sink(part) => match part.sink.checkpoint(id).await {
                 Ok(SinkState { state, pending, sync }) => {
                     let state = sink_position(state, part.columns.as_deref());

@@ -7,7 +7,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::connectors::Claims;
+use crate::connectors::{Claims, Replay};
 use crate::event::Timestamp;
 use crate::event::decode::Decoder;
 use crate::flow::{ErrorEvents, Operator};
@@ -29,6 +29,7 @@ use super::parts::{Parts, SinkPart, SourcePart, StageState, Supply};
 use super::saver::{SavedNode, Saver};
 use super::sink::SinkTask;
 use super::source::{DriftMember, SourceTask};
+use super::unread::Schemas;
 use super::{Clock, Failure, RunOptions, stage};
 
 /// A graph at work.
@@ -202,6 +203,8 @@ impl<'a> Starter<'a> {
             source: part.source,
             ahead: Ahead::new(ChunkReader::new(source, decoder), threads),
             ingest: Ingest::new(part.mark),
+            schemas: Schemas::new(source.format.numbered(), part.unread),
+            gives_again: source.plan.replay() != Replay::None,
             idle: source.idle,
             drift: self.drift_member(node, source),
             control,

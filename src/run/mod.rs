@@ -26,6 +26,7 @@ mod source;
 mod stage;
 mod start;
 mod trouble;
+mod unread;
 mod watch;
 
 pub use clock::Clock;

@@ -12,6 +12,7 @@ use crate::flow::Operator;
 use crate::state::Shape;
 
 use super::outgo::Outgo;
+use super::unread::Unread;
 
 /// What each node left behind, by its id.
 pub(super) type Parts = HashMap<Arc<str>, Part>;
@@ -26,6 +27,8 @@ pub(super) enum Part {
 /// A source that can go on in another graph.
 pub(super) struct SourcePart {
     pub source: Box<dyn Source>,
+    /// What it has given and nobody could read yet.
+    pub unread: Option<Unread>,
     /// Its watermark.
     pub mark: Timestamp,
     /// For how long it has been idle, if it is: as it was told last.
@@ -35,7 +38,17 @@ pub(super) struct SourcePart {
 impl SourcePart {
     /// A source that begins.
     pub fn new(source: Box<dyn Source>) -> SourcePart {
-        SourcePart { source, mark: Timestamp::NONE, idle_for: None }
+        SourcePart { source, unread: None, mark: Timestamp::NONE, idle_for: None }
+    }
+}
+
+impl SourcePart {
+    /// Where it stands behind all that was read of it, for the barrier of this number.
+    pub fn position(&mut self, id: u64) -> Position {
+        match &self.unread {
+            Some(unread) => unread.before.clone(),
+            None => self.source.barrier(id),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::connectors::{Claims, Position, Replay, Sink, SinkOpen, SinkResume, Source, SourceOpen};
 use crate::event::Timestamp;
+use crate::event::encode::Format;
 use crate::limits::BATCH_EVENTS_MAX;
 use crate::operators::Carry;
 use crate::plan::{Node, Plan, SinkNode, SourceNode, StageNode, Work};
@@ -209,7 +210,7 @@ impl Past {
                     let mark = known.as_ref().and_then(|known| known.mark).map_or(Timestamp::NONE, Timestamp);
                     // One that comes to a running topology is no reason to wait.
                     let idle_for = (known.is_none() && nodes.is_some()).then_some(Duration::ZERO);
-                    Some(Supply::Source(SourcePart { source: opened, mark, idle_for }))
+                    Some(Supply::Source(SourcePart { mark, idle_for, ..SourcePart::new(opened) }))
                 }
                 Work::Stage(stage) => Some(Supply::Stage(state(plan, place, stage, known)?)),
                 Work::Sink(_) => None,
@@ -359,10 +360,19 @@ pub(super) async fn open_sink(
     resume: Option<SinkResume>,
     claims: Arc<Claims>,
 ) -> Result<Box<dyn Sink>, Failure> {
+    prepare_encoding(node, sink).await?;
     let name = format!("{}/{}", plan.name, node.id).into();
     let notes = folder.map(|folder| store::notes(folder, &node.id));
     let open = SinkOpen { name, lineage, resume, has_checkpoints: folder.is_some(), notes, claims };
     sink.plan.open(open).await.map_err(|error| Failure::of(&node.id, error.message))
+}
+
+/// Sees to it that a sink's events can be encoded: a registry may have to give the number of their schema.
+pub(super) async fn prepare_encoding(node: &Node, sink: &SinkNode) -> Result<(), Failure> {
+    let Format::Packed(encoding) = sink.encoding.clone() else { return Ok(()) };
+    let prepared = tokio::task::spawn_blocking(move || encoding.prepare()).await;
+    let prepared = prepared.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    prepared.map_err(|why| Failure::of(&node.id, why))
 }
 
 /// What a checkpoint keeps of a sink: what the system's side says, and the columns of its CSV.

@@ -22,7 +22,7 @@ use super::coordinator::Command;
 use super::graph;
 use super::hand_over::Order;
 use super::parts::{Part, SinkPart, SourcePart, StageState, Supply};
-use super::recovery::{open_sink, source_open};
+use super::recovery::{open_sink, prepare_encoding, source_open};
 use super::saver::Saver;
 use super::start::{Running, watch};
 
@@ -194,7 +194,7 @@ impl Running {
         let old = &self.plan.nodes[change.old?];
         match (&change.fate, self.parts.get_mut(&old.id)) {
             (Fate::Change { state: StateFate::Carried(_), .. }, Some(Part::Source(part))) => {
-                Some(part.source.barrier(id)).filter(|position| !position.is_null())
+                Some(part.position(id)).filter(|position| !position.is_null())
             }
             _ => None,
         }
@@ -227,7 +227,7 @@ impl Running {
     fn newly_connected(&self, source: Box<dyn Source>, change: &Change, before: Option<&Node>) -> SourcePart {
         match (&change.fate, before.and_then(|before| self.parts.get(&before.id))) {
             (Fate::Change { state: StateFate::Carried(_), .. }, Some(Part::Source(part))) => {
-                SourcePart { source, mark: part.mark, idle_for: part.idle_for }
+                SourcePart { mark: part.mark, idle_for: part.idle_for, ..SourcePart::new(source) }
             }
             _ => SourcePart { idle_for: Some(Duration::ZERO), ..SourcePart::new(source) },
         }
@@ -419,8 +419,14 @@ fn keeps_part(change: &Change) -> bool {
     }
 }
 
-/// Looks whether every new connection can be made, while the old plan runs.
+/// Looks whether every new connection can be made and every sink's form is ready, while the old plan runs.
 async fn prepare(plan: &Plan, diff: &Diff) -> Result<(), Failure> {
+    for node in &plan.nodes {
+        if let Work::Sink(sink) = &node.work {
+            // Also where the connection stays: the events that it writes are encoded anew.
+            prepare_encoding(node, sink).await?;
+        }
+    }
     for change in diff.changes.iter().filter(|change| !keeps_connection(change)) {
         let Some((_, node)) = at(plan, change) else { continue };
         let prepared = match &node.work {

@@ -20,6 +20,7 @@ use super::drift::Drift;
 use super::ingest::{Ingest, Read};
 use super::pace::Steps;
 use super::parts::{EndedSource, Part, Parts, SourcePart};
+use super::unread::{Learned, Schemas};
 
 /// How often a source that is too far ahead looks again.
 const DRIFT_LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -46,6 +47,9 @@ pub(super) struct SourceTask {
     pub source: Box<dyn Source>,
     pub ahead: Ahead,
     pub ingest: Ingest,
+    pub schemas: Schemas,
+    /// Whether the source gives again what was not acknowledged, or what is behind a position.
+    pub gives_again: bool,
     pub idle: Duration,
     pub drift: Option<DriftMember>,
     pub control: mpsc::Receiver<Control>,
@@ -75,6 +79,7 @@ async fn until(at: Option<Instant>) {
 /// What the task does next.
 enum Next {
     Pulled(Result<Pull, ConnectorError>),
+    Learned(Learned),
     Read(Read),
     Told(Option<Control>),
     Silence,
@@ -98,7 +103,8 @@ impl SourceTask {
         if let Leaves::Ended(position) = ended? {
             self.source = Box::new(EndedSource(position));
         }
-        let part = SourcePart { source: self.source, mark: self.ingest.mark(), idle_for: self.idle_for };
+        let unread = self.schemas.give();
+        let part = SourcePart { source: self.source, unread, mark: self.ingest.mark(), idle_for: self.idle_for };
         let mut parts = self.chain.into_parts();
         parts.insert(id, Part::Source(part));
         Ok(parts)
@@ -128,13 +134,20 @@ impl SourceTask {
         }
         let mut pause = RETRY_FIRST;
         let mut retry_at = None;
+        // Where the source stands before the chunk that it gives next.
+        let mut before = None;
         loop {
             let paused = self.is_ahead();
             if self.steps.ask(paused) {
                 // If the coordinator has gone, its failure is told.
                 let _ = self.chain.reports.send(Report::SourceWaits(self.index)).await;
             }
-            let reads = !paused && !self.steps.wait() && retry_at.is_none() && self.ahead.has_room();
+            let waits = self.schemas.is_waiting();
+            let reads = !paused && !self.steps.wait() && retry_at.is_none() && self.ahead.has_room() && !waits;
+            if reads && before.is_none() && self.schemas.may_wait() {
+                // Everything so far belongs to whatever barrier comes next.
+                before = Some(self.source.barrier(self.chain.passed + 1));
+            }
             let next = tokio::select! {
                 biased;
                 control = self.control.recv() => Next::Told(control),
@@ -144,6 +157,7 @@ impl SourceTask {
                 () = until(retry_at), if retry_at.is_some() => Next::TryAgain,
                 pull = self.source.next(), if reads => Next::Pulled(pull),
                 read = self.ahead.next(), if !self.ahead.is_empty() => Next::Read(read),
+                learned = self.schemas.learned(), if waits => Next::Learned(learned),
             };
             self.tell_notes();
             match next {
@@ -162,7 +176,8 @@ impl SourceTask {
                 // The coordinator has failed; its own failure tells why.
                 Next::Told(None) => return Err(Failure::neighbour()),
                 Next::Silence => {
-                    if self.source.is_caught_up() && self.ahead.is_empty() && !paused && retry_at.is_none() {
+                    let silent = self.source.is_caught_up() && self.ahead.is_empty() && !waits;
+                    if silent && !paused && retry_at.is_none() {
                         let elapsed = silent_since.elapsed().saturating_sub(self.idle);
                         self.fall_idle(elapsed).await?;
                     } else {
@@ -174,9 +189,21 @@ impl SourceTask {
                 Next::TryAgain => retry_at = None,
                 Next::Pulled(Ok(Pull::Chunk(chunk))) => {
                     pause = RETRY_FIRST;
+                    if let Some(chunk) = self.schemas.take(chunk, before.take()) {
+                        self.pulled(chunk);
+                    }
+                    silent_since = Instant::now();
+                    tell_at = silent_since + self.idle;
+                }
+                Next::Learned(Learned::All(chunk)) => {
                     self.pulled(chunk);
                     silent_since = Instant::now();
                     tell_at = silent_since + self.idle;
+                }
+                Next::Learned(Learned::Later(why, pause)) => {
+                    tracing::warn!(node = %self.id(), "events wait for their schema: {why}; trying again in {pause:?}");
+                    self.chain.links[0].counters.retried();
+                    silent_since = Instant::now();
                 }
                 Next::Pulled(Ok(Pull::End)) => {
                     self.catch_up().await?;
@@ -285,9 +312,18 @@ impl SourceTask {
     }
 
     async fn barrier(&mut self, barrier: Barrier) -> Result<(), Failure> {
+        if barrier.then == Then::Stop && !self.gives_again {
+            // Nobody would ever read it: its events become errors, which are kept.
+            if let Some(unread) = self.schemas.give() {
+                self.pulled(unread.chunk);
+            }
+        }
         self.catch_up().await?;
         self.steps.begin_again();
-        let position = self.source.barrier(barrier.id);
+        let position = match self.schemas.before() {
+            Some(before) => before.clone(),
+            None => self.source.barrier(barrier.id),
+        };
         if barrier.saves != Saves::Nothing {
             self.save(barrier.id, position).await;
         }

@@ -149,12 +149,16 @@ impl Ledger {
         framer.finish()
     }
 
-    /// Remembers what was read before a barrier. Beyond the bound a barrier is left out: the next one covers what it covered.
+    /// Remembers what was read before a barrier; told again of the same one, it counts as it stands now. Beyond the bound a barrier is left out: the next one covers what it covered.
     pub fn barrier(&mut self, id: u64) {
         let (read, committed) = match self.order {
             Some(order) => (order.read, order.committed),
             None => (self.read_total, self.committed_total),
         };
+        if let Some((_, before)) = self.barriers.back_mut().filter(|(last, _)| *last == id) {
+            *before = read;
+            return;
+        }
         let is_new = self.barriers.back().is_none_or(|(_, before)| *before < read);
         if is_new && read > committed && self.barriers.len() < NATS_BARRIERS_MAX {
             self.barriers.push_back((id, read));

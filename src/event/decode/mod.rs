@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::limits::{JSON_DEPTH_MAX, RAW_BYTES_KEPT_MAX};
 
 use super::codes::Code;
-use super::packed::{PackedDecoder, PackedFormat, Unpack};
+use super::packed::{Numbered, PackedDecoder, PackedFormat, Unpack};
 use super::{BadFrame, Batch, Body, Cell, Chunk, Column, Layout, Meta, Selection, TextRef, Texts, Timestamp};
 
 pub(super) use self::csv::read_csv_header;
@@ -36,6 +36,14 @@ pub enum Format {
 }
 
 impl Format {
+    /// The schemas that events name by numbers, where they do.
+    pub fn numbered(&self) -> Option<Arc<dyn Numbered>> {
+        match self {
+            Format::Packed(format) => format.numbered(),
+            Format::Json | Format::Csv | Format::Text | Format::Bytes => None,
+        }
+    }
+
     /// What two formats that read alike have in common, and no others.
     pub fn identity(&self) -> String {
         match self {

@@ -14,6 +14,7 @@ mod folder;
 mod http;
 mod index;
 mod json;
+mod known;
 mod references;
 mod settings;
 #[cfg(all(test, feature = "schemas"))]
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use super::{Language, Reference};
 
 pub use self::error::{ErrorKind, RegistryError};
+pub use self::known::{Known, Publication};
 pub use self::settings::{Credential, Login, Place, Settings, Tls};
 
 /// A schema as a registry keeps it: its text, and what it refers to.

@@ -1,0 +1,110 @@
+//! The numbers that events name: what a registry has said that they stand for.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::event::packed::{Numbered, Numbering};
+use crate::limits::REGISTRY_NUMBERS_MAX;
+
+use super::{ErrorKind, Registered, Registry, Resolved};
+
+/// Schemas by number, as far as they were asked for. The sources of a topology share it.
+pub struct Known {
+    registry: Arc<Registry>,
+    found: Mutex<HashMap<u32, Result<Arc<Resolved>, String>>>,
+}
+
+impl Known {
+    /// Nothing is known of the registry's numbers yet.
+    pub fn new(registry: Arc<Registry>) -> Known {
+        Known { registry, found: Mutex::default() }
+    }
+
+    /// The schema of a number that was asked for. `Err`: why there is none, for people.
+    pub fn schema(&self, id: u32) -> Result<Arc<Resolved>, String> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        found.unwrap_or_else(|| {
+            Err(format!("schema {id} could not be asked for: the schema registry {} was away", self.registry.shown()))
+        })
+    }
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Known").field(&self.registry).finish()
+    }
+}
+
+impl Numbered for Known {
+    fn is_known(&self, id: u32) -> bool {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id)
+    }
+
+    fn learn(&self, id: u32) -> Result<(), String> {
+        if self.is_known(id) {
+            return Ok(());
+        }
+        // Without the lock: this may take a while.
+        let answer = match self.registry.schema(id) {
+            Ok(schema) => Ok(Arc::new(schema)),
+            Err(error) => match error.kind {
+                ErrorKind::Unknown | ErrorKind::Refused => Err(error.message),
+                // A login that is refused is most likely mended, not meant.
+                ErrorKind::Away | ErrorKind::Denied | ErrorKind::Broken => return Err(error.message),
+            },
+        };
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.len() >= REGISTRY_NUMBERS_MAX {
+            found.clear();
+        }
+        found.insert(id, answer);
+        Ok(())
+    }
+
+    fn forget_missing(&self) {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, answer| answer.is_ok());
+    }
+}
+
+/// What a sink writes with, and how a registry knows it.
+#[derive(Debug)]
+pub struct Publication {
+    registry: Arc<Registry>,
+    subject: String,
+    schema: Registered,
+    /// Whether it is to be made a version of the subject where it is none.
+    register: bool,
+    number: OnceLock<u32>,
+}
+
+impl Publication {
+    pub fn new(registry: Arc<Registry>, subject: String, schema: Registered, register: bool) -> Publication {
+        Publication { registry, subject, schema, register, number: OnceLock::new() }
+    }
+
+    fn ask(&self) -> Result<u32, String> {
+        if self.register {
+            return self.registry.register(&self.subject, &self.schema).map_err(|error| error.message);
+        }
+        match self.registry.lookup(&self.subject, &self.schema) {
+            Ok(Some(entry)) => Ok(entry.id),
+            Ok(None) => Err(format!(
+                "the schema registry {} has this schema in no version of `{}`: register it (`runner schema register`), or let the sink do that with `register: true`",
+                self.registry.shown(),
+                self.subject
+            )),
+            Err(error) => Err(error.message),
+        }
+    }
+}
+
+impl Numbering for Publication {
+    fn number(&self) -> Result<u32, String> {
+        if let Some(number) = self.number.get() {
+            return Ok(*number);
+        }
+        let number = self.ask()?;
+        Ok(*self.number.get_or_init(|| number))
+    }
+}
