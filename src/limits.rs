@@ -4,6 +4,8 @@
 pub const BATCH_EVENTS_MAX: usize = 1024;
 /// Bytes of text a batch may refer to before a source closes it; one larger event travels alone.
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
+/// Bytes of the names of columns, repeated for each of a chunk's CSV records. One record is always taken.
+pub const CSV_NAMES_BYTES_MAX: usize = 4 << 20;
 /// Batches that wait in the channel of one edge.
 pub const EDGE_BATCHES_MAX: usize = 4;
 /// Nodes fused into one task: each is a call within the one before it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, LINE_BYTES_CEILING, RAW_BYTES_KEPT_MAX};
+use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, CSV_NAMES_BYTES_MAX, LINE_BYTES_CEILING, RAW_BYTES_KEPT_MAX};
 
 use super::avro::Writer;
 use super::codes::{self, Code};
@@ -56,6 +56,14 @@ pub struct BadFrame {
 /// The first record of a CSV input, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsvHeader(pub Result<Vec<String>, String>);
+
+impl CsvHeader {
+    /// How many records a chunk may have: each becomes an object that repeats the names.
+    pub fn records_max(&self) -> usize {
+        let names: usize = self.0.iter().flatten().map(|name| name.len() + "\"\":\"\",".len()).sum();
+        (CSV_NAMES_BYTES_MAX / names.max(1)).max(1)
+    }
+}
 
 impl Chunk {
     /// Whether it holds nothing at all.

@@ -347,7 +347,8 @@ impl Framer {
     /// How many of the next frames fit into a chunk: one does, whatever its size.
     fn fitting(&self) -> usize {
         let frames = self.frames.get(self.given..).unwrap_or_default();
-        let frames = &frames[..frames.len().min(self.chunk_events_max)];
+        let header_max = self.header().map_or(BATCH_EVENTS_MAX, |header| header.records_max());
+        let frames = &frames[..frames.len().min(self.chunk_events_max).min(header_max)];
         let Some(first) = frames.first() else { return 0 };
         frames.partition_point(|frame| (frame.end - first.start) as usize <= BATCH_BYTES_MAX).max(1)
     }

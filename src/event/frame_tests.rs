@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::limits::LINE_BYTES_MAX;
+use crate::limits::{CSV_NAMES_BYTES_MAX, LINE_BYTES_MAX};
 
 /// All events of an input that arrives in pieces of `step` bytes: text or code, and the position.
 fn run(mut framer: Framer, input: &[u8], step: usize) -> (Vec<(String, i64)>, u64) {
@@ -154,6 +154,19 @@ fn a_chunk_takes_so_many_bad_lines() {
     let numbers: Vec<_> = found.iter().map(|(frames, bad, _, place)| (*frames, bad.len(), *place)).collect();
     assert_eq!(numbers, [(1, 1024, 2 + 3 * 1024), (0, 1024, 2 + 6 * 1024), (1, 1, 2 + 6 * 1024 + 5)]);
     assert!(found[0].1.iter().all(|before| *before == 1) && found[2].1 == [0]);
+}
+
+#[test]
+fn a_long_csv_header_makes_small_chunks() {
+    let name = "n".repeat(CSV_NAMES_BYTES_MAX / 4);
+    for (header, frames) in
+        [(format!("{name},b"), 3), (format!("{name}{name}{name}{name}"), 1), ("a,b".to_owned(), 1024)]
+    {
+        let input = format!("{header}\n{}", "1,2\n".repeat(BATCH_EVENTS_MAX));
+        let found = chunks(Framer::csv(LINE_BYTES_MAX), input.as_bytes());
+        assert_eq!(found.first().map(|chunk| chunk.0), Some(frames));
+        assert_eq!(found.iter().map(|chunk| chunk.0).sum::<usize>(), BATCH_EVENTS_MAX);
+    }
 }
 
 proptest! {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rhai::{Array, Dynamic, Map};
 
+use crate::event::json::{Short, short_number};
 use crate::event::{Cell, TextRef};
 use crate::limits::JSON_DEPTH_MAX;
 
@@ -38,32 +39,13 @@ pub(crate) fn number(text: &str) -> Number {
     }
 }
 
-/// A number of few digits without exponent. Exact: the digits fit 53 bits, and one division by a power of ten that a float holds
-/// rounds once (W. D. Clinger, "How to read floating point numbers accurately", 1990).
+/// A number of few digits without exponent, read fast.
+#[inline]
 pub(crate) fn usual_number(text: &[u8]) -> Option<Number> {
-    const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
-    if digits.is_empty() || digits.len() > POWERS.len() {
-        return None;
-    }
-    let mut value = 0i64;
-    let mut point = None;
-    for (at, byte) in digits.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => value = value * 10 + i64::from(byte - b'0'),
-            b'.' if point.is_none() => point = Some(at),
-            _ => return None,
-        }
-    }
-    let Some(point) = point else {
-        return (!negative || value != 0).then_some(Number::Int(if negative { -value } else { value }));
-    };
-    // Sixteen characters, one of them the point, are less than 2^53.
-    let float = value as f64 / POWERS.get(digits.len() - point - 1)?;
-    Some(Number::Float(if negative { -float } else { float }))
+    Some(match short_number(text)? {
+        Short::Int(int) => Number::Int(int),
+        Short::Float(float) => Number::Float(float),
+    })
 }
 
 /// Whether a JSON number is a float that is written as it would be written again: a point, no exponent, no zeros at the end but

@@ -4,7 +4,6 @@ mod agenda;
 mod chunked;
 pub mod codec;
 pub mod failpoint;
-mod few;
 mod keyed;
 mod keys;
 mod snapshot;
@@ -13,8 +12,12 @@ mod value;
 
 pub use agenda::Agenda;
 pub use codec::Corrupt;
-pub use few::Few;
 pub use keyed::{HEAD, KEY, KeyId, Keyed, KeysFull};
 pub use keys::{Keys, Probe};
 pub use snapshot::{Record, Saved, Shape, Snapshot, records};
 pub use value::{SmallText, Value};
+
+/// Some elements, mostly one, which then lies in place.
+pub type Few<T> = smallvec::SmallVec<[T; 1]>;
+
+const _: () = assert!(size_of::<Few<[u64; 2]>>() == size_of::<Vec<u64>>());

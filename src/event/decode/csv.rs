@@ -1,5 +1,6 @@
 //! CSV records (RFC 4180): each becomes the text of a JSON object with the header's names, every value a text.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -226,14 +227,15 @@ fn names(record: &[u8]) -> Result<Vec<String>, String> {
         let over = read_field(record, at, record.len(), &mut name);
         next = (over < record.len()).then_some(over + 1);
         let name = String::from_utf8(name).map_err(|_| "the first record, the CSV header, is not valid UTF-8")?;
-        if names.contains(&name) {
-            return Err(format!(
-                "the first record, the CSV header, names `{name:.60}` twice: an event has each field once"
-            ));
-        }
         names.push(name);
     }
-    Ok(names)
+    let mut seen = HashSet::with_capacity(names.len());
+    match names.iter().find(|name| !seen.insert(name.as_str())) {
+        None => Ok(names),
+        Some(twice) => {
+            Err(format!("the first record, the CSV header, names `{twice:.60}` twice: an event has each field once"))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -41,41 +41,48 @@ fn eight_digits(digits: &[u8; 8]) -> i64 {
 
 /// What a number's text is worth as a float; `None` beyond the range of f64, and for what is no number.
 pub fn number_to_f64(text: &[u8]) -> Option<f64> {
-    if let Some(value) = short_f64(text) {
-        return Some(value);
-    }
-    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    let value = match short_number(text) {
+        Some(Short::Int(value)) => value as f64,
+        Some(Short::Float(value)) => value,
+        None => std::str::from_utf8(text).ok()?.parse().ok()?,
+    };
     value.is_finite().then_some(value)
 }
 
-/// What a number of few digits without exponent is worth. The digits and the power of ten are floats without rounding, so the one
+/// What a number of few digits is worth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Short {
+    Int(i64),
+    Float(f64),
+}
+
+/// The value of a number of at most sixteen characters without exponent, beside its sign; `None` for `-0`, all else, and what is no
+/// number. The digits before and behind a point, fifteen at most, and the power of ten are floats without rounding, so the one
 /// division rounds as it must (Clinger, "How to read floating point numbers accurately", 1990).
 #[inline]
-fn short_f64(text: &[u8]) -> Option<f64> {
-    const DIGITS_MAX: usize = 15;
-    const TENS: [f64; DIGITS_MAX] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14];
+pub fn short_number(text: &[u8]) -> Option<Short> {
+    const TENS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
     };
-    if digits.len() > DIGITS_MAX + 1 {
+    if digits.len() > TENS.len() || matches!(digits, [] | [b'.']) {
         return None;
     }
-    let (mut value, mut count, mut point) = (0u64, 0, None);
-    for byte in digits {
+    let mut value = 0i64;
+    let mut point = None;
+    for (at, byte) in digits.iter().enumerate() {
         match byte {
-            b'0'..=b'9' => (value, count) = (value * 10 + u64::from(byte & 0x0f), count + 1),
-            b'.' if point.is_none() => point = Some(count),
+            b'0'..=b'9' => value = value * 10 + i64::from(byte & 0x0f),
+            b'.' if point.is_none() => point = Some(at),
             _ => return None,
         }
     }
-    let decimals = point.map_or(0, |point| count - point);
-    // What starts or ends with a point, too many digits, or none, are for the caller.
-    if count > DIGITS_MAX || decimals == count || point == Some(count) {
-        return None;
-    }
-    let value = value as f64 / TENS.get(decimals)?;
-    Some(if negative { -value } else { value })
+    let Some(point) = point else {
+        return (!negative || value != 0).then_some(Short::Int(if negative { -value } else { value }));
+    };
+    let float = value as f64 / TENS.get(digits.len() - point - 1)?;
+    Some(Short::Float(if negative { -float } else { float }))
 }
 
 /// Writes the shortest text that reads back as the same float, and as a float: `1.0`, never `1`. `false`, and nothing is

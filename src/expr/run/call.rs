@@ -127,8 +127,10 @@ fn invoke<const N: usize>(
     let run = match function.run {
         Implementation::Scalar(run) => run,
         Implementation::Dynamic(run) => {
-            let mut args: Vec<Dynamic> = cells.iter().map(|cell| space.dynamic(*cell)).collect();
-            let result = run(&mut args, context).map_err(|fail| function.named(fail))?;
+            let mut args: [Dynamic; N] =
+                std::array::from_fn(|arg| cells.get(arg).map_or(Dynamic::UNIT, |cell| space.dynamic(*cell)));
+            let args = args.get_mut(..cells.len()).unwrap_or_default();
+            let result = run(args, context).map_err(|fail| function.named(fail))?;
             call::check_sizes(&result, &context.limits)?;
             return Ok(Outcome::Dynamic(result));
         }

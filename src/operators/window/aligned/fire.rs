@@ -255,7 +255,7 @@ impl Aligned {
                 if count == units.len() {
                     self.keys.remove(id);
                 } else {
-                    self.keys.get_mut(id).units.remove_first(count);
+                    self.keys.get_mut(id).units.drain(..count);
                 }
                 gone.into_iter().for_each(|unit| self.close(unit, slots));
             }
