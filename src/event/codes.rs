@@ -104,6 +104,10 @@ codes! {
     AVRO_SCHEMA = "avro-schema", "written with a schema that is not known",
         "The bytes name a schema that is not among the versions of the event type, or they do not begin as the source's `wire` says. The message \
          has what was found and what was expected. Add the writer's version to the type's folder, or correct `wire`.";
+    UNKNOWN_SCHEMA_ID = "unknown-schema-id", "named by a number that the schema registry does not know",
+        "The number before the event stands for no schema of the registry, or for one that is not in the language that the source decodes; the message says \
+         which. Most often the producer writes with another registry, or the schema was deleted for good. A number that is missing is asked for \
+         again after ten seconds.";
     AVRO_RESOLUTION = "avro-resolution", "a value that the reader's schema cannot take",
         "The event is good by the schema that it was written with, but the version that the source reads has no place for one of its values: an \
          enum's symbol without a default, a branch of a union, another type. `runner schema compat` compares the two. Give the enum a default, \

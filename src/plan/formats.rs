@@ -1,10 +1,14 @@
 //! How the bytes of a source are read and those of a sink are written: `decode`, `encode` and `wire`, with what holds where they are not said.
 
+use std::sync::Arc;
+
 use crate::connectors::{Framing, SinkPlan, SourcePlan};
 use crate::diagnostic::{Diagnostics, codes};
-use crate::event::packed::Wire;
+use crate::event::avro::AvroFormat;
+use crate::event::packed::{PackedFormat, Wire};
 use crate::event::{decode, encode};
-use crate::schema::{EventType, Language};
+use crate::schema::avro::{AvroSchemasById, AvroWriters};
+use crate::schema::{Definition, EventType, Language};
 use crate::spec::{Section, SinkSpec, SourceSpec, TemplatePart, Value};
 
 use super::registry::Schemas;
@@ -41,10 +45,21 @@ pub(super) fn of_source(
     let event_type = schema?.as_ref().map(|schema| &schema.event_type);
     let event_type = described(event_type, language, &spec.common, "decode", diagnostics)?;
     let wire = wire(schemas, &spec.common, language, plan?.reads_stream(), diagnostics)?;
-    let _ = (event_type, wire);
-    let message = format!("{language} is not read by this version");
-    diagnostics.error(&codes::SCHEMA_UNSUPPORTED, spec.common.span_of("decode"), message);
-    None
+    if wire == Wire::Confluent && !has_registry(schemas, &spec.common, diagnostics) {
+        return None;
+    }
+    let format: Arc<dyn PackedFormat> = match &event_type.definition {
+        Definition::Avro(schema) if !plan?.reads_stream() => {
+            let by_id = schemas.known.clone().map(|known| known as Arc<dyn AvroSchemasById>);
+            Arc::new(AvroFormat::new(wire, Arc::new(AvroWriters::new(schema.clone(), [], by_id))))
+        }
+        _ => {
+            let message = format!("{language} is not read by this version");
+            diagnostics.error(&codes::SCHEMA_UNSUPPORTED, spec.common.span_of("decode"), message);
+            return None;
+        }
+    };
+    Some((decode::Format::Packed(format), Framing::Lines))
 }
 
 /// How a sink's events become bytes.
@@ -69,6 +84,16 @@ pub(super) fn of_sink(
     let message = format!("{language} is not written by this version");
     diagnostics.error(&codes::SCHEMA_UNSUPPORTED, spec.common.span_of("encode"), message);
     None
+}
+
+/// Whether there is a registry for the numbers of schemas. `false`: that was reported.
+fn has_registry(schemas: &Schemas<'_>, common: &Section, diagnostics: &mut Diagnostics) -> bool {
+    if schemas.topology.registry.is_none() {
+        let message = "`wire: confluent` needs a `registry`: events name their schema by the number that it has there";
+        let report = diagnostics.error(&codes::NEEDS_KEY, common.span_of("wire"), message);
+        report.help("add `registry: { url: \"http://127.0.0.1:8081\" }` to the file");
+    }
+    schemas.registry.is_some()
 }
 
 /// The event type that a binary form needs, in the language of that form.

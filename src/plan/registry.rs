@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostics, Span, codes};
 use crate::schema::registry::{
-    Credential, Entry, ErrorKind, Login, Place, Registry, RegistryError, Settings, Tls, Wanted,
+    Credential, Entry, ErrorKind, Known, Login, Place, Registry, RegistryError, Settings, Tls, Wanted,
 };
 use crate::schema::{Definition, EventType};
 use crate::spec::{SchemaRef, SecretRef, Section, TopologySpec};
@@ -20,6 +20,8 @@ pub(super) struct Schemas<'a> {
     pub topology: &'a TopologySpec,
     /// None: the topology names no registry, or none that can be used, which was reported.
     pub registry: Option<Arc<Registry>>,
+    /// What its numbers stand for, for all sources.
+    pub known: Option<Arc<Known>>,
     /// Subjects that were fetched, with what they were: none where that was reported.
     fetched: Vec<(String, Wanted, Option<Entry>)>,
 }
@@ -60,7 +62,7 @@ fn login(auth: &Section) -> Login {
 impl<'a> Schemas<'a> {
     /// Opens the registry, if there is one. Nothing is asked yet.
     pub fn new(topology: &'a TopologySpec, diagnostics: &mut Diagnostics) -> Schemas<'a> {
-        let none = Schemas { topology, registry: None, fetched: Vec::new() };
+        let none = Schemas { topology, registry: None, known: None, fetched: Vec::new() };
         let (Some(section), Some(settings)) = (&topology.registry, registry_settings(topology)) else { return none };
         if let Err((why, help)) = settings.place.check() {
             // The line itself is not shown, as there may be a login in it.
@@ -68,7 +70,10 @@ impl<'a> Schemas<'a> {
             return none;
         }
         match Registry::open(&settings) {
-            Ok(registry) => Schemas { registry: Some(Arc::new(registry)), ..none },
+            Ok(registry) => {
+                let registry = Arc::new(registry);
+                Schemas { known: Some(Arc::new(Known::new(registry.clone()))), registry: Some(registry), ..none }
+            }
             Err(error) => {
                 diagnostics.error(&codes::REGISTRY, section.span, error.message);
                 none

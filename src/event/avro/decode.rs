@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::event::codes::{self, Code};
 use crate::event::decode::Rows;
 use crate::event::encode::EncodeError;
-use crate::event::packed::{PackedDecoder, PackedFormat, PackedRows, Unpack, Wire};
+use crate::event::packed::{Numbered, PackedDecoder, PackedFormat, PackedRows, Unpack, Wire};
 use crate::event::{Cell, Chunk, Column, Layout, TextRef};
 use crate::limits::{AVRO_PROGRAMS_MAX, BINARY_TEXT_BYTES_MAX, JSON_DEPTH_MAX};
 
@@ -53,6 +53,10 @@ impl PackedFormat for AvroFormat {
 
     fn identity(&self) -> u64 {
         self.0.wire.identity_with(self.0.writers.identity())
+    }
+
+    fn numbered(&self) -> Option<Arc<dyn Numbered>> {
+        self.0.writers.numbered().filter(|_| self.0.wire == Wire::Confluent)
     }
 }
 
@@ -154,7 +158,7 @@ impl PackedDecoder for AvroDecoder {
                         writers = Some(if writers.is_none() { Ok(placed.compiled.writer.identity) } else { Err(()) });
                     }
                 }
-                Some((_, Err(why))) => sheet.bad.push((i, codes::AVRO_SCHEMA, why.clone())),
+                Some((name, Err(why))) => sheet.bad.push((i, code_of(*name), why.clone())),
                 None => {}
             }
         }
@@ -170,6 +174,14 @@ impl PackedDecoder for AvroDecoder {
 
     fn another(&self) -> Box<dyn PackedDecoder> {
         Box::new(self.clone())
+    }
+}
+
+/// The code of an event whose schema is not known.
+fn code_of(name: Name) -> Code {
+    match name {
+        Name::Id(_) => codes::UNKNOWN_SCHEMA_ID,
+        Name::Fingerprint(_) | Name::Given => codes::AVRO_SCHEMA,
     }
 }
 

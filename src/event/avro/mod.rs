@@ -15,6 +15,7 @@ mod write;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use crate::event::packed::Numbered;
 use crate::limits::{AVRO_CUT_DEPTH_MAX, JSON_DEPTH_MAX};
 
 pub use self::decode::AvroFormat;
@@ -32,6 +33,11 @@ pub trait Writers: Debug + Send + Sync {
 
     /// By the number that the registry has for it.
     fn by_id(&self, id: u32) -> Result<Arc<Writer>, String>;
+
+    /// What is known of the registry's numbers: whoever reads the source learns those that its events name before it has them decoded.
+    fn numbered(&self) -> Option<Arc<dyn Numbered>> {
+        None
+    }
 
     /// By its text, as it stands at the head of a container.
     fn by_text(&self, text: &str) -> Result<Arc<Writer>, String>;

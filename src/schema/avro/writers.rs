@@ -2,18 +2,33 @@
 //! container says at its head.
 
 use std::collections::HashMap;
-use std::fmt::Debug;
 use std::sync::Arc;
 
 use rapidhash::v3::rapidhash_v3;
 
 use super::{AvroSchema, own, resolve};
 use crate::event::avro::{Ends, Writer, Writers};
+use crate::event::packed::Numbered;
+use crate::schema::registry::Known;
+use crate::schema::{Definition, SchemaError};
 
 /// Gives schemas by the number that a registry has for them.
-pub trait AvroSchemasById: Debug + Send + Sync {
-    /// The schema; it may take as long as a request. `Err`: why there is none, for people.
+pub trait AvroSchemasById: Numbered {
+    /// The schema of a number that was learned. `Err`: why there is none, for people.
     fn schema(&self, id: u32) -> Result<Arc<AvroSchema>, String>;
+}
+
+impl AvroSchemasById for Known {
+    fn schema(&self, id: u32) -> Result<Arc<AvroSchema>, String> {
+        let found = self.resolved(id)?;
+        match Definition::parse(found.language, &found.text, None, &found.references) {
+            Ok(Definition::Avro(schema)) => Ok(schema),
+            Ok(_) => Err(format!("schema {id} of the registry is in {}, not in Avro", found.language)),
+            Err(SchemaError::Broken(why) | SchemaError::Unsupported(why)) => {
+                Err(format!("schema {id} of the registry is {why}"))
+            }
+        }
+    }
 }
 
 /// The writers of one reader's schema.
@@ -75,6 +90,10 @@ impl Writers for AvroWriters {
             return Err(format!("the event names schema {id} of a registry, and the file has no `registry`"));
         };
         Ok(Arc::new(writer(&*registry.schema(id)?, &self.reader)))
+    }
+
+    fn numbered(&self) -> Option<Arc<dyn Numbered>> {
+        Some(self.by_id.clone()?)
     }
 
     fn by_text(&self, text: &str) -> Result<Arc<Writer>, String> {

@@ -22,7 +22,7 @@ impl Known {
     }
 
     /// The schema of a number that was asked for. `Err`: why there is none, for people.
-    pub fn schema(&self, id: u32) -> Result<Arc<Resolved>, String> {
+    pub fn resolved(&self, id: u32) -> Result<Arc<Resolved>, String> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
         found.unwrap_or_else(|| {
             Err(format!("schema {id} could not be asked for: the schema registry {} was away", self.registry.shown()))
