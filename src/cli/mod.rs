@@ -9,6 +9,7 @@ mod fleet;
 mod load;
 mod new;
 mod run;
+mod schema;
 mod show;
 mod state;
 mod status;
@@ -80,8 +81,8 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Look at the checkpoint that a topology goes on from, or remove it.
     State(state::StateArgs),
-    /// Print the JSON Schema of the language, for editors.
-    Schema,
+    /// Work with event types and registries; alone: print the JSON Schema of the language, for editors.
+    Schema(schema::SchemaArgs),
     /// Write the reference of the language, of its functions and of its errors.
     Docs(docs::DocsArgs),
     /// Make a first topology with data that runs.
@@ -165,7 +166,7 @@ pub fn main() -> ExitCode {
         Some(Command::Graph(args)) => show::graph(&args),
         Some(Command::Diff(args)) => diff::diff(&args),
         Some(Command::State(args)) => state::state(&args),
-        Some(Command::Schema) => print(&docs::schema()),
+        Some(Command::Schema(args)) => schema::schema(args),
         Some(Command::Docs(args)) => docs::docs(&args),
         Some(Command::New(args)) => new::new(&args),
         Some(Command::Completions { shell }) => {

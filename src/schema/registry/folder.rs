@@ -16,7 +16,9 @@ use serde_json::Value;
 use crate::limits::SCHEMA_BYTES_MAX;
 
 use super::index::{Index, Lock, Row};
-use super::{Entry, ErrorKind, Language, Registered, RegistryError, Shelf, Verdict, Wanted, disk};
+use super::{Entry, ErrorKind, Language, Registered, RegistryError, Shelf, Verdict, Wanted, disk, references};
+use crate::schema::compat::{self, Mode, Severity};
+use crate::schema::{Definition, SchemaError};
 
 /// What the next version of a subject must be to those before, where the index says nothing.
 const DEFAULT_LEVEL: &str = "BACKWARD";
@@ -70,8 +72,46 @@ impl Folder {
     }
 
     fn verdict(&self, index: &Index, subject: &str, schema: &Registered) -> Result<Verdict, RegistryError> {
-        let _ = (index, subject, schema, DEFAULT_LEVEL);
-        Ok(Verdict { is_compatible: true, reasons: Vec::new() })
+        let level = index.compatibility.as_deref().unwrap_or(DEFAULT_LEVEL);
+        let mode = Mode::of(level).ok_or_else(|| {
+            let known: Vec<&str> = Mode::ALL.iter().map(|mode| mode.name()).collect();
+            RegistryError::broken(format!(
+                "the `compatibility` of {} is `{level}`; known are {}",
+                self.folder.display(),
+                known.join(", ")
+            ))
+        })?;
+        let mut rows: Vec<&Row> = index.of_subject(subject).collect();
+        rows.sort_by_key(|row| row.version);
+        let wanted = if mode.is_transitive() { rows.len() } else { 1 };
+        let rows = &rows[rows.len().saturating_sub(wanted)..];
+        let candidate = self.definition(index, schema)?;
+        let history: Result<Vec<Definition>, RegistryError> =
+            rows.iter().map(|row| self.definition(index, &self.schema(row)?)).collect();
+        let history = history?;
+        let history: Vec<&Definition> = history.iter().collect();
+        let report = compat::check(mode, &candidate, &history);
+        let mut reasons = Vec::new();
+        for check in &report.checks {
+            let version = rows.get(check.against).map_or(0, |row| row.version);
+            let breaks = check.findings.iter().filter(|finding| finding.severity == Severity::Breaks);
+            reasons.extend(breaks.map(|finding| format!("{} with version {version}: {finding}", check.direction)));
+        }
+        Ok(Verdict { is_compatible: report.is_compatible(), reasons })
+    }
+
+    /// A schema with what it refers to in the folder, read.
+    fn definition(&self, index: &Index, schema: &Registered) -> Result<Definition, RegistryError> {
+        let resolved = references::resolve(schema, &|link| {
+            let row = index.of_subject(&link.subject).find(|row| row.version == link.version);
+            let unknown =
+                || self.unknown(&format!("version {} of `{}`", link.version, link.subject), "register it first");
+            self.schema(row.ok_or_else(unknown)?)
+        })?;
+        Definition::parse(resolved.language, &resolved.text, None, &resolved.references).map_err(|why| {
+            let (SchemaError::Broken(why) | SchemaError::Unsupported(why)) = why;
+            RegistryError::new(ErrorKind::Refused, format!("the schema is {why}"))
+        })
     }
 }
 

@@ -1,0 +1,147 @@
+//! `runner schema register`: schemas become versions of subjects.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::schema::compat::{self, Mode};
+use crate::schema::registry::{ErrorKind, Link, Registered, Registry, RegistryError, Wanted};
+use crate::schema::{Catalog, Definition, SchemaError};
+
+use super::super::Exit;
+use super::place::{self, PlaceArgs};
+
+/// What `register` takes.
+#[derive(Debug, Args)]
+pub(super) struct RegisterArgs {
+    /// A schema, or the folder with a file for each version, which become versions in this order.
+    #[arg(value_name = "FILE|DIR")]
+    path: PathBuf,
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// The subject [default: the full name that the schema gives itself].
+    #[arg(long)]
+    subject: Option<String>,
+    /// A schema in the registry that this one refers to, by the name that it uses for it.
+    #[arg(long = "reference", value_name = "NAME=SUBJECT@VERSION", value_parser = link)]
+    references: Vec<Link>,
+    /// Only ask whether the registry would take it.
+    #[arg(long)]
+    check: bool,
+}
+
+fn link(text: &str) -> Result<Link, String> {
+    let parts = text.split_once('=').and_then(|(name, target)| {
+        let (subject, version) = target.rsplit_once('@')?;
+        let version = version.parse().ok().filter(|version| *version > 0)?;
+        (!name.is_empty() && !subject.is_empty()).then(|| Link { name: name.into(), subject: subject.into(), version })
+    });
+    parts.ok_or_else(|| "write NAME=SUBJECT@VERSION, for example `money.proto=money@1`".into())
+}
+
+/// Registers the file, or each of the folder.
+pub(super) fn register(args: &RegisterArgs) -> Exit {
+    let registry = match args.place.open() {
+        Ok(registry) => registry,
+        Err(exit) => return exit,
+    };
+    let catalog = match Catalog::read(&args.path) {
+        Ok(catalog) => catalog,
+        Err(why) => return invalid(&args.path, &why),
+    };
+    for version in &catalog.versions {
+        let schema =
+            Registered { language: catalog.language, text: version.text.clone(), links: args.references.clone() };
+        let definition = match parsed(&registry, &schema) {
+            Ok(Ok(definition)) => definition,
+            Ok(Err(why)) => return invalid(&version.path, &why),
+            Err(error) => return place::failed(&error),
+        };
+        let Some(subject) = args.subject.as_deref().or(definition.full_name()) else {
+            eprintln!(
+                "error: {} gives itself no name\n  = help: name its subject with `--subject`",
+                version.path.display()
+            );
+            return Exit::Usage;
+        };
+        let done = if args.check {
+            asked(&registry, subject, &version.path, &schema)
+        } else {
+            registered(&registry, subject, &version.path, &schema)
+        };
+        match done {
+            Ok(true) => {}
+            Ok(false) => {
+                explain(&registry, subject, &definition);
+                return Exit::Invalid;
+            }
+            Err(error) => return place::failed(&error),
+        }
+    }
+    Exit::Success
+}
+
+/// Reads a schema with what it refers to in the registry.
+fn parsed(registry: &Registry, schema: &Registered) -> Result<Result<Definition, SchemaError>, RegistryError> {
+    let resolved = registry.resolve(schema)?;
+    Ok(Definition::parse(resolved.language, &resolved.text, None, &resolved.references))
+}
+
+/// Registers one schema. `false`: it is refused, which was told.
+fn registered(registry: &Registry, subject: &str, path: &Path, schema: &Registered) -> Result<bool, RegistryError> {
+    match registry.register(subject, schema) {
+        Ok(id) => {
+            let version = registry.lookup(subject, schema)?.map(|entry| format!("version {}, ", entry.version));
+            println!("{}: {subject}, {}schema {id}", path.display(), version.unwrap_or_default());
+            Ok(true)
+        }
+        Err(error) if error.kind == ErrorKind::Refused => {
+            eprintln!("error: {}: {error}", path.display());
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks whether one would be taken. `false`: it would not, which was told.
+fn asked(registry: &Registry, subject: &str, path: &Path, schema: &Registered) -> Result<bool, RegistryError> {
+    let verdict = registry.check(subject, schema)?;
+    let level = registry.level(subject)?;
+    if verdict.is_compatible {
+        println!("{}: {subject} would take it ({level})", path.display());
+        return Ok(true);
+    }
+    eprintln!("error: {}: {subject} would not take it ({level})", path.display());
+    verdict.reasons.iter().for_each(|reason| eprintln!("  = the registry: {reason}"));
+    Ok(false)
+}
+
+/// Says in our words what stands between a schema that was refused and the versions before it: registries differ in how much they say.
+fn explain(registry: &Registry, subject: &str, definition: &Definition) {
+    let Ok(Some(mode)) = registry.level(subject).map(|level| Mode::of(&level)) else { return };
+    let Ok(numbers) = registry.versions(subject) else { return };
+    let wanted = if mode.is_transitive() { numbers.len() } else { 1 };
+    let mut versions = Vec::new();
+    for number in numbers.into_iter().rev().take(wanted) {
+        let entry = registry.entry(subject, Wanted::Number(number));
+        let Ok(Ok(Ok(version))) = entry.map(|entry| parsed(registry, &entry.schema)) else { return };
+        versions.push((number, version));
+    }
+    versions.reverse();
+    let history: Vec<&Definition> = versions.iter().map(|(_, version)| version).collect();
+    for check in compat::check(mode, definition, &history).checks {
+        let against = versions.get(check.against).map_or(0, |(number, _)| *number);
+        for finding in check.findings {
+            eprintln!("  = {} with version {against}: {finding}", check.direction);
+            if let Some(help) = finding.help {
+                eprintln!("    help: {help}");
+            }
+        }
+    }
+}
+
+fn invalid(path: &Path, why: &SchemaError) -> Exit {
+    let (SchemaError::Broken(why) | SchemaError::Unsupported(why)) = why;
+    eprintln!("error: {} is {why}", path.display());
+    Exit::Invalid
+}
