@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use crate::avro;
+
 /// The kinds of input.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Input {
@@ -15,18 +17,20 @@ pub enum Input {
     Orders,
     /// Payments as CSV with a header, quoted fields among them.
     Csv,
+    /// Payments of 17 fields in an Avro container.
+    Avro,
 }
 
 /// The instant at which all inputs begin: 2026-01-01T00:00:00Z.
-const BEGIN_MS: u64 = 1_767_225_600_000;
+pub const BEGIN_MS: u64 = 1_767_225_600_000;
 /// How far events are out of order.
-const DISORDER_MS: u64 = 2_000;
+pub const DISORDER_MS: u64 = 2_000;
 /// Different users.
-const USERS: u64 = 50_000;
+pub const USERS: u64 = 50_000;
 const COUNTRIES: [&str; 8] = ["DE", "FR", "US", "GB", "PL", "ES", "IT", "NL"];
-const CATEGORIES: [&str; 8] = ["groceries", "travel", "fuel", "games", "books", "health", "garden", "music"];
-const BRANDS: [&str; 6] = ["ACME", "Blue Door", "Corner", "Delta", "Elmwood", "Fjord"];
-const PLACES: [&str; 6] = ["Berlin", "Lyon", "Leeds", "Gdansk", "Sevilla", "Torino"];
+pub const CATEGORIES: [&str; 8] = ["groceries", "travel", "fuel", "games", "books", "health", "garden", "music"];
+pub const BRANDS: [&str; 6] = ["ACME", "Blue Door", "Corner", "Delta", "Elmwood", "Fjord"];
+pub const PLACES: [&str; 6] = ["Berlin", "Lyon", "Leeds", "Gdansk", "Sevilla", "Torino"];
 
 impl Input {
     /// How many events a run of the whole suite takes.
@@ -41,6 +45,7 @@ impl Input {
             Input::Repeated => ("repeated", "jsonl"),
             Input::Orders => ("orders", "jsonl"),
             Input::Csv => ("payments", "csv"),
+            Input::Avro => ("payments", "avro"),
         };
         let path = dir.join(format!("{name}-{events}.{ending}"));
         if !path.exists() {
@@ -56,6 +61,9 @@ impl Input {
     /// Writes so many events.
     fn write(self, out: &mut impl Write, events: u64) -> io::Result<()> {
         let mut random = Random::new();
+        if self == Input::Avro {
+            return avro::payments(out, &mut random, events);
+        }
         if self == Input::Csv {
             writeln!(out, "event_id,timestamp,user_id,amount,currency,card_country,merchant,category,country,note")?;
         }
@@ -72,6 +80,7 @@ impl Input {
                 }
                 Input::Orders => order(out, &mut random, i)?,
                 Input::Csv => record(out, &mut random, i)?,
+                Input::Avro => {}
             }
         }
         Ok(())
@@ -79,39 +88,45 @@ impl Input {
 }
 
 /// xorshift64: the same numbers each time.
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
     fn new() -> Random {
         Random(0x9E37_79B9_7F4A_7C15)
     }
 
-    fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % bound
     }
 
-    fn one_of(&mut self, values: &[&'static str]) -> &'static str {
+    pub fn one_of(&mut self, values: &[&'static str]) -> &'static str {
         values[self.below(values.len() as u64) as usize]
     }
 
     /// An amount below 2,000 whose last digit is not 0: its text is the shortest one of its value, so a program that reads it as
     /// a float and one that passes its text on write the same bytes.
-    fn amount(&mut self) -> Amount {
+    pub fn amount(&mut self) -> Amount {
         Amount(self.below(20_000) * 10 + 1 + self.below(9))
     }
 
     /// A country, and in nine of ten cases the same once more.
-    fn countries(&mut self) -> (&'static str, &'static str) {
+    pub fn countries(&mut self) -> (&'static str, &'static str) {
         let country = self.one_of(&COUNTRIES);
         (country, if self.below(10) < 9 { country } else { self.one_of(&COUNTRIES) })
     }
 }
 
 /// Cents.
-struct Amount(u64);
+pub struct Amount(u64);
+
+impl Amount {
+    pub fn units(self) -> f64 {
+        self.0 as f64 / 100.0
+    }
+}
 
 impl std::fmt::Display for Amount {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

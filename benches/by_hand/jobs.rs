@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::data::Input;
-use crate::{dedupe, script, sessions, stateless, texts, two, windows};
+use crate::{avro, dedupe, script, sessions, stateless, texts, two, windows};
 
 /// One job.
 pub struct Job {
@@ -12,7 +12,7 @@ pub struct Job {
     pub input: Input,
     /// What the runner's CPU time may be, by hand being 1.
     pub goal: f64,
-    /// A topology that reads `$IN` and writes `$OUT1`, `$OUT2`, ...
+    /// A topology that reads `$IN` and writes `$OUT1`, `$OUT2`, ...; `$HERE` is the folder of this file.
     pub topology: &'static str,
     /// Files that it writes.
     pub outputs: usize,
@@ -268,13 +268,34 @@ sinks:
         ordered: true,
         by_hand: texts::csv,
     },
+    Job {
+        name: "avro",
+        input: Input::Avro,
+        goal: 0.3,
+        topology: r#"
+schemas: { Payment: "$HERE/payment.avsc" }
+sources:
+  card: { file: { path: $IN }, decode: avro, schema: Payment }
+stages:
+  travel:
+    from: card
+    filter: event.amount > 500.0 && event.merchant.category == "travel"
+    map: { user: event.user_id, amount: event.amount, merchant: event.merchant.id, fee: event.amount * 0.02 }
+sinks:
+  out: { from: travel, file: { path: $OUT1 } }
+"#,
+        outputs: 1,
+        ordered: true,
+        by_hand: avro::filter_map,
+    },
 ];
 
 impl Job {
     /// A topology with its files in place.
     pub fn fill(topology: &str, input: &Path, outputs: &[PathBuf]) -> String {
         let quoted = |path: &Path| format!("{:?}", path.display().to_string());
-        let mut text = topology.replace("$IN", &quoted(input));
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/by_hand");
+        let mut text = topology.replace("$IN", &quoted(input)).replace("$HERE", &here.display().to_string());
         for (n, path) in outputs.iter().enumerate() {
             text = text.replace(&format!("$OUT{}", n + 1), &quoted(path));
         }

@@ -6,6 +6,7 @@
 //! large buffers, keys that are numbered once, output without a serializer, and the runner's allocator. `EVENTS` and `RUNS` in the
 //! environment change how many events there are and how often each program runs.
 
+mod avro;
 mod compare;
 mod data;
 mod dedupe;

@@ -1,5 +1,7 @@
-//! What the fuzz targets share: input on its way through a framer and a decoder, and what serde_json says of the same text.
+//! What the fuzz targets share: input on its way through a framer and a decoder, and what serde_json and apache-avro say of the same text.
 
+#[path = "../../src/schema/avro/apache.rs"]
+pub mod apache;
 pub mod reference;
 pub mod topology;
 

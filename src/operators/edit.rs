@@ -60,7 +60,8 @@ impl Recipe {
         let mut slots: Vec<Option<Path>> = vec![None];
         let mut from = vec![From::Input(base)];
         for (i, slot) in input.slots.iter().enumerate() {
-            let Some(path) = slot else { continue };
+            // The whole event is another one now.
+            let Some(path) = slot.as_ref().filter(|path| !path.is_empty()) else { continue };
             if all.iter().all(|(name, _)| path.first() != Some(name)) {
                 slots.push(Some(path.clone()));
                 from.push(From::Input(i));

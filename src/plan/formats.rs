@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostics, codes};
 use crate::event::avro::AvroFormat;
 use crate::event::packed::{PackedFormat, Wire};
 use crate::event::{decode, encode};
-use crate::schema::avro::{AvroSchemasById, AvroWriters};
+use crate::schema::avro::{AvroSchema, AvroSchemasById, AvroWriters};
 use crate::schema::{Definition, EventType, Language};
 use crate::spec::{Section, SinkSpec, SourceSpec, TemplatePart, Value};
 
@@ -51,7 +51,10 @@ pub(super) fn of_source(
     let format: Arc<dyn PackedFormat> = match &event_type.definition {
         Definition::Avro(schema) if !plan?.reads_stream() => {
             let by_id = schemas.known.clone().map(|known| known as Arc<dyn AvroSchemasById>);
-            Arc::new(AvroFormat::new(wire, Arc::new(AvroWriters::new(schema.clone(), [], by_id))))
+            Arc::new(AvroFormat::new(
+                wire,
+                Arc::new(AvroWriters::new(schema.clone(), avro_versions(event_type), by_id)),
+            ))
         }
         _ => {
             let message = format!("{language} is not read by this version");
@@ -94,6 +97,14 @@ fn has_registry(schemas: &Schemas<'_>, common: &Section, diagnostics: &mut Diagn
         report.help("add `registry: { url: \"http://127.0.0.1:8081\" }` to the file");
     }
     schemas.registry.is_some()
+}
+
+/// The other versions of an event type, with which its events may be written.
+fn avro_versions(event_type: &EventType) -> impl Iterator<Item = Arc<AvroSchema>> {
+    event_type.others.iter().filter_map(|other| match other {
+        Definition::Avro(version) => Some(version.clone()),
+        Definition::Json(_) | Definition::Protobuf(_) => None,
+    })
 }
 
 /// The event type that a binary form needs, in the language of that form.

@@ -119,7 +119,7 @@ impl<'a> Schemas<'a> {
         let parsed = Definition::parse(resolved.language, &resolved.text, message, &resolved.references);
         let name = format!("version {} of `{subject}` in {}", entry.version, registry.shown());
         let definition = parsed.map_err(|why| schemas::report(why, &name, reference.span, diagnostics)).ok()?;
-        Some(EventType { version: Some(entry.version), definition })
+        Some(EventType { version: Some(entry.version), definition, others: Vec::new() })
     }
 
     /// Warns of what the registry could not answer as it should.

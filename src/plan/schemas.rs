@@ -92,7 +92,8 @@ fn read(
     let mut imports = Vec::new();
     let parsed = catalog.parse_noting(found, reference.message.as_deref(), &mut imports);
     imports.iter().for_each(|import| diagnostics.was_read(&import.path, import.content));
-    parsed.map_err(|why| report(why, &found.path.display().to_string(), reference.span, diagnostics)).ok()
+    let parsed = parsed.map_err(|why| report(why, &found.path.display().to_string(), reference.span, diagnostics));
+    parsed.map(|event_type| EventType { others: catalog.others(found), ..event_type }).ok()
 }
 
 /// What is wrong with the schema that is called so.

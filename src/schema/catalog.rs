@@ -80,6 +80,16 @@ impl Catalog {
         }
     }
 
+    /// What the other versions of an event type in Avro say; those that cannot be read are left out. Events of the other languages are
+    /// read by one version, whichever they were written with.
+    pub fn others(&self, version: &Version) -> Vec<Definition> {
+        if self.language != Language::Avro {
+            return Vec::new();
+        }
+        let others = self.versions.iter().filter(|other| other.number != version.number);
+        others.filter_map(|other| Definition::parse(self.language, &other.text, None, &[]).ok()).collect()
+    }
+
     /// Parses a version.
     pub fn parse(&self, version: &Version, message: Option<&str>) -> Result<EventType, SchemaError> {
         self.parse_noting(version, message, &mut Vec::new())
@@ -103,7 +113,7 @@ impl Catalog {
             }
             language => Definition::parse(language, &version.text, message, &[])?,
         };
-        Ok(EventType { version: version.number, definition })
+        Ok(EventType { version: version.number, definition, others: Vec::new() })
     }
 }
 

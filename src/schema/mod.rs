@@ -75,6 +75,8 @@ pub struct EventType {
     /// Its number, if its file is one of a folder of versions, or it came from a registry.
     pub version: Option<u32>,
     pub definition: Definition,
+    /// What the other versions beside it say, as far as they can be read: events may be written with them.
+    pub others: Vec<Definition>,
 }
 
 /// What an event type says.

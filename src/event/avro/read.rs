@@ -111,12 +111,11 @@ pub(super) fn string(text: &[u8], at: usize) -> Read<(&[u8], usize)> {
 /// Whether no byte has its high bit, for the short texts that most are.
 #[inline(always)]
 fn is_ascii(value: &[u8]) -> bool {
-    let mut words = value.chunks_exact(8);
-    let mut high = 0;
-    for chunk in &mut words {
-        high |= chunk.first_chunk().map_or(0, |chunk| u64::from_le_bytes(*chunk));
-    }
-    words.remainder().iter().fold(high, |high, byte| high | u64::from(*byte)) & HIGH == 0
+    // Whole words, the last of which may have bytes of the one before.
+    let Some(last) = value.last_chunk() else { return value.iter().all(u8::is_ascii) };
+    let high =
+        value.as_chunks().0.iter().fold(u64::from_le_bytes(*last), |high, word| high | u64::from_le_bytes(*word));
+    high & HIGH == 0
 }
 
 #[inline(always)]

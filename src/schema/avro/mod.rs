@@ -2,13 +2,24 @@
 //!
 //! Named types lie in an arena and are referred to by their index, so that a type that contains itself is no cycle of pointers.
 
+#[cfg(test)]
+mod apache;
+#[cfg(test)]
+mod bounds_tests;
 mod canonical;
 mod defaults;
+#[cfg(test)]
+mod differential_tests;
 mod logical;
 mod parse;
 #[cfg(test)]
 mod reading_tests;
 mod resolve;
+#[cfg(test)]
+mod resolve_tests;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod samples;
 mod shape;
 #[cfg(test)]
 mod tests;

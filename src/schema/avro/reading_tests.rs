@@ -10,7 +10,7 @@ use crate::event::{Cell, Chunk, Demand, Layout};
 
 use super::{AvroSchema, AvroWriters};
 
-const ALL: &str = r#"{"type":"record","name":"Payment","fields":[
+pub(super) const ALL: &str = r#"{"type":"record","name":"Payment","fields":[
   {"name":"id","type":"string"},
   {"name":"at","type":{"type":"long","logicalType":"timestamp-millis"}},
   {"name":"amount","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}},
@@ -22,11 +22,11 @@ const ALL: &str = r#"{"type":"record","name":"Payment","fields":[
     {"name":"n","type":"int"},{"name":"gift","type":"boolean"}]}}}
 ]}"#;
 
-fn schema(text: &str) -> Arc<AvroSchema> {
+pub(super) fn schema(text: &str) -> Arc<AvroSchema> {
     Arc::new(AvroSchema::parse(text, &[]).unwrap_or_else(|error| panic!("{error}")))
 }
 
-fn payment() -> Vec<u8> {
+pub(super) fn payment() -> Vec<u8> {
     let mut out = vec![4];
     out.extend(b"p1");
     out.extend([0xd0, 0x0f]); // 1000
@@ -40,13 +40,13 @@ fn payment() -> Vec<u8> {
 }
 
 /// Decodes events that are written with one version of a type and read as another.
-fn decode(writer: &str, reader: &str, paths: &[&str], events: &[&[u8]]) -> Decoded {
+pub(super) fn decode(writer: &str, reader: &str, paths: &[&str], events: &[&[u8]]) -> Decoded {
     let writers = AvroWriters::new(schema(reader), [], None);
     let given = writers.by_text(writer).expect("a schema");
     decode_with(Wire::Container, Arc::new(writers), Some(given), paths, events)
 }
 
-fn decode_with(
+pub(super) fn decode_with(
     wire: Wire,
     writers: Arc<dyn Writers>,
     given: Option<Arc<Writer>>,
@@ -68,17 +68,27 @@ fn decode_with(
     Decoder::new(format, layout, "s".into(), 128).decode(chunk, 0)
 }
 
+/// A whole event as JSON, what JSON cannot say as null.
+pub(super) fn whole(decoded: &Decoded, row: usize) -> String {
+    let (batch, mut out) = (&decoded.batch, Vec::new());
+    match batch.columns[0].cells()[row] {
+        Cell::Packed(at) => {
+            let unpack = batch.meta.unpack.as_ref().expect("packed events can be unpacked");
+            unpack.write_json(batch.texts.bytes(at), true, &mut out).expect("it is good");
+        }
+        cell => assert!(write_cell(&mut out, &batch.texts, cell)),
+    }
+    String::from_utf8(out).expect("UTF-8")
+}
+
 /// The cells of a row as JSON; `-` where there is none.
-fn row(decoded: &Decoded, row: usize) -> Vec<String> {
+pub(super) fn row(decoded: &Decoded, row: usize) -> Vec<String> {
     let batch = &decoded.batch;
     let show = |cell: Cell| {
         let mut out = Vec::new();
         match cell {
             Cell::Missing => return "-".to_owned(),
-            Cell::Packed(at) => {
-                let unpack = batch.meta.unpack.as_ref().expect("packed events can be unpacked");
-                unpack.write_json(batch.texts.bytes(at), false, &mut out).expect("it is good");
-            }
+            Cell::Packed(_) => return whole(decoded, row),
             cell => assert!(write_cell(&mut out, &batch.texts, cell)),
         }
         String::from_utf8(out).expect("UTF-8")

@@ -59,13 +59,8 @@ fn writer(writer: &AvroSchema, reader: &AvroSchema) -> Writer {
     Writer {
         reading: Arc::new(resolve(writer, reader)),
         ends: Ends::new(Arc::new(own(writer))),
-        identity: identity(writer),
+        identity: writer.identity(),
     }
-}
-
-/// A hash of what decides how a schema reads and writes: all of its text.
-fn identity(schema: &AvroSchema) -> u64 {
-    rapidhash_v3(schema.text().as_bytes())
 }
 
 impl Writers for AvroWriters {
@@ -102,9 +97,9 @@ impl Writers for AvroWriters {
     }
 
     fn identity(&self) -> u64 {
-        let mut versions: Vec<_> = self.versions.iter().map(|(_, version)| identity(version)).collect();
+        let mut versions: Vec<_> = self.versions.iter().map(|(_, version)| version.identity()).collect();
         versions.sort_unstable();
         let parts: Vec<String> = versions.iter().map(|version| format!("{version:016x}")).collect();
-        rapidhash_v3(format!("{:016x} of {}", identity(&self.reader), parts.join(" ")).as_bytes())
+        rapidhash_v3(format!("{:016x} of {}", self.reader.identity(), parts.join(" ")).as_bytes())
     }
 }
