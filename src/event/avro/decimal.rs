@@ -84,9 +84,113 @@ fn digits(out: &mut Vec<u8>, bytes: &[u8], negative: bool) {
     }
 }
 
+/// Why a number cannot be such a decimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoDecimal {
+    /// It has digits behind the last that is kept.
+    Scale,
+    /// It has more digits than are kept.
+    Precision,
+}
+
+/// The bytes of a number's text (JSON's grammar) as a decimal of at most `digits_max` digits, `scale` of them behind the point: as few
+/// bytes as hold it. Nothing is rounded.
+pub(super) fn parse(text: &[u8], scale: u32, digits_max: u32) -> Result<Vec<u8>, NoDecimal> {
+    let (negative, rest) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    let mantissa = rest.iter().position(|byte| matches!(byte, b'e' | b'E')).unwrap_or(rest.len());
+    let exponent = rest.get(mantissa + 1..).unwrap_or_default();
+    let exponent = std::str::from_utf8(exponent).ok().and_then(|text| text.parse::<i32>().ok());
+    // Of an exponent beyond 32 bits nothing fits, but zero.
+    let exponent = i64::from(exponent.unwrap_or(if mantissa == rest.len() { 0 } else { i32::MAX }));
+    let point = rest[..mantissa].iter().position(|byte| *byte == b'.').unwrap_or(mantissa);
+    let fraction = (mantissa - point).saturating_sub(1) as i64;
+    let digits = rest[..mantissa].iter().filter(|byte| byte.is_ascii_digit()).map(|byte| byte - b'0');
+    let mut digits: Vec<u8> = digits.skip_while(|digit| *digit == 0).collect();
+    if digits.is_empty() {
+        return Ok(vec![0]);
+    }
+    // So many zeros follow the digits, or so many digits must be zeros and go.
+    let zeros = i64::from(scale) - fraction + exponent;
+    let dropped = usize::try_from(-zeros).unwrap_or(0).min(digits.len() + 1);
+    if zeros < 0 && (dropped > digits.len() || digits[digits.len() - dropped..].iter().any(|digit| *digit != 0)) {
+        return Err(NoDecimal::Scale);
+    }
+    digits.truncate(digits.len() - dropped);
+    let zeros = usize::try_from(zeros).unwrap_or(0);
+    if digits.len().saturating_add(zeros) > digits_max as usize {
+        return Err(NoDecimal::Precision);
+    }
+    digits.resize(digits.len() + zeros, 0);
+    Ok(two_complement(&digits, negative))
+}
+
+/// The bytes of a number that is not 0, from its digits.
+fn two_complement(digits: &[u8], negative: bool) -> Vec<u8> {
+    // Bytes from the lowest on.
+    let mut bytes: Vec<u8> = Vec::with_capacity(digits.len() / 2 + 2);
+    for digit in digits {
+        let mut carry = u16::from(*digit);
+        for byte in &mut bytes {
+            let value = u16::from(*byte) * 10 + carry;
+            (*byte, carry) = (value as u8, value >> 8);
+        }
+        if carry > 0 {
+            bytes.push(carry as u8);
+        }
+    }
+    bytes.push(0);
+    if negative {
+        let mut carry = true;
+        for byte in &mut bytes {
+            (*byte, carry) = (!*byte).overflowing_add(u8::from(carry));
+        }
+    }
+    // A sign byte that the next one tells already.
+    while let [.., below, sign] = bytes[..]
+        && (sign == 0 && below < 0x80 || sign == 0xff && below >= 0x80)
+    {
+        bytes.pop();
+    }
+    bytes.reverse();
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for (number, scale, again) in [
+            ("0", 2, "0.00"),
+            ("-0.0", 0, "0"),
+            ("12.3", 2, "12.30"),
+            ("-0.001", 3, "-0.001"),
+            ("1.280e2", 0, "128"),
+            ("-128", 0, "-128"),
+            ("1e3", 1, "1000.0"),
+            ("25E-1", 1, "2.5"),
+            ("340282366920938463463374607431768211456", 0, "340282366920938463463374607431768211456"),
+        ] {
+            let bytes = parse(number.as_bytes(), scale, 40).unwrap();
+            assert_eq!(text(&bytes, scale), again, "{number}");
+        }
+        assert_eq!(parse(b"-128", 0, 3).unwrap(), [0x80]);
+        assert_eq!(parse(b"128", 0, 3).unwrap(), [0x00, 0x80]);
+    }
+
+    #[test]
+    fn nothing_is_rounded_and_nothing_is_cut() {
+        assert_eq!(parse(b"12.345", 2, 9), Err(NoDecimal::Scale));
+        assert_eq!(parse(b"1e-9", 2, 9), Err(NoDecimal::Scale));
+        assert_eq!(parse(b"1e-99999999999", 2, 9), Err(NoDecimal::Precision));
+        assert_eq!(parse(b"1234", 2, 5), Err(NoDecimal::Precision));
+        assert_eq!(parse(b"1e2147483647", 2, 5), Err(NoDecimal::Precision));
+        assert_eq!(parse(b"0e99999999999", 0, 1), Ok(vec![0]));
+    }
 
     fn text(bytes: &[u8], scale: u32) -> String {
         let mut out = b"x".to_vec();

@@ -1,6 +1,7 @@
 //! From a batch to the bytes of its events: JSON, CSV or plain text.
 
 mod csv;
+mod given;
 mod json;
 
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use super::codes::{self, Code};
 use super::packed::{PackedEncoder, PackedEncoding};
 use super::{Batch, Cell, Layout, TextRef};
 
-pub use self::json::{JsonEncoder, write_cell};
+pub(super) use self::given::Given;
+pub use self::json::{Bound, JsonEncoder, write_cell};
 
 /// How a sink's bytes are written.
 #[derive(Clone, Debug, Default)]
@@ -145,7 +147,7 @@ pub fn fitting(batch: &Batch, room: usize) -> usize {
     fits.count().max(1)
 }
 
-fn compiled<'a>(known: &'a mut Vec<(Arc<Layout>, JsonEncoder)>, layout: &Arc<Layout>) -> &'a JsonEncoder {
+pub(super) fn compiled<'a>(known: &'a mut Vec<(Arc<Layout>, JsonEncoder)>, layout: &Arc<Layout>) -> &'a JsonEncoder {
     let found = known.iter().position(|(other, _)| Arc::ptr_eq(other, layout) || other == layout);
     let at = found.unwrap_or_else(|| {
         if known.len() == COMPILED_MAX {
