@@ -54,9 +54,6 @@ codes! {
          field. Add a `map` before the sink that names every column.";
     ENCODE_TEXT = "encode-text", "no text to write",
         "`encode: text` writes the field `text`, and this event has none or it is not a string. Add `map: { text: ... }` before the sink.";
-    ENCODE_SCHEMA = "encode-schema", "not what the output's schema says",
-        "The event cannot be written by the sink's `schema`: a field is missing, is one that the schema does not have, or has a value of another \
-         type or beyond the type's range. The message names the field. Add a `map` before the sink that makes what the schema says.";
     NOT_AN_OBJECT = "not-an-object", "a new event that is no object",
         "An event is an object, and what a `map` block or an item of `flat_map` gave is another value. Give `#{ name: value }`; for `flat_map`, turn \
          plain items into objects: `event.items.map(|item| #{ item: item })`.";

@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostics, codes};
 use crate::event::avro::AvroFormat;
 use crate::event::packed::{PackedFormat, Wire};
 use crate::event::{decode, encode};
-use crate::schema::avro::{self, AvroSchema, AvroSchemasById, AvroWriters};
+use crate::schema::avro::{AvroSchema, AvroSchemasById, AvroWriters};
 use crate::schema::{Definition, EventType, Language};
 use crate::spec::{Section, SinkSpec, SourceSpec, TemplatePart, Value};
 
@@ -83,19 +83,10 @@ pub(super) fn of_sink(
     };
     let event_type = described(schema.as_ref(), language, &spec.common, "encode", diagnostics)?;
     let wire = wire(schemas, &spec.common, language, plan?.writes_lines(), diagnostics)?;
-    if wire == Wire::Confluent && !has_registry(schemas, &spec.common, diagnostics) {
-        return None;
-    }
-    match &event_type.definition {
-        Definition::Avro(schema) if wire != Wire::Container => {
-            Some(encode::Format::Packed(Arc::new(avro::encoding(schema, wire, None))))
-        }
-        _ => {
-            let message = format!("{language} is not written by this version");
-            diagnostics.error(&codes::SCHEMA_UNSUPPORTED, spec.common.span_of("encode"), message);
-            None
-        }
-    }
+    let _ = (event_type, wire);
+    let message = format!("{language} is not written by this version");
+    diagnostics.error(&codes::SCHEMA_UNSUPPORTED, spec.common.span_of("encode"), message);
+    None
 }
 
 /// Whether there is a registry for the numbers of schemas. `false`: that was reported.

@@ -38,30 +38,6 @@ pub(super) fn read(wire: Wire, event: &[u8]) -> Result<(Name, usize), String> {
     }
 }
 
-/// Bytes before an event.
-pub(super) fn size(wire: Wire) -> usize {
-    match wire {
-        Wire::Container | Wire::Raw => 0,
-        Wire::SingleObject => SINGLE_OBJECT.len() + 8,
-        Wire::Confluent => 1 + 4,
-    }
-}
-
-/// Writes what stands before an event of the schema with this fingerprint, or this number in the registry.
-pub(super) fn write(wire: Wire, fingerprint: u64, id: u32, out: &mut Vec<u8>) {
-    match wire {
-        Wire::Container | Wire::Raw => {}
-        Wire::SingleObject => {
-            out.extend_from_slice(&SINGLE_OBJECT);
-            out.extend_from_slice(&fingerprint.to_le_bytes());
-        }
-        Wire::Confluent => {
-            out.push(CONFLUENT);
-            out.extend_from_slice(&id.to_be_bytes());
-        }
-    }
-}
-
 /// What an event begins with, if it is not what it should be.
 #[cold]
 fn unlike(event: &[u8], expected: &str, size: usize) -> String {

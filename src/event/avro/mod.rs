@@ -3,7 +3,6 @@
 
 mod decimal;
 mod decode;
-mod encode;
 mod fault;
 mod header;
 mod machine;
@@ -20,7 +19,6 @@ use crate::event::packed::Numbered;
 use crate::limits::{AVRO_CUT_DEPTH_MAX, JSON_DEPTH_MAX};
 
 pub use self::decode::AvroFormat;
-pub use self::encode::{AvroEncoding, Put, PutField, PutId, PutRecord, Writing};
 pub use self::fault::{Fault, Why};
 pub use self::node::{Absent, Bytes, DURATION, Field, Node, NodeId, Number, Reading, Record, Step};
 

@@ -193,11 +193,7 @@ impl Bound<'_> {
     }
 
     /// Gives each field of an event to `take`, in order: its name, and its cell over the texts or bytes that go with it.
-    pub(in crate::event) fn each_field(
-        &self,
-        row: u32,
-        mut take: impl FnMut(&str, Cell, Source<'_>),
-    ) -> Result<(), EncodeError> {
+    pub(super) fn each_field(&self, row: u32, mut take: impl FnMut(&str, Cell, Source<'_>)) -> Result<(), EncodeError> {
         let (mut unpacked, mut patched) = (Vec::new(), Vec::new());
         let text = match self.base {
             None => {
@@ -222,13 +218,13 @@ impl Bound<'_> {
 
 /// What a cell's range counts in.
 #[derive(Clone, Copy)]
-pub(in crate::event) enum Source<'a> {
+pub(super) enum Source<'a> {
     Batch(&'a Texts),
     Text(&'a [u8]),
 }
 
 impl<'a> Source<'a> {
-    pub(in crate::event) fn bytes(self, at: TextRef) -> &'a [u8] {
+    pub(super) fn bytes(self, at: TextRef) -> &'a [u8] {
         match self {
             Source::Batch(texts) => texts.bytes(at),
             Source::Text(text) => text.get(at.start as usize..(at.start + at.len) as usize).unwrap_or_default(),

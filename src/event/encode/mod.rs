@@ -1,7 +1,6 @@
 //! From a batch to the bytes of its events: JSON, CSV or plain text.
 
 mod csv;
-mod given;
 mod json;
 
 use std::sync::Arc;
@@ -12,8 +11,7 @@ use super::codes::{self, Code};
 use super::packed::{PackedEncoder, PackedEncoding};
 use super::{Batch, Cell, Layout, TextRef};
 
-pub(super) use self::given::Given;
-pub use self::json::{Bound, JsonEncoder, write_cell};
+pub use self::json::{JsonEncoder, write_cell};
 
 /// How a sink's bytes are written.
 #[derive(Clone, Debug, Default)]
@@ -147,7 +145,7 @@ pub fn fitting(batch: &Batch, room: usize) -> usize {
     fits.count().max(1)
 }
 
-pub(super) fn compiled<'a>(known: &'a mut Vec<(Arc<Layout>, JsonEncoder)>, layout: &Arc<Layout>) -> &'a JsonEncoder {
+fn compiled<'a>(known: &'a mut Vec<(Arc<Layout>, JsonEncoder)>, layout: &Arc<Layout>) -> &'a JsonEncoder {
     let found = known.iter().position(|(other, _)| Arc::ptr_eq(other, layout) || other == layout);
     let at = found.unwrap_or_else(|| {
         if known.len() == COMPILED_MAX {

@@ -8,7 +8,7 @@ mod scan;
 mod text;
 mod view;
 
-pub use base64::{base64, from_base64};
+pub use base64::base64;
 pub(super) use block::{BLOCK, Block};
 pub use fault::{Fault, Why};
 pub use number::{Short, classify_number, number_to_f64, short_number, write_f64, write_i64};

@@ -24,9 +24,6 @@ mod shape;
 #[cfg(test)]
 mod tests;
 mod writers;
-mod writing;
-#[cfg(test)]
-mod writing_tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -35,7 +32,6 @@ use serde_json::Value;
 
 pub use self::resolve::{own, resolve};
 pub use self::writers::{AvroSchemasById, AvroWriters};
-pub use self::writing::encoding;
 
 /// A schema: its root and the named types that it is made of.
 #[derive(Clone, Debug)]
