@@ -133,8 +133,14 @@ pub const AVRO_DEFAULTS_STEPS_MAX: usize = 1 << 20;
 pub const COMPAT_FINDINGS_MAX: usize = 200;
 /// Pairs of types that one comparison of two versions looks at.
 pub const COMPAT_STEPS_MAX: usize = 5_000_000;
+/// Schemas combined by one `anyOf`, `oneOf` or `allOf` that are compared with another's.
+pub const COMPAT_BRANCHES_MAX: usize = 256;
 /// Nesting of the types that two versions are compared by, named ones unfolded.
 pub const COMPAT_DEPTH_MAX: usize = 256;
+/// Changes that are told of two versions.
+pub const DIFF_CHANGES_MAX: usize = 1_000;
+/// Nesting to which the changes of two versions are looked for.
+pub const DIFF_DEPTH_MAX: usize = 128;
 /// Levels to which types that contain themselves are unfolded, where they are compared with expressions.
 pub const SHAPE_DEPTH_MAX: usize = 32;
 /// Types that are looked at in such an unfolding.

@@ -2,6 +2,7 @@
 
 mod cases;
 mod chaos;
+mod compat;
 mod cores;
 mod docs;
 mod examples;

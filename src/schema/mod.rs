@@ -3,6 +3,7 @@
 pub mod avro;
 mod catalog;
 pub mod compat;
+pub mod diff;
 mod json;
 pub mod protobuf;
 pub mod registry;

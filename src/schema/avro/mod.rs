@@ -305,6 +305,33 @@ impl Body {
     }
 }
 
+impl fmt::Display for Logical {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Logical::Decimal { precision, scale } => {
+                write!(f, "a decimal of {precision} digits, {scale} behind the point")
+            }
+            Logical::Uuid => f.write_str("a UUID"),
+            Logical::Date => f.write_str("a date in days"),
+            Logical::TimeMillis => f.write_str("a time of day in milliseconds"),
+            Logical::TimeMicros => f.write_str("a time of day in microseconds"),
+            Logical::Timestamp(unit) => write!(f, "a time in {unit}"),
+            Logical::LocalTimestamp(unit) => write!(f, "a local time in {unit}"),
+            Logical::Duration => f.write_str("a duration"),
+        }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unit::Millis => "milliseconds",
+            Unit::Micros => "microseconds",
+            Unit::Nanos => "nanoseconds",
+        })
+    }
+}
+
 impl fmt::Display for FullName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

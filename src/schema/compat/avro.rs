@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::findings::{Finding, Findings};
 use crate::limits::{COMPAT_DEPTH_MAX, COMPAT_STEPS_MAX};
-use crate::schema::avro::{AvroSchema, Body, Field, Kind, Logical, NameId, Named, Type, Unit};
+use crate::schema::avro::{AvroSchema, Body, Field, Kind, Logical, NameId, Named, Type};
 
 /// What stands in the way of reading what `writer` wrote by `reader`.
 pub(super) fn can_read(reader: &AvroSchema, writer: &AvroSchema) -> Vec<Finding> {
@@ -258,25 +258,21 @@ impl<'s> Comparison<'s> {
         }
         match (reader, writer) {
             (Some(read @ Logical::Decimal { .. }), Some(written @ Logical::Decimal { .. })) => {
-                let text = format!("it is written as {} and read as {}", words(written), words(read));
+                let text = format!("it is written as {written} and read as {read}");
                 self.breaks("DECIMAL_MISMATCH", text, "keep precision and scale, or add a field of another name")
             }
             (Some(read), Some(written)) => {
-                let text = format!(
-                    "it is written as {} and read as {}; values are taken as they are",
-                    words(written),
-                    words(read)
-                );
+                let text = format!("it is written as {written} and read as {read}; values are taken as they are");
                 self.caution("LOGICAL_TYPE_CHANGED", text);
                 true
             }
             // Of these the form changes too, not only what is known of it.
             (Some(one @ (Logical::Decimal { .. } | Logical::Duration)), None) => {
-                self.caution("LOGICAL_TYPE_CHANGED", format!("bytes are written, and read as {}", words(one)));
+                self.caution("LOGICAL_TYPE_CHANGED", format!("bytes are written, and read as {one}"));
                 true
             }
             (None, Some(one @ (Logical::Decimal { .. } | Logical::Duration))) => {
-                self.caution("LOGICAL_TYPE_CHANGED", format!("{} is written, and read as bytes", words(one)));
+                self.caution("LOGICAL_TYPE_CHANGED", format!("{one} is written, and read as bytes"));
                 true
             }
             _ => true,
@@ -329,24 +325,6 @@ fn described(schema: &AvroSchema, ty: &Type) -> String {
         Kind::Array(_) => "an array".to_owned(),
         Kind::Map(_) => "a map".to_owned(),
         _ => schema.type_name(ty).to_owned(),
-    }
-}
-
-fn words(logical: Logical) -> String {
-    let unit = |unit| match unit {
-        Unit::Millis => "milliseconds",
-        Unit::Micros => "microseconds",
-        Unit::Nanos => "nanoseconds",
-    };
-    match logical {
-        Logical::Decimal { precision, scale } => format!("a decimal of {precision} digits, {scale} behind the point"),
-        Logical::Uuid => "a UUID".into(),
-        Logical::Date => "a date in days".into(),
-        Logical::TimeMillis => "a time of day in milliseconds".into(),
-        Logical::TimeMicros => "a time of day in microseconds".into(),
-        Logical::Timestamp(of) => format!("a time in {}", unit(of)),
-        Logical::LocalTimestamp(of) => format!("a local time in {}", unit(of)),
-        Logical::Duration => "a duration".into(),
     }
 }
 

@@ -6,10 +6,13 @@
 
 mod avro;
 mod findings;
+mod json;
+mod protobuf;
 
 use std::fmt;
 
 pub use self::findings::{Finding, Severity};
+pub(super) use self::json::followed;
 
 use super::Definition;
 
@@ -75,6 +78,10 @@ pub fn check(mode: Mode, new: &Definition, history: &[&Definition]) -> Report {
 pub fn can_read(reader: &Definition, writer: &Definition) -> Vec<Finding> {
     match (reader, writer) {
         (Definition::Avro(reader), Definition::Avro(writer)) => avro::can_read(reader, writer),
+        (Definition::Json(reader), Definition::Json(writer)) => json::can_read(reader, writer),
+        (Definition::Protobuf(reader), Definition::Protobuf(writer)) => {
+            protobuf::can_read(&reader.model, &writer.model)
+        }
         (reader, writer) => {
             let why = format!("it is {}, and what is read was written by {}", reader.language(), writer.language());
             vec![Finding::breaks("SCHEMA_TYPE_CHANGED", "", why)]

@@ -224,6 +224,23 @@ impl Model {
 }
 
 impl Message {
+    /// The package of its file; empty if it has none.
+    pub fn package(&self) -> &str {
+        &self.full_name[..self.package_end()]
+    }
+
+    /// The name without the package, with the messages that it is within: `Payment.Card`.
+    pub fn local_name(&self) -> &str {
+        self.full_name[self.package_end()..].trim_start_matches('.')
+    }
+
+    /// Where the package ends in the full name, of which the outer messages are no part.
+    fn package_end(&self) -> usize {
+        let points: Vec<usize> = self.full_name.match_indices('.').map(|(at, _)| at).collect();
+        let own = self.index_path.len().max(1);
+        points.len().checked_sub(own).and_then(|at| points.get(at)).copied().unwrap_or(0)
+    }
+
     /// The name without its package and outer messages.
     pub fn name(&self) -> &str {
         last_part(&self.full_name)
