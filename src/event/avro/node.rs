@@ -3,6 +3,7 @@
 //! reads bytes needs no schema.
 
 use super::fault::Why;
+use crate::event::json;
 use crate::limits::AVRO_WIDTH_ROUNDS_MAX;
 
 /// A node of a [`Reading`].
@@ -109,12 +110,22 @@ pub enum Bytes {
 pub const DURATION: [&str; 3] = ["months", "days", "millis"];
 
 /// A record: no bytes of its own.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// The values that were written, in their order.
     pub steps: Box<[Step]>,
     /// The reader's fields that were not, by their place.
     pub absent: Box<[Absent]>,
+    /// Whether the reader's fields are written in the reader's order.
+    pub(super) is_in_order: bool,
+}
+
+impl Record {
+    /// A record; `absent` is sorted by place.
+    pub fn new(steps: Vec<Step>, absent: Vec<Absent>) -> Record {
+        let places = steps.iter().filter_map(|step| step.field.as_ref()).map(|field| field.place);
+        Record { is_in_order: places.is_sorted(), steps: steps.into(), absent: absent.into() }
+    }
 }
 
 /// A value of a record.
@@ -131,6 +142,17 @@ pub struct Field {
     pub name: Box<str>,
     /// Which of its record's fields it is.
     pub place: u32,
+    /// The name as it stands in JSON, behind the value before: `,"name":`.
+    pub(super) member: Box<[u8]>,
+}
+
+impl Field {
+    pub fn new(name: &str, place: usize) -> Field {
+        let mut member = vec![b','];
+        json::write_string(&mut member, name.as_bytes());
+        member.push(b':');
+        Field { name: name.into(), place: place as u32, member: member.into() }
+    }
 }
 
 /// A field that the writer does not have, with the reader's default.

@@ -183,25 +183,25 @@ impl<'a> JsonWriter<'a> {
         let start = self.out.len();
         let mut absent = record.absent.iter().peekable();
         // Where the members are, if they have to be put into another order.
-        let mut members: Vec<(u32, usize)> = Vec::new();
+        let mut members = Vec::new();
         for step in &record.steps {
             let Some(field) = &step.field else {
                 at = self.unread(step.node, at, depth + 1)?;
                 continue;
             };
             while let Some(absent) = absent.next_if(|absent| absent.field.place < field.place) {
-                members.push((absent.field.place, self.out.len()));
-                self.constant(absent);
+                self.absent(absent, record, &mut members);
             }
-            members.push((field.place, self.out.len()));
-            name(self.out, field.name.as_bytes());
+            if !record.is_in_order {
+                members.push((field.place, self.out.len()));
+            }
+            self.out.extend_from_slice(&field.member);
             at = self.value(step.node, at, depth + 1).inspect_err(|_| self.path.push(field.name.to_string()))?;
         }
         for absent in absent {
-            members.push((absent.field.place, self.out.len()));
-            self.constant(absent);
+            self.absent(absent, record, &mut members);
         }
-        if !members.is_sorted() {
+        if !record.is_in_order {
             reorder(self.out, start, &members);
         }
         close(start, self.out);
@@ -209,8 +209,11 @@ impl<'a> JsonWriter<'a> {
     }
 
     /// Writes a field of which the writer knows nothing.
-    fn constant(&mut self, absent: &Absent) {
-        name(self.out, absent.field.name.as_bytes());
+    fn absent(&mut self, absent: &Absent, record: &Record, members: &mut Vec<(u32, usize)>) {
+        if !record.is_in_order {
+            members.push((absent.field.place, self.out.len()));
+        }
+        self.out.extend_from_slice(&absent.field.member);
         self.out.extend_from_slice(&absent.default);
     }
 

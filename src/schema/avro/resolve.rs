@@ -210,7 +210,7 @@ impl<'s> Resolver<'s> {
             let why = format!("the reader's field `{name}` has no default, and the writer's schema has no such field");
             return Node::Refuse(why.into());
         }
-        let field = |place: usize| avro::Field { name: reads[place].name[..].into(), place: place as u32 };
+        let field = |place: usize| avro::Field::new(&reads[place].name, place);
         let steps = wrote.iter().zip(&taken).map(|(wrote, place)| match place {
             Some(place) => Step { node: self.pair(&wrote.ty, &reads[*place].ty, side), field: Some(field(*place)) },
             None => Step { node: self.pair(&wrote.ty, &wrote.ty, Side::Own), field: None },
@@ -218,7 +218,7 @@ impl<'s> Resolver<'s> {
         let steps = steps.collect();
         let absent =
             absent.into_iter().map(|place| Absent { field: field(place), default: self.default(&reads[place], side) });
-        Node::Record(Record { steps, absent: absent.collect() })
+        Node::Record(Record::new(steps, absent.collect()))
     }
 
     /// The default of a field as JSON.
