@@ -88,6 +88,14 @@ pub const WINDOWS_OPEN_MAX: usize = 16_000_000;
 pub const COLLECT_DEFAULT: usize = 1_000;
 /// Bytes that `collect`, `distinct` or `top` keep for a key and window: what they give must fit into one event.
 pub const AGGREGATE_BYTES_MAX: usize = LINE_BYTES_MAX;
+/// Fields of one object that `schema infer` tells apart; more are the keys of a map.
+pub const INFER_FIELDS_MAX: usize = 512;
+/// Fields of all objects together that it tells apart.
+pub const INFER_NODES_MAX: usize = 20_000;
+/// Different texts of a field that it keeps, to see whether they are an enum's.
+pub const INFER_SYMBOLS_MAX: usize = 32;
+/// Bytes of each of these texts.
+pub const INFER_SYMBOL_BYTES_MAX: usize = 64;
 /// Bytes of the file of an event type.
 pub const SCHEMA_BYTES_MAX: u64 = 4 << 20;
 /// Versions of one event type in a folder.

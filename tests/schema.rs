@@ -115,14 +115,17 @@ fn every_code_has_a_case() {
     // Made by what a case cannot hold: a file that is missing, too large or no text, or a graph too large to read.
     const WITHOUT: &[&str] = &["file-unreadable", "file-too-large", "file-not-text", "too-many-nodes"];
     let mut said = String::new();
-    for case in fs::read_dir(root().join("tests/cases/check")).expect("the cases are read") {
-        let path = case.expect("the cases are read").path().join("stderr.txt");
-        said.push_str(&fs::read_to_string(path).unwrap_or_default());
+    for (cases, file) in [("check", "stderr.txt"), ("schema", "said.txt")] {
+        for case in fs::read_dir(root().join("tests/cases").join(cases)).expect("the cases are read") {
+            let path = case.expect("the cases are read").path().join(file);
+            said.push_str(&fs::read_to_string(path).unwrap_or_default());
+        }
     }
     let shown = |code: &str| said.contains(&format!("[{code}]"));
-    let codes = topology_runner::diagnostic::codes::ALL.iter().map(|code| code.id);
+    let codes = topology_runner::diagnostic::codes::ALL.iter().copied();
+    let codes = codes.chain(topology_runner::schema::principles::codes()).map(|code| code.id);
     let missing: Vec<&str> = codes.filter(|code| !shown(code) && !WITHOUT.contains(code)).collect();
-    assert!(missing.is_empty(), "no case of tests/cases/check shows {missing:?}");
+    assert!(missing.is_empty(), "no case of tests/cases/check or schema shows {missing:?}");
 }
 
 /// The example of every kind is a node of a topology that can be read.

@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Exit, SettingsArgs, load};
 
 /// Folders below the one named, at most.
-const DEPTH_MAX: usize = 16;
+pub(super) const DEPTH_MAX: usize = 16;
 
 /// What `check` takes.
 #[derive(Debug, Args)]
@@ -55,7 +55,7 @@ pub(super) fn check(args: &CheckArgs) -> Exit {
     Exit::Invalid
 }
 
-fn topologies_below(dir: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+pub(super) fn topologies_below(dir: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     let mut entries = std::fs::read_dir(dir)?.collect::<Result<Vec<_>, _>>()?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {

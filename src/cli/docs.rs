@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::{diagnostic, event, expr, operators, plan, spec};
+use crate::{diagnostic, event, expr, operators, plan, schema, spec};
 
 use super::Exit;
 
@@ -35,6 +35,7 @@ pub(super) fn docs(args: &DocsArgs) -> Exit {
         ("compiled.md", expr::coverage::reference()),
         ("aggregates.md", operators::aggregate::reference()),
         ("errors.md", diagnostic::reference()),
+        ("principles.md", schema::principles::reference(&spec::principles_reference())),
         ("event-errors.md", event::codes::reference()),
     ];
     let mut stale = false;

@@ -151,6 +151,13 @@ codes! {
     REGISTRY_AWAY = "registry-away", "The schema registry gave no new answer",
         "The registry is away, and what it answered before is used instead; the message has when that was. A newer version of an event type is not seen until it \
          answers again. It is also told when its answers cannot be kept, or when it was made anew, so that those that were kept mean nothing.";
+    SCHEMA_INCOMPATIBLE = "schema-incompatible", "A version of an event type that does not fit to one before it",
+        "Told by `runner schema check` and `runner schema compat`. Some events that the one writes cannot be read by the other, in the direction that the mode asks for: in \
+         `BACKWARD`, the new version must read what the last one wrote. The message has the rule by its name in schema registries. Change the new version so that it fits, or, \
+         if all readers and writers can be changed at once, begin a new event type.";
+    SCHEMA_DOUBTFUL = "schema-doubtful", "A schema that means something else than it says",
+        "Told by `runner schema check`. The schema is valid, but a part of it has no effect (a logical type on a type that cannot carry it), or a version reads values of another one in a way that its \
+         author will not have meant.";
     SCHEMA_BROKEN = "schema-broken", "A schema that cannot be read",
         "The file is not there, is no JSON, or is no JSON Schema; the message says which.", "schemas: { Payment: payment.json }";
     DELIVERY = "delivery", "A sink that cannot deliver exactly once",

@@ -18,6 +18,7 @@ use crate::spec::{
 };
 
 use super::conflicts;
+use super::corrections;
 use super::fields;
 use super::formats;
 use super::graph::{self, From};
@@ -53,6 +54,7 @@ pub fn plan(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Plan> 
     }
     let works = parts.iter().map(|part| (part.head, &part.made.work));
     conflicts::report(&conflicts::uses(spec, works), &connectors::comparable(&spec.dir), planner.diagnostics);
+    corrections::warn(spec, planner.diagnostics);
     if planner.diagnostics.has_errors() {
         return None;
     }

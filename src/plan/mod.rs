@@ -3,6 +3,7 @@
 
 mod build;
 mod conflicts;
+mod corrections;
 mod diff;
 mod draw;
 mod explain;

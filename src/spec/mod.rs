@@ -21,12 +21,14 @@ mod graph;
 mod schema;
 mod reference;
 mod registry;
+mod principles;
 
 pub use expr_text::{ExprText, ScalarMap, Template, TemplatePart};
 pub use model::{
     Catalog, ERRORS, FileRef, NodeHead, OTHERWISE, Param, SchemaRef, Settings, SinkSpec, SourceSpec, StageSpec,
     TopologySpec,
 };
+pub use principles::{PRINCIPLES_FILE, SchemaRules, principles_reference, read_principles};
 pub use read::{name_of, read, read_file};
 pub use reference::reference;
 pub use schema::json_schema;

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::table::{Ports, Table};
 use super::value::{PortRef, Section, Value};
-use crate::diagnostic::{FileId, Span};
+use crate::diagnostic::{Code, FileId, Span};
 
 /// The tables of everything that a topology can name, handed to the reader by whoever knows the rooms below.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +73,16 @@ pub struct SchemaRef {
     pub version: Option<u32>,
     /// The message of a Protobuf file.
     pub message: Option<String>,
+    /// Principles that topologies need not follow with it.
+    pub allow: Vec<&'static str>,
     pub span: Span,
+}
+
+impl SchemaRef {
+    /// Whether a principle need not be followed.
+    pub fn allows(&self, code: &Code) -> bool {
+        self.allow.contains(&code.id)
+    }
 }
 
 /// What every node has.

@@ -23,26 +23,30 @@ pub fn read_file(
     outside: Settings<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<TopologySpec> {
+    let text = text_of(path, diagnostics)?;
+    read(path, &text, catalog, outside, diagnostics)
+}
+
+/// The text of a file of the language. None if it cannot be read or is no text; that was reported.
+pub(super) fn text_of(path: &Path, diagnostics: &mut Diagnostics) -> Option<String> {
     let name = path.display().to_string();
     let loaded = match diagnostics.remembered(path) {
         Some(text) => Ok(text.as_bytes().to_vec()),
         None => load(path),
     };
     diagnostics.was_read(path, loaded.as_ref().map_or_else(|_| Content::at(path), |bytes| Content::of(bytes)));
-    match loaded {
-        Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => read(path, &text, catalog, outside, diagnostics),
-            Err(error) => {
-                let at = error.utf8_error().valid_up_to();
-                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                let file = diagnostics.add_file(name, text);
-                diagnostics
-                    .error(&codes::FILE_NOT_TEXT, Span::new(file, at, at), "this is not UTF-8 text")
-                    .without_source()
-                    .help("a topology is a text file; save it as UTF-8");
-                None
-            }
-        },
+    match loaded.map(String::from_utf8) {
+        Ok(Ok(text)) => Some(text),
+        Ok(Err(error)) => {
+            let at = error.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let file = diagnostics.add_file(name, text);
+            diagnostics
+                .error(&codes::FILE_NOT_TEXT, Span::new(file, at, at), "this is not UTF-8 text")
+                .without_source()
+                .help("a topology is a text file; save it as UTF-8");
+            None
+        }
         Err(Unread { code, why, help }) => {
             let file = diagnostics.add_file(name.clone(), "");
             let message = format!("{name} cannot be read: {why}");
@@ -468,18 +472,29 @@ fn schemas_of(top: &Section) -> IndexMap<String, SchemaRef> {
 fn schema_of(item: &Item) -> Option<SchemaRef> {
     let span = item.span;
     match &item.value {
-        Value::Path(path) => {
-            Some(SchemaRef { path: Some(path.clone()), subject: None, version: None, message: None, span })
-        }
+        Value::Path(path) => Some(SchemaRef {
+            path: Some(path.clone()),
+            subject: None,
+            version: None,
+            message: None,
+            allow: Vec::new(),
+            span,
+        }),
         Value::Section(section) if !section.broken => Some(SchemaRef {
             path: section.path_opt("path").map(Path::to_path_buf),
             subject: section.text_opt("subject").map(str::to_owned),
             version: section.int_opt("version").and_then(|version| u32::try_from(version).ok()),
             message: section.text_opt("message").map(str::to_owned),
+            allow: choices_of(section.list_opt("allow").unwrap_or_default()),
             span,
         }),
         _ => None,
     }
+}
+
+fn choices_of(items: &[Item]) -> Vec<&'static str> {
+    let name = |item: &Item| if let Value::Choice(name) = item.value { Some(name) } else { None };
+    items.iter().filter_map(name).collect()
 }
 
 /// The name of a topology that does not tell it: its file's, in characters that a folder can have.

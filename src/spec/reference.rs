@@ -113,7 +113,7 @@ fn kinds(out: &mut String, kinds: &[&'static Table]) {
 }
 
 /// The keys, the rules between them, and the sections below.
-fn table_of(out: &mut String, table: &Table) {
+pub(super) fn table_of(out: &mut String, table: &Table) {
     if table.keys.is_empty() {
         out.push_str("It has no keys.\n");
         return;

@@ -149,6 +149,15 @@ pub static EVENT_TYPE: Table = Table::new(
         Key::new("message", Type::Text, "Which message of a Protobuf file it is.")
             .default_note("the only one, where there is only one")
             .example("shop.PaymentAuthorized"),
+        Key::new(
+            "allow",
+            Type::ListOf(&Type::Choice(&[Choice::new(
+                "corrections",
+                "a sink may write, changed, what a source reads as this type",
+            )])),
+            "Principles that the topology need not follow with this type.",
+        )
+        .example("[corrections]"),
     ],
 )
 .rules(&[Rule::AtLeastOne(&["path", "subject"])])

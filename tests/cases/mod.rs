@@ -8,6 +8,8 @@
 //!
 //! `check/NAME`: `runner check topology.yaml` must print `stderr.txt`.
 //!
+//! `schema/NAME`: `runner schema` with the arguments of `args`, a line each, must print `said.txt`.
+//!
 //! `reload/NAME`: `runner diff before.yaml after.yaml` must print `diff.txt`. Then `before.yaml` runs, takes the first half of the input and is
 //! reloaded to `after.yaml`; the files must be the ones of a run case. What a case does not bring of `in.jsonl` and `more.jsonl` is beside it.
 //!
@@ -42,6 +44,30 @@ fn check_cases() {
         let code = if wanted.contains("error[") { 3 } else { 0 };
         if got.status.code() != Some(code) {
             problems.push(format!("it exited with {:?} and not {code}", got.status.code()));
+        }
+        problems
+    });
+}
+
+#[test]
+fn schema_cases() {
+    each_case("schema", |case, update| {
+        let mut command = runner(case);
+        command.arg("schema").args(lines(&case.join("args")));
+        let got = finish(command, None);
+        let said = format!("{}{}", got.stderr, String::from_utf8_lossy(&got.stdout));
+        if update {
+            fs::write(case.join("said.txt"), said).expect("the expectation is written");
+            return Vec::new();
+        }
+        let mut problems = Vec::new();
+        let wanted = fs::read_to_string(case.join("said.txt")).unwrap_or_default();
+        if said != wanted {
+            problems.push(format!("it printed\n{said}\nand not\n{wanted}"));
+        }
+        let fails = wanted.contains("error[") || wanted.contains("\"severity\": \"error\"");
+        if got.status.code() != Some(if fails { 3 } else { 0 }) {
+            problems.push(format!("it exited with {:?}", got.status.code()));
         }
         problems
     });

@@ -1,6 +1,11 @@
 //! `runner schema`: event types, a file a subcommand; by itself it prints the JSON Schema of the language.
 
+mod check;
+mod compat;
+mod files;
+mod infer;
 mod place;
+mod problems;
 mod pull;
 mod register;
 
@@ -17,6 +22,12 @@ pub(super) struct SchemaArgs {
 
 #[derive(Debug, Subcommand)]
 enum SchemaCommand {
+    /// Check event types: whether they are valid, follow the principles, and fit to their former versions.
+    Check(check::CheckArgs),
+    /// Ask whether a new version may follow an old one, or all versions of a folder.
+    Compat(compat::CompatArgs),
+    /// Make a first schema from events.
+    Infer(infer::InferArgs),
     /// Make schemas the next versions of subjects of a registry.
     Register(register::RegisterArgs),
     /// Fetch a schema from a registry.
@@ -27,6 +38,9 @@ enum SchemaCommand {
 pub(super) fn schema(args: SchemaArgs) -> Exit {
     match args.command {
         None => print(&docs::schema()),
+        Some(SchemaCommand::Check(args)) => check::check(&args),
+        Some(SchemaCommand::Compat(args)) => compat::compat(&args),
+        Some(SchemaCommand::Infer(args)) => infer::infer(&args),
         Some(SchemaCommand::Register(args)) => register::register(&args),
         Some(SchemaCommand::Pull(args)) => pull::pull(&args),
     }
