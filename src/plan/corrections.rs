@@ -29,9 +29,7 @@ pub(super) fn warn(topology: &TopologySpec, diagnostics: &mut Diagnostics) {
                 .warning(&CORRECTIONS, span, message)
                 .also(common.span_of("schema"), "read here")
                 .also(change, "changed here")
-                .help(format!(
-                    "publish another type, such as `{name}Corrected` with the id of the event that it corrects"
-                ))
+                .help("publish a correction: a type of its own, as `OrderCorrected` is, with the id of the event that it corrects")
                 .help(format!(
                     "if no reader of `{name}` reads this: `schemas: {{ {name}: {{ ..., allow: [{}] }} }}`",
                     CORRECTIONS.id
