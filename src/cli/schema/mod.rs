@@ -2,6 +2,8 @@
 
 mod check;
 mod compat;
+mod diff;
+mod docs;
 mod files;
 mod infer;
 mod place;
@@ -11,7 +13,7 @@ mod register;
 
 use clap::{Args, Subcommand};
 
-use super::{Exit, docs, print};
+use super::{Exit, print};
 
 /// What `schema` takes.
 #[derive(Debug, Args)]
@@ -26,6 +28,10 @@ enum SchemaCommand {
     Check(check::CheckArgs),
     /// Ask whether a new version may follow an old one, or all versions of a folder.
     Compat(compat::CompatArgs),
+    /// Tell in words what changed from one version to another.
+    Diff(diff::DiffArgs),
+    /// Print Markdown of event types: fields, versions, and who produces and consumes each.
+    Docs(docs::DocsArgs),
     /// Make a first schema from events.
     Infer(infer::InferArgs),
     /// Make schemas the next versions of subjects of a registry.
@@ -37,9 +43,11 @@ enum SchemaCommand {
 /// Does what the command line says.
 pub(super) fn schema(args: SchemaArgs) -> Exit {
     match args.command {
-        None => print(&docs::schema()),
+        None => print(&super::docs::schema()),
         Some(SchemaCommand::Check(args)) => check::check(&args),
         Some(SchemaCommand::Compat(args)) => compat::compat(&args),
+        Some(SchemaCommand::Diff(args)) => diff::diff(&args),
+        Some(SchemaCommand::Docs(args)) => docs::docs(&args),
         Some(SchemaCommand::Infer(args)) => infer::infer(&args),
         Some(SchemaCommand::Register(args)) => register::register(&args),
         Some(SchemaCommand::Pull(args)) => pull::pull(&args),
