@@ -9,6 +9,7 @@ mod examples;
 mod nats;
 mod pipes;
 mod process;
+mod registry;
 mod reload;
 mod rooms;
 mod schema;

@@ -4,7 +4,7 @@ mod crash;
 mod held;
 mod position;
 mod reload;
-mod secure;
+pub mod secure;
 pub mod server;
 
 use std::collections::BTreeMap;

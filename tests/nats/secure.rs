@@ -23,7 +23,7 @@ fn refused(topology: &str) -> String {
 }
 
 /// Certificates for 127.0.0.1, and one for a client, by an authority of their own.
-fn certificates(dir: &Path) {
+pub fn certificates(dir: &Path) {
     let script = "import trustme\n\
         ca = trustme.CA()\n\
         ca.cert_pem.write_to_path('ca.pem')\n\

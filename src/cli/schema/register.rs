@@ -70,9 +70,9 @@ pub(super) fn register(args: &RegisterArgs) -> Exit {
             registered(&registry, subject, &version.path, &schema)
         };
         match done {
-            Ok(true) => {}
-            Ok(false) => {
-                explain(&registry, subject, &definition);
+            Ok(None) => {}
+            Ok(Some(said)) => {
+                explain(&registry, subject, &definition, &said);
                 return Exit::Invalid;
             }
             Err(error) => return place::failed(&error),
@@ -87,37 +87,48 @@ fn parsed(registry: &Registry, schema: &Registered) -> Result<Result<Definition,
     Ok(Definition::parse(resolved.language, &resolved.text, None, &resolved.references))
 }
 
-/// Registers one schema. `false`: it is refused, which was told.
-fn registered(registry: &Registry, subject: &str, path: &Path, schema: &Registered) -> Result<bool, RegistryError> {
+/// Registers one schema. `Some`: it is refused, which was told in these words.
+fn registered(
+    registry: &Registry,
+    subject: &str,
+    path: &Path,
+    schema: &Registered,
+) -> Result<Option<String>, RegistryError> {
     match registry.register(subject, schema) {
         Ok(id) => {
             let version = registry.lookup(subject, schema)?.map(|entry| format!("version {}, ", entry.version));
             println!("{}: {subject}, {}schema {id}", path.display(), version.unwrap_or_default());
-            Ok(true)
+            Ok(None)
         }
         Err(error) if error.kind == ErrorKind::Refused => {
             eprintln!("error: {}: {error}", path.display());
-            Ok(false)
+            Ok(Some(error.message))
         }
         Err(error) => Err(error),
     }
 }
 
-/// Asks whether one would be taken. `false`: it would not, which was told.
-fn asked(registry: &Registry, subject: &str, path: &Path, schema: &Registered) -> Result<bool, RegistryError> {
+/// Asks whether one would be taken. `Some`: it would not, which was told in these words.
+fn asked(
+    registry: &Registry,
+    subject: &str,
+    path: &Path,
+    schema: &Registered,
+) -> Result<Option<String>, RegistryError> {
     let verdict = registry.check(subject, schema)?;
     let level = registry.level(subject)?;
     if verdict.is_compatible {
         println!("{}: {subject} would take it ({level})", path.display());
-        return Ok(true);
+        return Ok(None);
     }
     eprintln!("error: {}: {subject} would not take it ({level})", path.display());
     verdict.reasons.iter().for_each(|reason| eprintln!("  = the registry: {reason}"));
-    Ok(false)
+    Ok(Some(verdict.reasons.join("\n")))
 }
 
-/// Says in our words what stands between a schema that was refused and the versions before it: registries differ in how much they say.
-fn explain(registry: &Registry, subject: &str, definition: &Definition) {
+/// Says in our words what stands between a schema that was refused and the versions before it: registries differ in how much
+/// they say. `said`: their words.
+fn explain(registry: &Registry, subject: &str, definition: &Definition, said: &str) {
     let Ok(Some(mode)) = registry.level(subject).map(|level| Mode::of(&level)) else { return };
     let Ok(numbers) = registry.versions(subject) else { return };
     let wanted = if mode.is_transitive() { numbers.len() } else { 1 };
@@ -131,8 +142,8 @@ fn explain(registry: &Registry, subject: &str, definition: &Definition) {
     let history: Vec<&Definition> = versions.iter().map(|(_, version)| version).collect();
     for check in compat::check(mode, definition, &history).checks {
         let against = versions.get(check.against).map_or(0, |(number, _)| *number);
-        for finding in check.findings {
-            eprintln!("  = {} with version {against}: {finding}", check.direction);
+        for finding in check.findings.into_iter().filter(|finding| !said.contains(&finding.text)) {
+            eprintln!("  = against version {against} ({}): {finding}", check.direction);
             if let Some(help) = finding.help {
                 eprintln!("    help: {help}");
             }

@@ -95,7 +95,7 @@ impl Folder {
         for check in &report.checks {
             let version = rows.get(check.against).map_or(0, |row| row.version);
             let breaks = check.findings.iter().filter(|finding| finding.severity == Severity::Breaks);
-            reasons.extend(breaks.map(|finding| format!("{} with version {version}: {finding}", check.direction)));
+            reasons.extend(breaks.map(|finding| format!("against version {version} ({}): {finding}", check.direction)));
         }
         Ok(Verdict { is_compatible: report.is_compatible(), reasons })
     }

@@ -1,0 +1,316 @@
+//! A real schema registry: what is registered, fetched and refused, and what becomes of topologies while it is away, slow or choosy.
+
+mod server;
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::nats::secure::certificates;
+use crate::nats::server::Server;
+use crate::support::{Finished, Run, finish, has_lines, runner};
+use server::{Encrypted, Proxy, Registry, shared};
+
+/// Three versions of a type: the second is compatible with the first, the third with none.
+fn version(name: &str, number: u32) -> String {
+    let more = match number {
+        1 => "",
+        2 => r#",{"name":"currency","type":"string","default":"EUR"}"#,
+        _ => r#",{"name":"country","type":"string"}"#,
+    };
+    format!(
+        r#"{{"type":"record","name":"{name}","fields":[{{"name":"id","type":"string"}},{{"name":"amount","type":"double"}}{more}]}}"#
+    )
+}
+
+/// An event of Avro behind the number of its schema; `currency` where the second version wrote it.
+fn event(schema: u32, id: &str, amount: f64, currency: Option<&str>) -> Vec<u8> {
+    let mut bytes = vec![0];
+    bytes.extend(schema.to_be_bytes());
+    let text = |bytes: &mut Vec<u8>, text: &str| {
+        bytes.push(u8::try_from(text.len() * 2).expect("a short text"));
+        bytes.extend(text.as_bytes());
+    };
+    text(&mut bytes, id);
+    bytes.extend(amount.to_le_bytes());
+    currency.into_iter().for_each(|currency| text(&mut bytes, currency));
+    bytes
+}
+
+/// A topology that reads the stream IN into a file.
+fn topology(registry: &str, subject: &str, nats: &str) -> String {
+    format!(
+        "topology: test\nregistry: {{ url: \"{registry}\", timeout: 3s }}\n\
+         schemas: {{ Payment: {{ subject: {subject} }} }}\n\
+         sources:\n  in:\n    nats: {{ url: \"{nats}\", stream: IN, subject: in }}\n    decode: avro\n    schema: Payment\n    time: arrival\n\
+         checkpoint: {{ every: 100ms }}\n\
+         sinks:\n  out: {{ from: in, file: {{ path: out.jsonl, mode: append }} }}\n"
+    )
+}
+
+/// One that only has to be checked.
+fn checked(registry: &str, subject: &str) -> String {
+    format!(
+        "registry: {registry}\nschemas: {{ Payment: {{ subject: {subject} }} }}\n\
+         sources: {{ in: {{ nats: {{ url: \"nats://127.0.0.1:1\", subject: in }}, decode: avro, schema: Payment, time: arrival }} }}\n\
+         sinks: {{ out: {{ from: in, discard: {{}} }} }}\n"
+    )
+}
+
+fn folder(topology: &str) -> tempfile::TempDir {
+    crate::support::folder(topology)
+}
+
+fn call(dir: &Path, args: &[&str]) -> Finished {
+    let mut command = runner(dir);
+    command.args(args);
+    finish(command, None)
+}
+
+/// Checks the folder's topology, and gives the exit code and what was said.
+fn check(dir: &Path) -> (Option<i32>, String) {
+    let done = call(dir, &["check", "t.yaml"]);
+    (done.status.code(), done.stderr)
+}
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).expect("lines of JSON")).collect()
+}
+
+#[test]
+fn a_version_that_breaks_readers_is_refused_with_the_reasons_of_the_registry() {
+    let (registry, dir) = (shared(), tempfile::tempdir().expect("a folder"));
+    let url = registry.url();
+    let types = dir.path().join("refused");
+    std::fs::create_dir(&types).expect("a folder");
+    for number in [1, 2] {
+        std::fs::write(types.join(format!("{number}.avsc")), version("Refused", number)).expect("a schema");
+    }
+    std::fs::write(dir.path().join("3.avsc"), version("Refused", 3)).expect("a schema");
+    let done = call(dir.path(), &["schema", "register", "refused", "--registry", &url]);
+    assert!(done.status.success(), "{}", done.stderr);
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(said.contains("1.avsc: Refused, version 1") && said.contains("2.avsc: Refused, version 2"), "{said}");
+    registry.hold_to("Refused", "BACKWARD");
+    for ask in [&["--registry", &url][..], &["--registry", &url, "--check"]] {
+        let done = call(dir.path(), &[&["schema", "register", "3.avsc"], ask].concat());
+        assert_eq!(done.status.code(), Some(3), "{}", done.stderr);
+        assert!(done.stderr.contains("against version 2") && done.stderr.contains("`country`"), "{}", done.stderr);
+        let reasons = done.stderr.contains("HTTP 409: ") && done.stderr.contains("[country at /fields/2]");
+        assert!(reasons || ask.len() == 3, "the registry's words: {}", done.stderr);
+    }
+    let done = call(dir.path(), &["schema", "pull", "Refused", "--registry", &url]);
+    assert_eq!(String::from_utf8_lossy(&done.stdout).trim(), version("Refused", 2), "{}", done.stderr);
+    let done = call(dir.path(), &["schema", "pull", "Refused", "--all", "--out", "pulled", "--registry", &url]);
+    assert!(done.status.success(), "{}", done.stderr);
+    let pulled = std::fs::read_to_string(dir.path().join("pulled/1.avsc")).expect("it is written");
+    assert_eq!(pulled.trim(), version("Refused", 1));
+    let done = call(dir.path(), &["schema", "pull", "Refused@7", "--registry", &url]);
+    assert!(done.status.code() == Some(1) && done.stderr.contains("version 7"), "{}", done.stderr);
+}
+
+#[test]
+fn what_refers_to_others_is_registered_and_fetched_with_them() {
+    let (registry, dir) = (shared(), tempfile::tempdir().expect("a folder"));
+    let url = registry.url();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("a schema");
+    write("money.proto", "syntax = \"proto3\";\npackage shop;\nmessage Money { int64 cents = 1; }\n");
+    write(
+        "order.proto",
+        "syntax = \"proto3\";\npackage shop;\nimport \"money.proto\";\nmessage OrderPlaced { Money total = 1; }\n",
+    );
+    let ok = |args: &[&str]| {
+        let done = call(dir.path(), &[args, &["--registry", &url]].concat());
+        assert!(done.status.success(), "{}", done.stderr);
+    };
+    ok(&["schema", "register", "money.proto", "--subject", "referred.money"]);
+    let reference = "money.proto=referred.money@1";
+    ok(&["schema", "register", "order.proto", "--subject", "referred.order", "--reference", reference]);
+    ok(&["schema", "pull", "referred.order", "--out", "pulled"]);
+    let pulled = std::fs::read_to_string(dir.path().join("pulled/money.proto")).expect("it is written");
+    assert!(pulled.contains("int64 cents"), "{pulled}");
+    let unknown = [
+        "schema",
+        "register",
+        "order.proto",
+        "--subject",
+        "x",
+        "--reference",
+        "money.proto=nobody@1",
+        "--registry",
+        &url,
+    ];
+    let done = call(dir.path(), &unknown);
+    assert!(done.status.code() == Some(1) && done.stderr.contains("no subject `nobody`"), "{}", done.stderr);
+    write(
+        "1.json",
+        r#"{ "$schema": "http://json-schema.org/draft-07/schema#", "title": "referred.json", "type": "object" }"#,
+    );
+    ok(&["schema", "register", "1.json"]);
+    let text = checked(&format!("{{ url: \"{url}\" }}"), "referred.json").replace("decode: avro", "decode: json");
+    write("t.yaml", &text);
+    let (code, said) = check(dir.path());
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_read_by_the_schema_that_their_number_names() {
+    let (registry, nats) = (shared(), Server::start(""));
+    let context = nats.stream("IN", "in").await;
+    let first = registry.register("Numbered", &version("Numbered", 1));
+    let second = registry.register("Numbered", &version("Numbered", 2));
+    let other = registry.register("Numbered-other", r#"{"type":"enum","name":"E","symbols":["A"]}"#);
+    let events = [
+        event(first, "a", 1.5, None),
+        event(999_999, "b", 2.0, None),
+        event(second, "c", 2.5, Some("USD")),
+        event(other, "d", 3.0, None),
+        b"{\"id\":\"e\"}".to_vec(),
+        event(first, "f", 3.5, None),
+    ];
+    for event in events {
+        context.publish("in", event.into()).await.expect("it is sent").await.expect("it is stored");
+    }
+    let dir = folder(&topology(&registry.url(), "Numbered", &nats.url()));
+    let run = Run::start(dir.path(), &["t.yaml"]);
+    has_lines(&dir.path().join("out.jsonl"), 3);
+    has_lines(&dir.path().join("out/test.dead.jsonl"), 3);
+    let (code, said) = run.stop();
+    assert_eq!(code, Some(0), "{said}");
+    let read = lines(&dir.path().join("out.jsonl"));
+    let expected = [("a", 1.5, "EUR"), ("c", 2.5, "USD"), ("f", 3.5, "EUR")];
+    let expected =
+        expected.map(|(id, amount, currency)| serde_json::json!({ "id": id, "amount": amount, "currency": currency }));
+    assert_eq!(read, expected, "{said}");
+    let dead = lines(&dir.path().join("out/test.dead.jsonl"));
+    let codes: Vec<_> = dead.iter().map(|error| error["code"].as_str().unwrap_or_default()).collect();
+    assert_eq!(codes[..1], ["unknown-schema-id"], "{dead:?}");
+    assert_eq!(codes[2..], ["avro-schema"], "{dead:?}");
+    assert!(dead[0]["message"].as_str().is_some_and(|message| message.contains("has no schema 999999")), "{dead:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_is_away_stops_only_what_has_not_been_seen() {
+    let (mut registry, nats) = (Registry::start(), Server::start(""));
+    let context = nats.stream("IN", "in").await;
+    let publish = async |event: Vec<u8>| {
+        context.publish("in", event.into()).await.expect("it is sent").await.expect("it is stored");
+    };
+    let first = registry.register("Away", &version("Away", 1));
+    let dir = folder(&topology(&registry.url(), "Away", &nats.url()));
+    let out = dir.path().join("out.jsonl");
+    // It has seen the first version, and goes away.
+    let run = Run::start(dir.path(), &["t.yaml"]);
+    publish(event(first, "a", 1.0, None)).await;
+    has_lines(&out, 1);
+    assert_eq!(run.stop().0, Some(0));
+    let second = registry.register("Away", &version("Away", 2));
+    registry.stop();
+    // Who has not seen it cannot start, and is told why; who has seen it is warned.
+    let fresh = folder(&topology(&registry.url(), "Away", &nats.url()));
+    let (code, said) = check(fresh.path());
+    assert!(code == Some(3) && said.contains("Connection refused") && said.contains(&registry.url()), "{said}");
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("version 1 of `Away` is used, which was the newest at ");
+    publish(event(first, "b", 2.0, None)).await;
+    has_lines(&out, 2);
+    // An event that names what nobody has seen waits, and what is behind it; checkpoints do not.
+    publish(event(second, "c", 3.0, Some("USD"))).await;
+    publish(event(first, "d", 4.0, None)).await;
+    run.says("events wait for their schema");
+    run.says("events wait for their schema");
+    drop(run);
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("events wait for their schema");
+    assert_eq!(lines(&out).len(), 2);
+    // A stop does not wait for the registry.
+    let (code, said) = run.stop();
+    assert_eq!(code, Some(0), "{said}");
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("events wait for their schema");
+    registry.restart();
+    has_lines(&out, 4);
+    let (code, said) = run.stop();
+    assert_eq!(code, Some(0), "{said}");
+    let ids: Vec<_> = lines(&out).iter().map(|event| event["id"].as_str().map(str::to_owned)).collect();
+    assert_eq!(ids, ["a", "b", "c", "d"].map(|id| Some(id.to_owned())), "each once: {said}");
+}
+
+#[test]
+fn a_slow_registry_is_waited_for_so_long_and_no_longer() {
+    let registry = shared();
+    registry.register("Slow", &version("Slow", 1));
+    let proxy = Proxy::start(registry, None);
+    proxy.delay(Duration::from_millis(300));
+    let dir = folder(&checked(&format!("{{ url: \"{}\", timeout: 5s }}", proxy.url()), "Slow"));
+    let (code, said) = check(dir.path());
+    assert_eq!(code, Some(0), "{said}");
+    // It is warned of what it has seen, and cannot go on without.
+    proxy.delay(Duration::from_secs(3));
+    let short = checked(&format!("{{ url: \"{}\", timeout: 1s }}", proxy.url()), "Slow");
+    std::fs::write(dir.path().join("t.yaml"), &short).expect("it is written");
+    let (code, said) = check(dir.path());
+    assert!(
+        code == Some(0) && said.contains("warning[registry-away]") && said.contains("no answer within 1s"),
+        "{said}"
+    );
+    let (code, said) = check(folder(&short).path());
+    assert!(
+        code == Some(3) && said.contains("error[registry]") && said.contains("`timeout` can give it longer"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_wrong_login_is_told_and_never_shown() {
+    let registry = shared();
+    registry.register("Closed", &version("Closed", 1));
+    // `runner:hunter2`.
+    let proxy = Proxy::start(registry, Some("Basic cnVubmVyOmh1bnRlcjI="));
+    let with = |auth: &str| checked(&format!("{{ url: \"{}\"{auth} }}", proxy.url()), "Closed");
+    let dir = folder(&with(", auth: { user: runner, password: { file: secret } }"));
+    std::fs::write(dir.path().join("secret"), "swordfish\n").expect("a secret");
+    let (code, said) = check(dir.path());
+    assert!(code == Some(3) && said.contains("HTTP 401: who are you?") && said.contains("check the secret"), "{said}");
+    assert!(!said.contains("swordfish"), "{said}");
+    std::fs::write(dir.path().join("secret"), "hunter2\n").expect("a secret");
+    let (code, said) = check(dir.path());
+    assert_eq!(code, Some(0), "{said}");
+    let done = call(dir.path(), &["schema", "pull", "Closed", "--registry", "t.yaml"]);
+    assert!(done.status.success(), "by the login of the topology: {}", done.stderr);
+    let (code, said) = check(folder(&with("")).path());
+    assert!(code == Some(3) && said.contains("give one with `auth`"), "{said}");
+    let bearer = Proxy::start(registry, Some("Bearer t0ken"));
+    let text = checked(&format!("{{ url: \"{}\", auth: {{ token: {{ env: TEST_TOKEN }} }} }}", bearer.url()), "Closed");
+    let mut command = runner(folder(&text).path());
+    let dir = folder(&text);
+    command.current_dir(dir.path()).args(["check", "t.yaml"]).env("TEST_TOKEN", "t0ken");
+    assert!(finish(command, None).status.success());
+    let (code, said) = check(dir.path());
+    assert!(code == Some(3) && said.contains("`TEST_TOKEN`"), "it is not set: {said}");
+}
+
+#[test]
+fn an_encrypted_registry_is_asked_by_who_has_a_certificate() {
+    let registry = shared();
+    registry.register("Encrypted", &version("Encrypted", 1));
+    let dir = tempfile::tempdir().expect("a folder");
+    certificates(dir.path());
+    let encrypted = Encrypted::start(registry, dir.path());
+    let url = format!("https://127.0.0.1:{}/apis/ccompat/v7", encrypted.port);
+    let check = |tls: &str| {
+        let text = checked(&format!("{{ url: \"{url}\", timeout: 3s{tls} }}"), "Encrypted");
+        std::fs::write(dir.path().join("t.yaml"), text).expect("it is written");
+        check(dir.path())
+    };
+    let (code, said) = check("");
+    assert!(code == Some(3) && said.contains("certificate") && said.contains("`tls: { ca: FILE }`"), "{said}");
+    let (code, said) = check(", tls: { ca: ca.pem }");
+    assert!(code == Some(3) && said.contains("`tls: { cert: FILE, key: FILE }`"), "{said}");
+    let (code, said) = check(", tls: { ca: ca.pem, cert: client.pem, key: nothing.key }");
+    assert!(code == Some(3) && said.contains("`key`: nothing.key cannot be read"), "{said}");
+    let (code, said) = check(", tls: { ca: ca.pem, cert: client.pem, key: client.key }");
+    assert_eq!(code, Some(0), "{said}");
+}
