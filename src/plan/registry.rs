@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostics, Span, codes};
+use crate::event::packed::Numbering;
 use crate::schema::registry::{
-    Credential, Entry, ErrorKind, Known, Login, Place, Registry, RegistryError, Settings, Tls, Wanted,
+    Credential, Entry, ErrorKind, Known, Login, Place, Publication, Registered, Registry, RegistryError, Settings, Tls,
+    Wanted,
 };
 use crate::schema::{Definition, EventType};
 use crate::spec::{SchemaRef, SecretRef, Section, TopologySpec};
@@ -120,6 +122,39 @@ impl<'a> Schemas<'a> {
         let name = format!("version {} of `{subject}` in {}", entry.version, registry.shown());
         let definition = parsed.map_err(|why| schemas::report(why, &name, reference.span, diagnostics)).ok()?;
         Some(EventType { version: Some(entry.version), definition, others: Vec::new() })
+    }
+
+    /// The number that events of a sink stand behind: of this very version in the registry, or of the file's text under the type's subject.
+    /// `None`: that was reported.
+    pub fn publication(
+        &self,
+        common: &Section,
+        event_type: &EventType,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Arc<dyn Numbering>> {
+        let registry = self.registry.clone()?;
+        let name = common.text_opt("schema")?;
+        let reference = self.topology.schemas.get(name.split('@').next().unwrap_or(name))?;
+        let subject = reference.subject.as_deref().or(event_type.definition.full_name());
+        let Some(subject) = subject.map(str::to_owned) else {
+            let message = format!(
+                "the schema of `{name}` gives itself no name, so that its subject in the registry is not known"
+            );
+            let report = diagnostics.error(&codes::NEEDS_KEY, common.span_of("schema"), message);
+            report
+                .help("say more of the type: `schemas: { Payment: { path: payment.json, subject: payments-value } }`");
+            return None;
+        };
+        let fetched = self.fetched.iter().filter_map(|(_, _, entry)| entry.as_ref());
+        let fetched = fetched.filter(|_| reference.path.is_none());
+        let known =
+            fetched.into_iter().find(|entry| entry.subject == subject && Some(entry.version) == event_type.version);
+        if let Some(entry) = known {
+            return Some(Arc::new(Publication::of(registry, entry)));
+        }
+        let definition = &event_type.definition;
+        let schema = Registered { language: definition.language(), text: definition.text().clone(), links: Vec::new() };
+        Some(Arc::new(Publication::new(registry, subject, schema, common.bool("register"))))
     }
 
     /// Warns of what the registry could not answer as it should.

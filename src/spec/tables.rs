@@ -330,6 +330,13 @@ pub static SINK: Table = Table::new(
         Key::new("schema", Type::Text, "The event type that is written, one of `schemas`, or a version of it.")
             .example("Payment@2"),
         Key::new("wire", Type::Choice(WIRES), "What stands around the bytes of an event.").default_note(WIRE_NOTE),
+        Key::new(
+            "register",
+            Type::Bool,
+            "With `wire: confluent`: the schema is registered under its type's subject when the sink opens, before anything is written. A registry that \
+             refuses it stops the start, or the reload. Without it the schema must be there.",
+        )
+        .default("false"),
         Key::new("key", Type::Expr, "The key of a message, where the system has one.").example("event.user"),
         Key::new("headers", Type::ExprMap, "The headers of a message, where the system has them.")
             .example("{ trace: event.trace_id }"),

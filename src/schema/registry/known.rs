@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::event::packed::{Numbered, Numbering};
 use crate::limits::REGISTRY_NUMBERS_MAX;
 
-use super::{ErrorKind, Registered, Registry, Resolved};
+use super::{Entry, ErrorKind, Registered, Registry, Resolved};
 
 /// Schemas by number, as far as they were asked for. The sources of a topology share it.
 pub struct Known {
@@ -81,6 +81,12 @@ pub struct Publication {
 impl Publication {
     pub fn new(registry: Arc<Registry>, subject: String, schema: Registered, register: bool) -> Publication {
         Publication { registry, subject, schema, register, number: OnceLock::new() }
+    }
+
+    /// Of a version that the registry has.
+    pub fn of(registry: Arc<Registry>, entry: &Entry) -> Publication {
+        let number = OnceLock::from(entry.id);
+        Publication { number, ..Publication::new(registry, entry.subject.clone(), entry.schema.clone(), false) }
     }
 
     fn ask(&self) -> Result<u32, String> {
