@@ -54,6 +54,9 @@ codes! {
          field. Add a `map` before the sink that names every column.";
     ENCODE_TEXT = "encode-text", "no text to write",
         "`encode: text` writes the field `text`, and this event has none or it is not a string. Add `map: { text: ... }` before the sink.";
+    ENCODE_PROTOBUF = "encode-protobuf", "not an event of the sink's Protobuf schema",
+        "The event has a field that the message of the sink's schema does not have, or a value that the field cannot hold; the message names the \
+         field, what is expected and what was found. Add a `map` before the sink that makes what the schema says.";
     NOT_AN_OBJECT = "not-an-object", "a new event that is no object",
         "An event is an object, and what a `map` block or an item of `flat_map` gave is another value. Give `#{ name: value }`; for `flat_map`, turn \
          plain items into objects: `event.items.map(|item| #{ item: item })`.";
@@ -112,6 +115,12 @@ codes! {
         "The event is good by the schema that it was written with, but the version that the source reads has no place for one of its values: an \
          enum's symbol without a default, a branch of a union, another type. `runner schema compat` compares the two. Give the enum a default, \
          or read with the newer version.";
+    PROTOBUF_DATA = "protobuf-data", "not a message of its Protobuf schema",
+        "The bytes are no message of the source's schema; the message has the byte, the field, and what was found. The event is checked whole, \
+         whatever the topology reads of it. Look for a producer that writes another message, or for a `wire` that is not the one of the source.";
+    PROTOBUF_HEADER = "protobuf-header", "not in the framing that was expected",
+        "The event does not begin as `wire: confluent` says, or it is another message of its file than the schema's. Correct `wire`, or name the \
+         message with `message` where the schema is named.";
     TYPE_MISMATCH = "type-mismatch", "a value of the wrong kind",
         "An operator, function or index was given a kind of value that it has no meaning for. Convert it (`to_float(event.x)`), give a \
          default (`event.x ?? 0`), or filter first.";

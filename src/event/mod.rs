@@ -14,10 +14,12 @@ pub mod json;
 pub(crate) mod json_samples;
 mod layout;
 pub mod packed;
+pub mod protobuf;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod samples;
 mod time;
+mod wanted;
 
 pub use batch::{Batch, Meta, Selection};
 pub use builder::BatchBuilder;

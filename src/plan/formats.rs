@@ -6,6 +6,7 @@ use crate::connectors::{Framing, SinkPlan, SourcePlan};
 use crate::diagnostic::{Diagnostics, codes};
 use crate::event::avro::AvroFormat;
 use crate::event::packed::{PackedFormat, Wire};
+use crate::event::protobuf::{ProtobufEncoding, ProtobufFormat};
 use crate::event::{decode, encode};
 use crate::schema::avro::{AvroSchema, AvroSchemasById, AvroWriters};
 use crate::schema::{Definition, EventType, Language};
@@ -56,6 +57,9 @@ pub(super) fn of_source(
                 Arc::new(AvroWriters::new(schema.clone(), avro_versions(event_type), by_id)),
             ))
         }
+        Definition::Protobuf(schema) if !plan?.reads_stream() => {
+            Arc::new(ProtobufFormat::new(wire, Arc::new(schema.model.types())))
+        }
         _ => {
             let message = format!("{language} is not read by this version");
             diagnostics.error(&codes::SCHEMA_UNSUPPORTED, spec.common.span_of("decode"), message);
@@ -83,7 +87,10 @@ pub(super) fn of_sink(
     };
     let event_type = described(schema.as_ref(), language, &spec.common, "encode", diagnostics)?;
     let wire = wire(schemas, &spec.common, language, plan?.writes_lines(), diagnostics)?;
-    let _ = (event_type, wire);
+    if let (Definition::Protobuf(schema), Wire::Raw) = (&event_type.definition, wire) {
+        let encoding = ProtobufEncoding::new(wire, Arc::new(schema.model.types()), 0);
+        return Some(encode::Format::Packed(Arc::new(encoding)));
+    }
     let message = format!("{language} is not written by this version");
     diagnostics.error(&codes::SCHEMA_UNSUPPORTED, spec.common.span_of("encode"), message);
     None

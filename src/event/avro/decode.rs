@@ -17,9 +17,9 @@ use super::machine::Machine;
 use super::node::Reading;
 use super::program::Program;
 use super::read::{AHEAD, EMPTY_ITEMS};
-use super::wanted::Wanted;
 use super::write::JsonWriter;
 use super::{Writer, Writers};
+use crate::event::wanted::Wanted;
 
 /// Avro as a source reads it.
 #[derive(Clone, Debug)]

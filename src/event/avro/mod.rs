@@ -9,7 +9,6 @@ mod machine;
 mod node;
 mod program;
 mod read;
-mod wanted;
 mod write;
 
 use std::fmt::Debug;

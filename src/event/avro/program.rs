@@ -9,7 +9,7 @@ use crate::event::{Cell, TextRef};
 use crate::limits::{AVRO_INLINE_NODES_MAX, AVRO_INLINE_OPS_MAX};
 
 use super::node::{Bytes, DURATION, Node, NodeId, Number, Reading, Record};
-use super::wanted::{PlaceId, Wanted};
+use crate::event::wanted::{PlaceId, Wanted};
 
 /// One operation. Each takes up where the one before it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -230,19 +230,20 @@ pub fn items_from(text: &[u8], at: usize) -> Items<'_> {
 /// The value at a path inside an object's text; of duplicate names the last counts. `None` where a name is missing or
 /// something on the way is no object. The empty path is the value itself.
 pub fn lookup<'a>(text: &'a [u8], path: &[Arc<str>]) -> Option<Value<'a>> {
-    Value::of(find(text, path)?, text)
+    Value::of(find_cell(text, path)?, text)
 }
 
 /// [`lookup`] inside a cell's text, as a cell of the same text: `Missing` where there is none.
 pub fn lookup_cell(texts: &Texts, object: TextRef, path: &[Arc<str>]) -> Cell {
-    let Some(found) = find(texts.bytes(object), path) else { return Cell::Missing };
+    let Some(found) = find_cell(texts.bytes(object), path) else { return Cell::Missing };
     match found.text_ref() {
         Some(at) => found.with_text_ref(TextRef { text: object.text, start: object.start + at.start, len: at.len }),
         None => found,
     }
 }
 
-fn find(text: &[u8], path: &[Arc<str>]) -> Option<Cell> {
+/// The value at a path as a cell whose range counts from the start of `text`.
+pub(in crate::event) fn find_cell(text: &[u8], path: &[Arc<str>]) -> Option<Cell> {
     let (mut start, mut end) = (skip_space(text, 0), text.len());
     for name in path {
         let object = text.get(start..end).filter(|object| object.first() == Some(&b'{'))?;

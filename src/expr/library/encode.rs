@@ -1,5 +1,7 @@
 //! Texts as other texts: base64, hexadecimal digits, URLs.
 
+use crate::event::json;
+
 use super::convert::shown;
 use super::{Call, Fail, Function, Param, Returned, Run, Types, Value};
 
@@ -77,37 +79,9 @@ fn base64_encode<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>
 
 fn base64_decode<'a>(args: &[Value<'a>], call: &mut Call) -> Result<Returned<'a>> {
     let [Value::Str(text)] = args else { return Ok(Value::Unit.into()) };
-    let bytes = base64_bytes(text).ok_or_else(|| Fail::argument(format!("{} is no base64", shown(text))))?;
+    let bytes =
+        json::base64_bytes(text.as_bytes()).ok_or_else(|| Fail::argument(format!("{} is no base64", shown(text))))?;
     push_utf8(call, bytes)
-}
-
-fn base64_bytes(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim_end_matches('=').as_bytes();
-    // One digit is less than a byte; the padding, where there is some, fills up to a multiple of four.
-    if digits.len() % 4 == 1 || (digits.len() < text.len() && !text.len().is_multiple_of(4)) {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3 + 2);
-    for chunk in digits.chunks(4) {
-        let mut bits = 0_u32;
-        for at in 0..4 {
-            bits = bits << 6 | chunk.get(at).map_or(Some(0), |digit| sextet(*digit))?;
-        }
-        let [_, first, second, third] = bits.to_be_bytes();
-        bytes.extend([first, second, third].into_iter().take(chunk.len() - 1));
-    }
-    Some(bytes)
-}
-
-fn sextet(digit: u8) -> Option<u32> {
-    Some(u32::from(match digit {
-        b'A'..=b'Z' => digit - b'A',
-        b'a'..=b'z' => digit - b'a' + 26,
-        b'0'..=b'9' => digit - b'0' + 52,
-        b'+' | b'-' => 62,
-        b'/' | b'_' => 63,
-        _ => return None,
-    }))
 }
 
 fn push_utf8<'a>(call: &mut Call, bytes: Vec<u8>) -> Result<Returned<'a>> {

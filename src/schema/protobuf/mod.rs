@@ -2,6 +2,7 @@
 //! comparisons of versions need nothing else; only `parse` knows who reads the files.
 
 mod identity;
+mod lower;
 #[cfg(feature = "schemas")]
 mod parse;
 mod shape;
@@ -13,6 +14,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::SchemaError;
+
+pub use crate::event::protobuf::{Known, Label};
 
 /// A `.proto` file as an event type.
 #[derive(Clone, Debug)]
@@ -95,21 +98,6 @@ pub struct Field {
     pub deprecated: bool,
 }
 
-/// How many values of a field there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Label {
-    /// One, which is the default where nothing was written.
-    Implicit,
-    /// One or none.
-    Optional,
-    /// One; a message without it is refused (proto2).
-    Required,
-    /// A list.
-    Repeated,
-    /// Entries, of the message that is the field's kind.
-    Map,
-}
-
 /// The type of a field's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -158,23 +146,6 @@ pub struct EnumValue {
     pub number: i32,
     pub doc: Option<Arc<str>>,
     pub deprecated: bool,
-}
-
-/// The messages of `google.protobuf` that have a JSON form of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Known {
-    /// A text of RFC 3339.
-    Timestamp,
-    /// A text: `1.5s`.
-    Duration,
-    /// The value of its only field.
-    Wrapper,
-    /// Any object.
-    Struct,
-    /// Any value.
-    Value,
-    /// Any array.
-    ListValue,
 }
 
 /// Finds the text of an import by its name. `Ok(None)`: there is none.
@@ -284,22 +255,6 @@ impl Kind {
             Kind::String => "string",
             Kind::Bytes => "bytes",
             Kind::Enum(_) | Kind::Message(_) | Kind::Group(_) => return None,
-        })
-    }
-}
-
-impl Known {
-    /// Of a message's full name.
-    pub fn of(full_name: &str) -> Option<Known> {
-        Some(match full_name.strip_prefix("google.protobuf.")? {
-            "Timestamp" => Known::Timestamp,
-            "Duration" => Known::Duration,
-            "DoubleValue" | "FloatValue" | "Int64Value" | "UInt64Value" | "Int32Value" | "UInt32Value"
-            | "BoolValue" | "StringValue" | "BytesValue" => Known::Wrapper,
-            "Struct" => Known::Struct,
-            "Value" => Known::Value,
-            "ListValue" => Known::ListValue,
-            _ => return None,
         })
     }
 }

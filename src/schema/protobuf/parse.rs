@@ -10,7 +10,8 @@ use prost_reflect::prost_types::{DescriptorProto, FileDescriptorProto, enum_desc
 use prost_reflect::{Cardinality, EnumDescriptor, FieldDescriptor, FileDescriptor, MessageDescriptor, Syntax};
 use protox::file::{File, FileResolver, GoogleFileResolver};
 
-use super::{Enum, EnumValue, Field, Imports, Kind, Known, Label, Message, Model};
+use super::lower::known;
+use super::{Enum, EnumValue, Field, Imports, Kind, Label, Message, Model};
 use crate::limits::{PROTO_FILES_MAX, PROTO_NESTING_MAX, PROTO_TYPES_MAX, SCHEMA_BYTES_MAX};
 
 pub(super) fn parse(name: &str, text: &str, imports: Imports, message: Option<&str>) -> Result<Model, String> {
@@ -185,7 +186,7 @@ impl Reading {
                 fields.push(self.field(&field, docs.of(&home, field.path()))?);
             }
         }
-        Ok(Message {
+        let mut found = Message {
             full_name: message.full_name().into(),
             doc: docs.of(&home, message.path()),
             deprecated: proto.options.as_ref().is_some_and(|options| options.deprecated()),
@@ -199,8 +200,10 @@ impl Reading {
             is_map_entry: message.is_map_entry(),
             index_path: message.path().iter().skip(1).step_by(2).map(|at| at.unsigned_abs()).collect(),
             is_own: home == *file,
-            known: Known::of(message.full_name()),
-        })
+            known: None,
+        };
+        found.known = known(&found);
+        Ok(found)
     }
 
     fn field(&mut self, field: &FieldDescriptor, doc: Option<Arc<str>>) -> Result<Field, String> {
