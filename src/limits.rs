@@ -131,6 +131,8 @@ const _: () = assert!(REGISTRY_PAUSE_FIRST_MS <= REGISTRY_PAUSE_MAX_MS);
 pub const AVRO_TYPES_MAX: usize = 100_000;
 /// Nesting of an Avro schema's types, and of the values of its defaults.
 pub const AVRO_DEPTH_MAX: usize = 64;
+/// Nesting of an Avro schema's types where those that it refers to by name are written out.
+pub const AVRO_UNFOLDED_DEPTH_MAX: usize = 512;
 /// Bytes of a value of an Avro fixed.
 pub const AVRO_FIXED_BYTES_MAX: usize = LINE_BYTES_MAX;
 /// Bytes that the defaults of an Avro schema have together, in binary.

@@ -1,5 +1,5 @@
-//! Verdicts on Avro against what the `apache-avro` crate does: what is compatible is decoded by it, whatever the data; of what is not,
-//! there is a datum that it refuses.
+//! Verdicts on Avro against what the `apache-avro` crate does, and what the runner's own decoder does: what is compatible is decoded by
+//! both, whatever the data; of what is not, there is a datum that both refuse.
 //!
 //! Where the crate leaves the specification, the schemas of this test keep out of the way:
 //! - It resolves values without their names. So a renamed record, enum or fixed is read, and a record goes to the first of a union's that
@@ -18,7 +18,8 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Datum;
 use apache_avro::writer::datum::GenericDatumWriter;
 use serde_json::{Value, json};
-use topology_runner::schema::avro::{AvroSchema, Body, Kind, Type};
+use topology_runner::event::{self, avro::Reading};
+use topology_runner::schema::avro::{AvroSchema, Body, Kind, Type, resolve};
 use topology_runner::schema::compat::{self, Finding, Severity};
 use topology_runner::schema::{Definition, Language};
 
@@ -262,34 +263,48 @@ impl Version {
     }
 }
 
-/// Why the crate does not decode a datum of the writer by the reader.
-fn decoded(reader: &Version, writer: &Version, datum: &Datum) -> Result<(), String> {
-    let write = GenericDatumWriter::builder(&writer.apache).build().expect("a writer");
-    let bytes = write.write_value_to_vec(datum.clone()).unwrap_or_else(|error| panic!("{error}: {}", writer.text));
-    let read = GenericDatumReader::builder(&writer.apache).reader_schema(&reader.apache).build().expect("a reader");
-    read.read_value(&mut bytes.as_slice()).map(drop).map_err(|error| error.to_string())
+/// A reader, a writer, and how the runner reads the one by the other.
+struct Pair<'v> {
+    reader: &'v Version,
+    writer: &'v Version,
+    reading: Reading,
+}
+
+impl Pair<'_> {
+    /// What the crate, and what the runner, makes of a datum: why it is not decoded.
+    fn decoded(&self, datum: &Datum) -> [Result<(), String>; 2] {
+        let (reader, writer) = (self.reader, self.writer);
+        let write = GenericDatumWriter::builder(&writer.apache).build().expect("a writer");
+        let bytes = write.write_value_to_vec(datum.clone());
+        let bytes = bytes.unwrap_or_else(|error| panic!("{error}: {}", writer.text));
+        let read = GenericDatumReader::builder(&writer.apache).reader_schema(&reader.apache).build().expect("a reader");
+        let theirs = read.read_value(&mut bytes.as_slice()).map(drop).map_err(|error| error.to_string());
+        let ours = event::avro::to_json(&self.reading, &bytes).map(drop).map_err(|fault| format!("{fault:?}"));
+        [theirs, ours]
+    }
 }
 
 /// Whether the verdict was "compatible".
 fn judged(maker: &mut Maker, reader: &Version, writer: &Version) -> bool {
     let findings = compat::can_read(&reader.ours, &writer.ours);
     let compatible = findings.iter().all(|finding| finding.severity != Severity::Breaks);
-    let shown = || findings.iter().map(Finding::to_string).collect::<Vec<_>>().join("; ");
-    let root = writer.model.root();
+    let pair = Pair { reader, writer, reading: resolve(&writer.model, &reader.model) };
+    let (root, versions) = (writer.model.root(), format!("writer {}\nreader {}", writer.text, reader.text));
     if compatible {
         for _ in 0..DATA {
             let datum = maker.datum(&writer.model, root);
-            if let Err(why) = decoded(reader, writer, &datum) {
-                panic!("compatible, but {why}\nwriter {}\nreader {}\ndatum {datum:?}", writer.text, reader.text);
+            for (who, decoded) in ["apache-avro", "the runner"].iter().zip(pair.decoded(&datum)) {
+                assert_eq!(decoded, Ok(()), "compatible, but not to {who}\n{versions}\ndatum {datum:?}");
             }
         }
         return true;
     }
     let refused = (0..DATA_MAX).any(|_| {
         let datum = maker.datum(&writer.model, root);
-        decoded(reader, writer, &datum).is_err()
+        pair.decoded(&datum).iter().all(Result::is_err)
     });
-    assert!(refused, "incompatible ({}), but all is read\nwriter {}\nreader {}", shown(), writer.text, reader.text);
+    let findings: Vec<String> = findings.iter().map(Finding::to_string).collect();
+    assert!(refused, "incompatible ({}), but all is read\n{versions}", findings.join("; "));
     false
 }
 

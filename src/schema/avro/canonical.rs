@@ -3,23 +3,33 @@
 use std::fmt::Write as _;
 
 use super::{Body, Kind, NameId, Named, Type};
+use crate::limits::AVRO_UNFOLDED_DEPTH_MAX;
 
-/// The canonical form of a type. Each named type is written out where it first comes, and is a name after that.
-pub(super) fn canonical(names: &[Named], root: &Type) -> String {
-    let mut writer = Writer { names, written: vec![false; names.len()], out: String::new() };
+/// The canonical form of a type. Each named type is written out where it first comes, and is a name after that. `None`: types that refer
+/// to each other make it deeper than `AVRO_UNFOLDED_DEPTH_MAX`.
+pub(super) fn canonical(names: &[Named], root: &Type) -> Option<String> {
+    let mut writer =
+        Writer { names, written: vec![false; names.len()], depth: 0, is_too_deep: false, out: String::new() };
     writer.ty(root);
-    writer.out
+    (!writer.is_too_deep).then_some(writer.out)
 }
 
 struct Writer<'s> {
     names: &'s [Named],
     /// By `NameId`.
     written: Vec<bool>,
+    depth: usize,
+    is_too_deep: bool,
     out: String,
 }
 
 impl Writer<'_> {
     fn ty(&mut self, ty: &Type) {
+        self.is_too_deep |= self.depth >= AVRO_UNFOLDED_DEPTH_MAX;
+        if self.is_too_deep {
+            return;
+        }
+        self.depth += 1;
         match &ty.kind {
             Kind::Null => self.out.push_str(r#""null""#),
             Kind::Boolean => self.out.push_str(r#""boolean""#),
@@ -38,6 +48,7 @@ impl Writer<'_> {
             }
             Kind::Named(id) => self.named(*id),
         }
+        self.depth -= 1;
     }
 
     fn container(&mut self, word: &str, of: &str, inner: &Type) {

@@ -9,7 +9,7 @@ use super::logical::{Carrier, logical};
 use super::{AvroError, AvroSchema, Body, Default, Field, FullName, Kind, NameId, Named, Note, Type};
 use super::{canonical::canonical, defaults};
 use crate::diagnostic::did_you_mean;
-use crate::limits::{AVRO_DEPTH_MAX, AVRO_FIXED_BYTES_MAX, AVRO_TYPES_MAX, SCHEMA_BYTES_MAX};
+use crate::limits::{AVRO_DEPTH_MAX, AVRO_FIXED_BYTES_MAX, AVRO_TYPES_MAX, AVRO_UNFOLDED_DEPTH_MAX, SCHEMA_BYTES_MAX};
 
 impl AvroSchema {
     /// Parses a schema. `references`: the texts of other files that define types which this one names, each after those that it names itself.
@@ -26,7 +26,11 @@ impl AvroSchema {
         parser.notes.clear();
         let root = parser.document(text)?;
         parser.encode_defaults()?;
-        let canonical = canonical(&parser.names, &root).into();
+        let Some(canonical) = canonical(&parser.names, &root) else {
+            let why = format!("its types refer to each other deeper than {AVRO_UNFOLDED_DEPTH_MAX}");
+            return parser.fail(why, "split it into several schemas");
+        };
+        let canonical = canonical.into();
         Ok(AvroSchema { root, names: parser.names, notes: parser.notes, text: text.into(), canonical })
     }
 }

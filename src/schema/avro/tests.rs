@@ -234,6 +234,16 @@ fn nesting_and_number_of_types_are_bounded() {
     assert!(AvroSchema::parse(&deep, &[]).unwrap_err().why.contains("nested deeper than"));
     let beyond = format!("{}\"int\"{}", r#"{"type":"array","items":"#.repeat(10_000), "}".repeat(10_000));
     assert!(AvroSchema::parse(&beyond, &[]).is_err());
+    // Types of another file, each with the one before it.
+    let mut chain = vec![r#"{"type":"record","name":"C0","fields":[]}"#.to_owned()];
+    for level in 1..2_000 {
+        let of = level - 1;
+        chain.push(format!(r#"{{"type":"record","name":"C{level}","fields":[{{"name":"f","type":"C{of}"}}]}}"#));
+    }
+    let chain = format!("[{}]", chain.join(","));
+    let why = AvroSchema::parse(r#"{"type":"array","items":"C1999"}"#, &[&chain]).unwrap_err().why;
+    assert!(why.contains("refer to each other deeper than"), "{why}");
+    AvroSchema::parse(r#"{"type":"array","items":"C400"}"#, &[&chain]).unwrap();
     // Each level's default has the one below twice.
     let mut fields =
         r#"{"name":"f0","type":{"type":"record","name":"S0","fields":[{"name":"x","type":"int","default":1}]}}"#

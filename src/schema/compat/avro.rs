@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::findings::{Finding, Findings};
+use super::findings::{Finding, Findings, Pairs};
 use crate::limits::{COMPAT_DEPTH_MAX, COMPAT_STEPS_MAX};
 use crate::schema::avro::{AvroSchema, Body, Field, Kind, Logical, NameId, Named, Type};
 
@@ -15,8 +15,7 @@ pub(super) fn can_read(reader: &AvroSchema, writer: &AvroSchema) -> Vec<Finding>
         reader,
         writer,
         path: String::new(),
-        pairs: HashMap::new(),
-        settled: Vec::new(),
+        pairs: Pairs::new(),
         findings: Findings::default(),
         depth: 0,
         steps: 0,
@@ -30,23 +29,10 @@ struct Comparison<'s> {
     writer: &'s AvroSchema,
     /// Where in the reader: names of fields, `[]` in an array, `{}` in a map.
     path: String,
-    /// Pairs of named types (reader's, writer's) that have been met.
-    pairs: HashMap<(NameId, NameId), Pair>,
-    /// The pairs that were found readable, in their order.
-    settled: Vec<(NameId, NameId)>,
+    pairs: Pairs<NameId>,
     findings: Findings,
     depth: usize,
     steps: usize,
-}
-
-/// What is known of a pair of named types.
-#[derive(Clone, Copy, PartialEq)]
-enum Pair {
-    /// It is being compared; where it comes again within itself it is taken to be readable.
-    Open,
-    Readable,
-    /// Told where it was met first.
-    Unreadable,
 }
 
 impl<'s> Comparison<'s> {
@@ -150,28 +136,12 @@ impl<'s> Comparison<'s> {
     }
 
     fn named(&mut self, reader: NameId, writer: NameId) -> bool {
-        match self.pairs.get(&(reader, writer)) {
-            Some(Pair::Open | Pair::Readable) => return true,
-            Some(Pair::Unreadable) => {
-                let text = format!("`{}` cannot be read here either", self.reader.named(reader).name);
-                self.findings.add(Finding::breaks("TYPE_MISMATCH", &self.path, text));
-                return false;
-            }
-            None => {}
-        }
-        self.pairs.insert((reader, writer), Pair::Open);
-        let settled = self.settled.len();
+        let begun = match self.pairs.begin((reader, writer), &self.findings) {
+            Ok(begun) => begun,
+            Err(known) => return known.again(&self.path, &mut self.findings),
+        };
         let readable = self.definitions(self.reader.named(reader), self.writer.named(writer));
-        if readable {
-            self.pairs.insert((reader, writer), Pair::Readable);
-            self.settled.push((reader, writer));
-        } else {
-            // What was found readable in the meantime may have been so only because this pair was taken to be.
-            for pair in self.settled.drain(settled..) {
-                self.pairs.remove(&pair);
-            }
-            self.pairs.insert((reader, writer), Pair::Unreadable);
-        }
+        self.pairs.end((reader, writer), begun, readable, &self.findings);
         readable
     }
 
@@ -223,26 +193,16 @@ impl<'s> Comparison<'s> {
 
     fn records(&mut self, reader: &'s [Field], writer: &'s [Field]) -> bool {
         let mut readable = true;
-        let mut taken: HashMap<&str, &str> = HashMap::new();
-        for field in reader {
-            readable &= match written_field(field, reader, writer) {
-                Some(written) => match taken.insert(&written.name, &field.name) {
-                    Some(other) => {
-                        let text =
-                            format!("by their aliases, `{}` and `{other}` both read `{}`", field.name, written.name);
-                        self.within(&field.name, |all| {
-                            all.breaks("TYPE_MISMATCH", text, "leave the alias to one of them")
-                        })
-                    }
-                    None => self.within(&field.name, |all| all.ty(&field.ty, &written.ty)),
-                },
+        for (field, written) in reader.iter().zip(written_fields(reader, writer)) {
+            readable &= self.within(&field.name, |all| match written {
+                Some(written) => all.ty(&field.ty, &written.ty),
                 None if field.default.is_some() => true,
-                None => self.within(&field.name, |all| {
+                None => {
                     let text = format!("`{}` is not written, and the reader has no default for it", field.name);
                     let help = "give the field a `default`; if it was renamed, give it the old name as an alias";
                     all.breaks("READER_FIELD_MISSING_DEFAULT_VALUE", text, help)
-                }),
-            };
+                }
+            });
         }
         readable
     }
@@ -262,7 +222,9 @@ impl<'s> Comparison<'s> {
                 self.breaks("DECIMAL_MISMATCH", text, "keep precision and scale, or add a field of another name")
             }
             (Some(read), Some(written)) => {
-                let text = format!("it is written as {written} and read as {read}; values are taken as they are");
+                let text = format!(
+                    "it is written as {written} and read as {read}: by the rules a reader takes the value as it is"
+                );
                 self.caution("LOGICAL_TYPE_CHANGED", text);
                 true
             }
@@ -328,11 +290,14 @@ fn described(schema: &AvroSchema, ty: &Type) -> String {
     }
 }
 
-/// The field that was written for this one: by its name, else by one of its aliases, if no other field of the reader has that name.
-fn written_field<'w>(field: &Field, reader: &[Field], writer: &'w [Field]) -> Option<&'w Field> {
-    let free = field.aliases.iter().filter(|alias| reader.iter().all(|other| other.name != **alias));
-    let mut names = std::iter::once(&field.name).chain(free);
-    names.find_map(|name| writer.iter().find(|written| written.name == *name))
+/// What was written for each of the reader's fields: what has its name, else what has one of its aliases and is nobody else's.
+fn written_fields<'w>(reader: &[Field], writer: &'w [Field]) -> Vec<Option<&'w Field>> {
+    let mut free: HashMap<&str, &Field> = writer.iter().map(|field| (&*field.name, field)).collect();
+    let mut found: Vec<Option<&Field>> = reader.iter().map(|field| free.remove(&*field.name)).collect();
+    for (field, found) in reader.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
+        *found = field.aliases.iter().find_map(|alias| free.remove(&**alias));
+    }
+    found
 }
 
 fn same_name(reader: &Named, writer: &Named) -> bool {

@@ -8,6 +8,8 @@ mod avro;
 mod findings;
 mod json;
 mod protobuf;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 pub(in crate::schema) use self::view::followed;
 use self::view::{Criterion, View, view};
-use super::findings::{Finding, Findings, Severity};
+use super::findings::{Finding, Findings, Pairs, Severity};
 use crate::limits::{COMPAT_BRANCHES_MAX, COMPAT_DEPTH_MAX, COMPAT_STEPS_MAX};
 use crate::schema::JsonSchema;
 
@@ -25,7 +25,7 @@ pub(super) fn can_read(reader: &JsonSchema, writer: &JsonSchema) -> Vec<Finding>
         reader: reader.document(),
         writer: writer.document(),
         path: "#".to_owned(),
-        open: HashSet::new(),
+        pairs: Pairs::new(),
         findings: Findings::default(),
         depth: 0,
         steps: 0,
@@ -39,8 +39,8 @@ struct Comparison<'d> {
     writer: &'d Value,
     /// Where in the schemas: `#/properties/user`.
     path: String,
-    /// The pairs of schemas that are being compared, by their addresses: a reference may lead back to one of them.
-    open: HashSet<(*const Value, *const Value)>,
+    /// By their addresses. In a `not` the writer's is the reader's, and the two are another pair.
+    pairs: Pairs<*const Value>,
     findings: Findings,
     depth: usize,
     steps: usize,
@@ -52,9 +52,10 @@ impl<'d> Comparison<'d> {
     fn schema(&mut self, written: &'d Value, read: &'d Value) -> bool {
         let (written, read) = (followed(self.writer, written), followed(self.reader, read));
         let pair = (std::ptr::from_ref(written), std::ptr::from_ref(read));
-        if !self.open.insert(pair) {
-            return true;
-        }
+        let begun = match self.pairs.begin(pair, &self.findings) {
+            Ok(begun) => begun,
+            Err(known) => return known.again(&self.path, &mut self.findings),
+        };
         let readable = match (view(self.writer, written), view(self.reader, read)) {
             (Some(before), Some(after)) => {
                 self.cautions(written, read);
@@ -65,7 +66,7 @@ impl<'d> Comparison<'d> {
                 self.breaks("REFERENCE_UNKNOWN", text, "move what it refers to into `$defs`")
             }
         };
-        self.open.remove(&pair);
+        self.pairs.end(pair, begun, readable, &self.findings);
         readable
     }
 
