@@ -110,21 +110,18 @@ pub enum Bytes {
 pub const DURATION: [&str; 3] = ["months", "days", "millis"];
 
 /// A record: no bytes of its own.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
     /// The values that were written, in their order.
     pub steps: Box<[Step]>,
     /// The reader's fields that were not, by their place.
     pub absent: Box<[Absent]>,
-    /// Whether the reader's fields are written in the reader's order.
-    pub(super) is_in_order: bool,
 }
 
 impl Record {
-    /// A record; `absent` is sorted by place.
-    pub fn new(steps: Vec<Step>, absent: Vec<Absent>) -> Record {
-        let places = steps.iter().filter_map(|step| step.field.as_ref()).map(|field| field.place);
-        Record { is_in_order: places.is_sorted(), steps: steps.into(), absent: absent.into() }
+    /// Whether the reader's fields were written in the reader's order.
+    pub(super) fn is_in_order(&self) -> bool {
+        self.steps.iter().filter_map(|step| step.field.as_ref()).map(|field| field.place).is_sorted()
     }
 }
 

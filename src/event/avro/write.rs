@@ -6,7 +6,7 @@ use crate::limits::BINARY_TEXT_BYTES_MAX;
 
 use super::decimal;
 use super::fault::{Fault, Read, Why};
-use super::node::{Absent, Bytes, Counted, DURATION, Node, NodeId, Number, Reading, Record};
+use super::node::{Bytes, Counted, DURATION, Field, Node, NodeId, Number, Reading, Record};
 use super::read::{self, EMPTY_ITEMS, Items};
 
 /// Writes values of one event as JSON.
@@ -183,38 +183,36 @@ impl<'a> JsonWriter<'a> {
         let start = self.out.len();
         let mut absent = record.absent.iter().peekable();
         // Where the members are, if they have to be put into another order.
-        let mut members = Vec::new();
+        let mut members = (!record.is_in_order()).then(Vec::new);
         for step in &record.steps {
             let Some(field) = &step.field else {
                 at = self.unread(step.node, at, depth + 1)?;
                 continue;
             };
             while let Some(absent) = absent.next_if(|absent| absent.field.place < field.place) {
-                self.absent(absent, record, &mut members);
+                self.member(&absent.field, &mut members);
+                self.out.extend_from_slice(&absent.default);
             }
-            if !record.is_in_order {
-                members.push((field.place, self.out.len()));
-            }
-            self.out.extend_from_slice(&field.member);
+            self.member(field, &mut members);
             at = self.value(step.node, at, depth + 1).inspect_err(|_| self.path.push(field.name.to_string()))?;
         }
         for absent in absent {
-            self.absent(absent, record, &mut members);
+            self.member(&absent.field, &mut members);
+            self.out.extend_from_slice(&absent.default);
         }
-        if !record.is_in_order {
+        if let Some(members) = members {
             reorder(self.out, start, &members);
         }
         close(start, self.out);
         Ok(at)
     }
 
-    /// Writes a field of which the writer knows nothing.
-    fn absent(&mut self, absent: &Absent, record: &Record, members: &mut Vec<(u32, usize)>) {
-        if !record.is_in_order {
-            members.push((absent.field.place, self.out.len()));
+    /// Writes a field's name, and notes its place if that is wanted.
+    fn member(&mut self, field: &Field, members: &mut Option<Vec<(u32, usize)>>) {
+        if let Some(members) = members {
+            members.push((field.place, self.out.len()));
         }
-        self.out.extend_from_slice(&absent.field.member);
-        self.out.extend_from_slice(&absent.default);
+        self.out.extend_from_slice(&field.member);
     }
 
     /// Reads a value that the reader has no field for: checked as if it were written.

@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::apache::{self, alike};
 use super::reading_tests::{decode_with, whole};
 use super::samples::{self, Choices};
-use super::{AvroSchema, AvroWriters};
-use crate::event::avro::Writers;
+use super::{AvroSchema, AvroWriters, own};
+use crate::event::avro::{Ends, Writers};
 use crate::event::decode::Decoded;
 use crate::event::packed::Wire;
 
@@ -71,6 +71,8 @@ proptest! {
     fn events_are_read_as_apache_avro_reads_them(bytes in proptest::collection::vec(any::<u8>(), 0..400), same: bool) {
         let case = Case::draw(&bytes, same);
         prop_assert_eq!(verdict(&case), None, "{} as {}: {:?}", case.writer, case.reader, case.event);
+        let writer = AvroSchema::parse(&case.writer, &[]).expect("a schema");
+        prop_assert_eq!(Ends::new(Arc::new(own(&writer))).end(&case.event, 0), Ok(case.event.len()));
         let ours = whole(&case.ours(&[]), 0);
         prop_assert_eq!(&whole(&case.ours(&[""]), 0), &ours);
         if let Some((theirs, left)) = case.theirs() {
@@ -87,8 +89,10 @@ proptest! {
         bytes in proptest::collection::vec(any::<u8>(), 0..300),
         edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
         cut in proptest::option::of(any::<prop::sample::Index>()),
+        instead in proptest::option::weighted(0.2, proptest::collection::vec(any::<u8>(), 0..40)),
     ) {
         let mut case = Case::draw(&bytes, true);
+        case.event = instead.unwrap_or(case.event);
         for (at, byte) in edits {
             if !case.event.is_empty() {
                 let at = at.index(case.event.len());

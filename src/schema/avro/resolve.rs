@@ -218,7 +218,7 @@ impl<'s> Resolver<'s> {
         let steps = steps.collect();
         let absent =
             absent.into_iter().map(|place| Absent { field: field(place), default: self.default(&reads[place], side) });
-        Node::Record(Record::new(steps, absent.collect()))
+        Node::Record(Record { steps, absent: absent.collect() })
     }
 
     /// The default of a field as JSON.
