@@ -16,6 +16,7 @@ mod describe;
 mod reader;
 mod rules;
 mod scalars;
+mod event_types;
 mod read;
 mod graph;
 mod schema;

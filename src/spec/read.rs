@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
-use super::model::{
-    Catalog, FileRef, NodeHead, Param, SchemaRef, Settings, SinkSpec, SourceSpec, StageSpec, TopologySpec,
-};
+use super::event_types;
+use super::model::{Catalog, FileRef, NodeHead, Param, Settings, SinkSpec, SourceSpec, StageSpec, TopologySpec};
 use super::reader::{At, Reader, list};
 use super::table::Table;
 use super::tree::{Kind, Node, Pair};
@@ -162,7 +161,7 @@ impl Builder<'_, '_> {
             description: top.text_opt("description").map(str::to_string),
             params,
             functions: files_of(top.list_opt("functions").unwrap_or_default()),
-            schemas: schemas_of(&top),
+            schemas: event_types::of(&top),
             registry: top.section_opt("registry").cloned(),
             sources: IndexMap::new(),
             stages: IndexMap::new(),
@@ -462,39 +461,6 @@ fn file_of(item: &Item) -> Option<FileRef> {
 
 fn files_of(items: &[Item]) -> Vec<FileRef> {
     items.iter().filter_map(file_of).collect()
-}
-
-fn schemas_of(top: &Section) -> IndexMap<String, SchemaRef> {
-    let items = top.map_opt("schemas").into_iter().flatten();
-    items.filter_map(|(name, item)| Some((name.clone(), schema_of(item)?))).collect()
-}
-
-fn schema_of(item: &Item) -> Option<SchemaRef> {
-    let span = item.span;
-    match &item.value {
-        Value::Path(path) => Some(SchemaRef {
-            path: Some(path.clone()),
-            subject: None,
-            version: None,
-            message: None,
-            allow: Vec::new(),
-            span,
-        }),
-        Value::Section(section) if !section.broken => Some(SchemaRef {
-            path: section.path_opt("path").map(Path::to_path_buf),
-            subject: section.text_opt("subject").map(str::to_owned),
-            version: section.int_opt("version").and_then(|version| u32::try_from(version).ok()),
-            message: section.text_opt("message").map(str::to_owned),
-            allow: choices_of(section.list_opt("allow").unwrap_or_default()),
-            span,
-        }),
-        _ => None,
-    }
-}
-
-fn choices_of(items: &[Item]) -> Vec<&'static str> {
-    let name = |item: &Item| if let Value::Choice(name) = item.value { Some(name) } else { None };
-    items.iter().filter_map(name).collect()
 }
 
 /// The name of a topology that does not tell it: its file's, in characters that a folder can have.
