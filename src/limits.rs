@@ -155,6 +155,8 @@ pub const DIFF_DEPTH_MAX: usize = 128;
 pub const SHAPE_DEPTH_MAX: usize = 32;
 /// Types that are looked at in such an unfolding.
 pub const SHAPE_NODES_MAX: usize = 20_000;
+/// Differences between what comes to a sink and its event type that are told.
+pub const SHAPE_MISFITS_MAX: usize = 32;
 /// Files that a `.proto` file imports, and those that they import.
 pub const PROTO_FILES_MAX: usize = 256;
 /// Nesting of brackets in a `.proto` file.

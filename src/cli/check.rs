@@ -21,22 +21,10 @@ pub(super) struct CheckArgs {
 
 /// Checks all files and prints what it found.
 pub(super) fn check(args: &CheckArgs) -> Exit {
-    let mut files = Vec::new();
-    for path in &args.paths {
-        if path.is_dir() {
-            let before = files.len();
-            if let Err(error) = topologies_below(path, 0, &mut files) {
-                eprintln!("error: the folder {} cannot be read: {error}", path.display());
-                return Exit::Usage;
-            }
-            if files.len() == before {
-                eprintln!("error: there is no .yaml file below {}", path.display());
-                return Exit::Usage;
-            }
-        } else {
-            files.push(path.clone());
-        }
-    }
+    let files = match topologies(&args.paths) {
+        Ok(files) => files,
+        Err(exit) => return exit,
+    };
     let (mut errors, mut warnings) = (0, 0);
     for file in &files {
         let loaded = load::load(file, &args.settings);
@@ -53,6 +41,27 @@ pub(super) fn check(args: &CheckArgs) -> Exit {
     }
     eprintln!("{files} checked: {}, {}", plural(errors, "error"), plural(warnings, "warning"));
     Exit::Invalid
+}
+
+/// Files, and the topologies below folders. `Err`: what is wrong was told.
+pub(super) fn topologies(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Exit> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let before = files.len();
+        if let Err(error) = topologies_below(path, 0, &mut files) {
+            eprintln!("error: the folder {} cannot be read: {error}", path.display());
+            return Err(Exit::Usage);
+        }
+        if files.len() == before {
+            eprintln!("error: there is no .yaml file below {}", path.display());
+            return Err(Exit::Usage);
+        }
+    }
+    Ok(files)
 }
 
 pub(super) fn topologies_below(dir: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Result<()> {

@@ -57,6 +57,11 @@ pub(super) fn name(path: &Path) -> Result<String, Box<Diagnostics>> {
     spec.map(|spec| spec.name).ok_or(Box::new(diagnostics))
 }
 
+/// Problems as they are printed to stdout.
+pub(super) fn rendered(diagnostics: &Diagnostics) -> String {
+    diagnostics.render(if std::io::stdout().is_terminal() { Style::Coloured } else { Style::Plain })
+}
+
 /// Prints problems to stderr, in colour on a terminal.
 pub(super) fn report(diagnostics: &Diagnostics) {
     let style = if std::io::stderr().is_terminal() { Style::Coloured } else { Style::Plain };

@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use super::{ConnectorError, Position, Sink, SinkResume, Source};
 use crate::diagnostic::Diagnostics;
 use crate::expr::Context;
+use crate::schema::Shape;
 use crate::spec::{SinkSpec, SourceSpec, Table};
 
 /// A connector of sources: its keys, and how a section of them becomes a plan. `plan` reports what is wrong, and then gives none.
@@ -49,6 +50,11 @@ pub trait SourcePlan: Send + Sync {
     /// Whether what it reads is one stream of bytes, in which events must be told apart; else each message is an event.
     fn reads_stream(&self) -> bool {
         false
+    }
+
+    /// What its events are, where that is known without a schema.
+    fn shape(&self) -> Option<Shape> {
+        None
     }
 
     /// What can be read again after a failure.

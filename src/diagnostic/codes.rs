@@ -126,8 +126,9 @@ codes! {
     ENV_SYNTAX = "env-syntax", "A `${...}` that cannot be read", "Written as `${NAME}` or `${NAME:-default}`; `$${` is a plain `${`.", "path: ${DATA-DIR}/x";
     EXACTLY_ONE = "exactly-one", "None or several of keys of which exactly one is needed", "The message names them.", "window: { aggregate: { n: count() } }";
     UNKNOWN_FIELD = "unknown-field", "A field that no event can have",
-        "A stage reads a field of events whose fields are all known, from a `map` or a window, and it is not among them. The value would \
-         always be missing.", "map: { amount: event.amount }\n# and then\nfilter: event.amuont > 10";
+        "The fields of the events are all known, from a schema, a `map` or a window, and this one is not among them. The value would \
+         always be missing. Where a JSON Schema lists `properties`, events are taken to have no others; `additionalProperties: true` \
+         says that they may. It is a warning where events come from a source without a schema.", "map: { amount: event.amount }\n# and then\nfilter: event.amuont > 10";
     TYPE_MISMATCH = "type-mismatch", "An operation that fails whatever the event",
         "The kinds of the values are known, from a schema or from what was written before, and the operation has no meaning for them: `<`, `<=`, \
          `>` and `>=` compare two numbers, two strings or two bools, arithmetic takes numbers, a condition is a bool. Every event that came here \
@@ -142,6 +143,16 @@ codes! {
     UNKNOWN_SYMBOL = "unknown-symbol", "A text that the value never is",
         "The value is one of a few texts (the symbols of an enum), and it is compared with another one. The help names the nearest.",
         "filter: event.action == \"CLIKC\"";
+    NOT_A_TIME = "not-a-time", "`time` of something that is no time",
+        "The schema says what the value means, and it is no moment: a date without a time of day, a local time, a bool, an enum. Every event \
+         would be refused.", "time: event.user";
+    TIME_UNIT = "time-unit", "A unit of time that contradicts the schema",
+        "The schema says what the number counts (`timestamp-micros`: microseconds), so `unit` is not needed, and another one is wrong.",
+        "time: { at: event.at, unit: s }      # at is a timestamp-millis";
+    SINK_SCHEMA = "sink-schema", "Events that the schema of their sink does not allow",
+        "What comes to the sink is not what its event type says: a field that the type does not name, one that it requires and that is not \
+         there, another kind of value, or a null where there must be none. Such an event could not be written. Change the stage before the \
+         sink, or the schema.", "schema: Alert      # and the events have no field `user`, which Alert requires";
     UNKNOWN_SCHEMA = "unknown-schema", "An event type that `schemas` does not name", "A source's `schema` is a name of `schemas`.",
         "schema: Paymnet";
     REGISTRY = "registry", "A schema registry that cannot be used",

@@ -160,6 +160,15 @@ impl Diagnostics {
         }
     }
 
+    /// Those that others did not find too, at the same place of the same text.
+    pub fn beyond(mut self, others: &Diagnostics) -> Diagnostics {
+        let known: HashSet<_> = others.found.iter().map(|d| (d.code.id, d.span, d.message.as_str())).collect();
+        self.found.retain(|d| !known.contains(&(d.code.id, d.span, d.message.as_str())));
+        self.errors = self.found.iter().filter(|d| d.severity == Severity::Error).count();
+        self.warnings = self.found.len() - self.errors;
+        self
+    }
+
     pub fn has_errors(&self) -> bool {
         self.errors > 0
     }

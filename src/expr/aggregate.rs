@@ -38,6 +38,9 @@ pub struct AggregateArg {
     pub range: Range<usize>,
 }
 
+/// How the variables begin that stand for calls.
+pub(super) const AGGREGATE: &str = "agg_";
+
 /// A call in the text; `None`: one with problems.
 struct Found {
     name: String,
@@ -63,7 +66,7 @@ impl Context {
         split.tokens = split.lex();
         let found = split.calls(0..split.tokens.len());
         let mut problems = split.problems;
-        let variables: Vec<String> = (0..found.len()).map(|i| format!("agg_{i}")).collect();
+        let variables: Vec<String> = (0..found.len()).map(|i| format!("{AGGREGATE}{i}")).collect();
         let scope: Vec<&str> = variables.iter().map(String::as_str).collect();
         match self.compile_with(&outer(text, &found), Want::Value, &scope) {
             Ok(_) if found.is_empty() && problems.is_empty() => {
@@ -94,7 +97,7 @@ fn outer(text: &str, calls: &[Found]) -> String {
     let mut at = 0;
     for (i, call) in calls.iter().enumerate() {
         out.push_str(&text[at..call.range.start]);
-        let name = format!("agg_{i}");
+        let name = format!("{AGGREGATE}{i}");
         let gap = text[call.range.clone()].chars().skip(name.len()).map(|c| if c == '\n' { c } else { ' ' });
         out.push_str(&name);
         out.extend(gap);

@@ -15,8 +15,10 @@ use super::library::random;
 use super::ops;
 use super::problem::Problem;
 use super::random::Random;
+use super::types;
 use super::value::{Call, Fail};
 use crate::diagnostic::codes::EXPR_UNKNOWN_VARIABLE;
+use crate::schema::{Kinds, Shape};
 
 /// The names that the expression sees beside `params`: the event's number from 0, and its time in milliseconds.
 pub const VARIABLES: [&str; 2] = ["i", "time"];
@@ -34,6 +36,15 @@ pub struct Generator {
     scope: Scope<'static>,
     /// What the random functions work with.
     call: Arc<Mutex<Call>>,
+}
+
+impl GeneratorExpr {
+    /// What its events are.
+    pub fn shape(&self) -> Shape {
+        let locals = [Shape::of(Kinds::INT), Shape::of(Kinds::INT)];
+        let scope = types::Scope { event: &Shape::ANY, of: "", locals: &locals };
+        self.inner.infer(&scope, random::FUNCTIONS).shape
+    }
 }
 
 impl Context {

@@ -6,6 +6,7 @@ use crate::event::decode::Undecodable;
 use crate::event::encode::{JsonEncoder, write_cell};
 use crate::event::json;
 use crate::event::{Batch, BatchBuilder, Cell, Layout, Meta, Timestamp};
+use crate::schema::{Kinds, Shape};
 
 use super::{Reject, Rejected};
 
@@ -16,6 +17,19 @@ const FIELDS: [&str; 9] = ["code", "message", "node", "at", "time", "event", "ra
 /// The layout of the batches of every `errors` port.
 pub fn error_layout() -> Arc<Layout> {
     Arc::new(Layout::fields(FIELDS))
+}
+
+/// What error events are.
+pub fn error_shape() -> Shape {
+    let perhaps = |kinds: Kinds| Shape::of(kinds.and(Kinds::PERHAPS_NULL));
+    let shape = |name| match name {
+        "code" | "message" | "node" | "at" => Shape::of(Kinds::STRING),
+        "time" | "raw_bytes" => perhaps(Kinds::INT),
+        "raw" => perhaps(Kinds::STRING),
+        "event" => perhaps(Kinds::OBJECT),
+        _ => Shape::of(Kinds::OBJECT),
+    };
+    Shape::record(FIELDS.map(|name| (Arc::from(name), shape(name))))
 }
 
 /// Makes the error events of one node.

@@ -7,7 +7,7 @@ mod message;
 mod model_tests;
 mod operator;
 
-pub use error_events::{ErrorEvents, error_layout};
+pub use error_events::{ErrorEvents, error_layout, error_shape};
 pub use inputs::{Inputs, Step};
 pub use message::{Barrier, Message, Saves, Then, Watermark};
 pub use operator::{Evaluations, Fatal, Held, Operator, Output, PortId, Progress, Reject, Rejected};

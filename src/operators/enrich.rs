@@ -9,12 +9,14 @@ use crate::diagnostic::{self, Span};
 use crate::event::{Batch, Cell, Column, Demand, Layout, TextRef, codes};
 use crate::expr::Want;
 use crate::flow::{Fatal, Operator, Output, Progress, Reject};
+use crate::schema::{Kinds, Shape};
 use crate::spec::{Choice, Key, NamedExpr, StageSpec, Table, Type};
 
 use super::edit::{Recipe, add_unchanged};
 use super::eval::Evaluator;
 use super::expression::{StageExpr, reads};
 use super::stage::{Stage, StageContext, Watched};
+use super::typing::Typing;
 use table::{Lookup, Rows, TableError};
 
 pub static TABLE: Table = Table::new(
@@ -164,6 +166,16 @@ impl Stage for Enrich {
     fn layouts(&self, inputs: &[Arc<Layout>], outputs: &[Demand]) -> Vec<Vec<Arc<Layout>>> {
         let layouts: Vec<Arc<Layout>> = self.recipes(inputs).into_iter().map(|recipe| recipe.layout).collect();
         vec![layouts; outputs.len()]
+    }
+
+    fn types(&self, input: &Shape, ports: usize, typing: &mut Typing<'_>) -> Vec<Shape> {
+        typing.infer_all(&self.expressions(), input);
+        let row = match &self.source.current().header {
+            Some(columns) => Shape::record(columns.iter().map(|name| (name.clone(), Shape::of(Kinds::STRING)))),
+            None => Shape::of(Kinds::OBJECT),
+        };
+        let row = if self.missing == Missing::Null { row.or_null() } else { row };
+        vec![input.unnamed().with(std::slice::from_ref(&self.field), &row); ports]
     }
 
     fn watched(&self) -> Vec<Arc<dyn Watched>> {

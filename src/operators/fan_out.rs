@@ -5,11 +5,13 @@ use std::sync::Arc;
 use crate::event::{Batch, Demand, Layout};
 use crate::expr::Want;
 use crate::flow::{Fatal, Operator, Output, Progress};
+use crate::schema::Shape;
 use crate::spec::{Key, Ports, StageSpec, Table, Type};
 
 use super::eval::Evaluator;
 use super::expression::{StageExpr, reads};
 use super::stage::{Stage, StageContext};
+use super::typing::Typing;
 
 pub static TABLE: Table = Table::new(
     "fan_out",
@@ -41,6 +43,11 @@ impl Stage for FanOut {
 
     fn expressions(&self) -> Vec<&StageExpr> {
         self.conditions.iter().collect()
+    }
+
+    fn types(&self, input: &Shape, _ports: usize, typing: &mut Typing<'_>) -> Vec<Shape> {
+        let held = self.conditions.iter().map(|condition| typing.infer(condition, input).holds);
+        held.chain([input.clone()]).collect()
     }
 
     fn operator(&self, inputs: &[Arc<Layout>], _outputs: &[Vec<Arc<Layout>>]) -> Box<dyn Operator> {

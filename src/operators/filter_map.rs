@@ -9,12 +9,14 @@ use crate::event::decode::cut_columns;
 use crate::event::{Batch, Demand, Layout};
 use crate::expr::Want;
 use crate::flow::{Fatal, Operator, Output, Progress};
+use crate::schema::{Kinds, Shape};
 use crate::spec::{Key, NamedExpr, OneOrNamed, Rule, Section, StageSpec, Table, Type};
 
 use super::edit::{Recipe, add_unchanged, chosen};
 use super::eval::{Evaluated, Evaluator};
 use super::expression::{StageExpr, reads};
 use super::stage::{Stage, StageContext};
+use super::typing::Typing;
 use flat_map::FlatMap;
 
 pub static TABLE: Table = Table::new(
@@ -131,6 +133,31 @@ impl Stage for FilterMap {
             Then::Fields(fields) | Then::Edit { set: fields, .. } => all.extend(fields.iter().map(|(_, expr)| expr)),
         }
         all
+    }
+
+    fn types(&self, input: &Shape, ports: usize, typing: &mut Typing<'_>) -> Vec<Shape> {
+        let passed = match &self.filter {
+            Some(filter) => typing.infer(filter, input).holds,
+            None => input.clone(),
+        };
+        let mut fields = |fields: &[(Arc<str>, StageExpr)]| -> Vec<(Arc<str>, Shape)> {
+            fields.iter().map(|(name, expr)| (name.clone(), typing.infer(expr, &passed).shape)).collect()
+        };
+        let out = match &self.then {
+            Then::Pass => passed,
+            Then::Fields(all) => Shape::record(fields(all)),
+            Then::Object(expr) => typing.infer(expr, &passed).shape.only(Kinds::OBJECT),
+            Then::Edit { set, unset } => {
+                let made = fields(set);
+                let left = unset.iter().fold(passed.unnamed(), |event, name| event.without_field(name));
+                made.iter().fold(left, |event, (name, shape)| event.with(std::slice::from_ref(name), shape))
+            }
+            Then::FlatMap(expr) => {
+                let items = typing.infer(expr, &passed).shape.items;
+                items.map_or(Shape::of(Kinds::OBJECT), |items| items.only(Kinds::OBJECT))
+            }
+        };
+        vec![out; ports]
     }
 
     fn layouts(&self, inputs: &[Arc<Layout>], outputs: &[Demand]) -> Vec<Vec<Arc<Layout>>> {

@@ -7,6 +7,7 @@ mod eval;
 mod expression;
 mod saved;
 mod stage;
+mod typing;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod filter_map;
@@ -21,6 +22,7 @@ pub mod throttle;
 pub use eval::{Evaluated, Evaluator};
 pub use expression::{Place, StageExpr, reads};
 pub use stage::{Carry, Stage, StageContext, StageKind, StageLimits, Watched, report};
+pub use typing::Typing;
 
 use crate::spec::Table;
 

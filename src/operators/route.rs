@@ -5,11 +5,13 @@ use std::sync::Arc;
 use crate::event::{Batch, Demand, Layout};
 use crate::expr::Want;
 use crate::flow::{Fatal, Operator, Output, Progress};
+use crate::schema::Shape;
 use crate::spec::{Key, Ports, StageSpec, Table, Type};
 
 use super::eval::{Evaluator, without};
 use super::expression::{StageExpr, reads};
 use super::stage::{Stage, StageContext};
+use super::typing::Typing;
 
 pub static TABLE: Table = Table::new(
     "route",
@@ -42,6 +44,18 @@ impl Stage for Route {
 
     fn expressions(&self) -> Vec<&StageExpr> {
         self.conditions.iter().collect()
+    }
+
+    fn types(&self, input: &Shape, _ports: usize, typing: &mut Typing<'_>) -> Vec<Shape> {
+        let mut rest = input.clone();
+        let mut ports = Vec::with_capacity(self.conditions.len() + 1);
+        for condition in &self.conditions {
+            let inferred = typing.infer(condition, &rest);
+            ports.push(inferred.holds);
+            rest = inferred.fails;
+        }
+        ports.push(rest);
+        ports
     }
 
     fn operator(&self, inputs: &[Arc<Layout>], _outputs: &[Vec<Arc<Layout>>]) -> Box<dyn Operator> {

@@ -7,10 +7,12 @@ use crate::diagnostic::{Diagnostics, Sources, Span};
 use crate::event::{Demand, Layout};
 use crate::expr::{Context, Want, problem::Problem};
 use crate::flow::Operator;
+use crate::schema;
 use crate::spec::{ExprText, NamedExpr, OneOrNamed, Section, StageSpec, Table};
 use crate::state::Shape;
 
 use super::expression::{Place, StageExpr, at};
+use super::typing::Typing;
 
 /// A stage as planned: checked, its expressions compiled, not yet bound to columns. Ports are counted as in
 /// [`crate::flow::PortId`]: the main port first, where the kind has one, then the named ones in their order
@@ -35,6 +37,13 @@ pub trait Stage: Send + Sync {
     /// rows: each port has the input's layouts.
     fn layouts(&self, inputs: &[Arc<Layout>], outputs: &[Demand]) -> Vec<Vec<Arc<Layout>>> {
         vec![inputs.to_vec(); outputs.len()]
+    }
+
+    /// Has the types of its expressions looked at on events of this shape, and says what leaves by each of `ports` ports. The default
+    /// suits stages whose outputs are their input's events.
+    fn types(&self, input: &schema::Shape, ports: usize, typing: &mut Typing<'_>) -> Vec<schema::Shape> {
+        typing.infer_all(&self.expressions(), input);
+        vec![input.clone(); ports]
     }
 
     /// Whether the stage keeps something from one batch to the next. Stages that do not are fused with their neighbours.

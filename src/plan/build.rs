@@ -19,14 +19,16 @@ use crate::spec::{
 
 use super::conflicts;
 use super::corrections;
-use super::fields;
 use super::formats;
 use super::graph::{self, From};
 use super::identity::{Identity, Scope};
+use super::instead::Instead;
 use super::registry::Schemas;
 use super::schemas;
+use super::types::{self, NodeType};
 use super::{
-    Gather, Node, Plan, Retry, RunLimits, SinkNode, SourceNode, StageNode, TargetPart, TimeRule, TimeUnit, Work,
+    Gather, Node, Plan, Retry, RunLimits, SinkNode, SourceNode, SourceSchema, StageNode, TargetPart, TimeRule,
+    TimeUnit, Work,
 };
 
 /// The tables that a topology is read by.
@@ -35,9 +37,32 @@ pub static CATALOG: Catalog =
 
 /// Plans a topology. `None`: problems were reported.
 pub fn plan(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Plan> {
+    let mut nodes = nodes(spec, None, diagnostics)?;
+    if diagnostics.has_errors() {
+        return None;
+    }
+    graph::fuse(&mut nodes);
+    Some(Plan {
+        name: spec.name.as_str().into(),
+        drift_groups: graph::drift_groups(&nodes),
+        nodes,
+        limits: run_limits(&spec.limits),
+        checkpoint_every: spec.checkpoint.duration("every"),
+        texts: texts(&spec.dir, diagnostics),
+    })
+}
+
+/// The types of everything that leaves a node or comes to a sink, with a schema in the place of another one if one is given. `None`:
+/// problems were reported that leave no graph; others leave types, as far as they are known.
+pub fn types(spec: &TopologySpec, instead: Option<&Instead>, diagnostics: &mut Diagnostics) -> Option<Vec<NodeType>> {
+    nodes(spec, instead, diagnostics).map(|nodes| types::listed(&nodes))
+}
+
+/// The nodes with their layouts and types. `None`: they cannot be put together, for problems that were reported.
+fn nodes(spec: &TopologySpec, instead: Option<&Instead>, diagnostics: &mut Diagnostics) -> Option<Vec<Node>> {
     let expr = expr_context(spec, diagnostics)?;
     check_checkpoint(&spec.checkpoint, diagnostics);
-    let schemas = Schemas::new(spec, diagnostics);
+    let schemas = Schemas::new(spec, instead, diagnostics);
     let mut planner = Planner { spec, expr: &expr, limits: StageLimits::of(&spec.limits), schemas, diagnostics };
     let mut parts: Vec<Part<'_>> = Vec::new();
     for source in spec.sources.values() {
@@ -64,16 +89,8 @@ pub fn plan(spec: &TopologySpec, diagnostics: &mut Diagnostics) -> Option<Plan> 
     graph::demand(&mut nodes);
     graph::layouts(&mut nodes);
     schemas::compile(&mut nodes);
-    fields::warn_of_unknown(&nodes, diagnostics);
-    graph::fuse(&mut nodes);
-    Some(Plan {
-        name: spec.name.as_str().into(),
-        drift_groups: graph::drift_groups(&nodes),
-        nodes,
-        limits: run_limits(&spec.limits),
-        checkpoint_every: spec.checkpoint.duration("every"),
-        texts: texts(&spec.dir, diagnostics),
-    })
+    types::infer(&mut nodes, diagnostics);
+    Some(nodes)
 }
 
 fn check_checkpoint(checkpoint: &Section, diagnostics: &mut Diagnostics) {
@@ -174,6 +191,7 @@ fn dead_letters(spec: &TopologySpec, expr: &Context, nodes: &mut [Node]) -> Node
         plan,
         inputs: Vec::new(),
         encoding: encode::Format::Json,
+        expected: None,
         target: None,
         key: None,
         headers: Vec::new(),
@@ -314,17 +332,17 @@ impl Planner<'_> {
         }
         let kind = connectors::SOURCE_KINDS.iter().find(|kind| kind.table == spec.connector)?;
         let plan = (kind.plan)(spec, &mut self.connect());
-        let time = self.time(spec, plan.as_deref());
         let key = self.optional(&spec.common, "key");
         let schema = schemas::of_source(&mut self.schemas, &spec.common, self.diagnostics);
         let format = formats::of_source(&self.schemas, spec, schema.as_ref(), plan.as_deref(), self.diagnostics);
-        let format = format?;
+        let time = self.time(spec, plan.as_deref(), schema.as_ref());
         let watermark = spec.common.section("watermark");
         let place = self.context().at(spec.head.span);
+        let (format, framing) = format?;
         let node = SourceNode {
             plan: plan?,
-            format: format.0,
-            framing: format.1,
+            format,
+            framing,
             time: time?,
             key: key?,
             schema: schema?,
@@ -338,18 +356,29 @@ impl Planner<'_> {
         Some(Made { work: Work::Source(Box::new(node)), ports: graph::ports(true, []), identity })
     }
 
-    /// The rule of the event time. The outer option: whether it could be planned.
-    fn time(&mut self, spec: &SourceSpec, plan: Option<&dyn SourcePlan>) -> Option<TimeRule> {
-        let expr = match spec.common.value("time") {
+    /// The rule of the event time. The outer option: whether it could be planned; so is that of the schema.
+    fn time(
+        &mut self,
+        spec: &SourceSpec,
+        plan: Option<&dyn SourcePlan>,
+        schema: Option<&Option<SourceSchema>>,
+    ) -> Option<TimeRule> {
+        let (text, written) = match spec.common.value("time") {
             None if plan.is_some_and(SourcePlan::has_time) => return Some(TimeRule::Broker),
             None => return Some(TimeRule::None),
             Some(Value::Choice(_)) => return Some(TimeRule::Arrival),
-            Some(Value::Section(section)) => (section.expr("at"), unit(section.choice("unit"))),
-            Some(Value::Expr(expr)) => (expr, TimeUnit::Millis),
+            Some(Value::Section(section)) => {
+                let written =
+                    section.is_written("unit").then(|| (unit(section.choice("unit")), section.span_of("unit")));
+                (section.expr("at"), written)
+            }
+            Some(Value::Expr(expr)) => (expr, None),
             Some(_) => return None,
         };
-        let compiled = self.context().compile("time", expr.0, Want::Value)?;
-        Some(TimeRule::Expr { expr: compiled, unit: expr.1 })
+        let expr = self.context().compile("time", text, Want::Value)?;
+        let shape = schema?.as_ref().map(|schema| schema.event_type.definition.shape());
+        let unit = types::time_unit(&expr, shape.as_ref(), written, self.diagnostics);
+        Some(TimeRule::Expr { expr, unit: unit? })
     }
 
     /// An expression that may be absent. The outer option: whether it could be planned.
@@ -370,6 +399,7 @@ impl Planner<'_> {
         if let Some(plan) = &plan {
             self.refuse_beside(spec, &**plan);
         }
+        let expected = schemas::of_sink(&mut self.schemas, &spec.common, self.diagnostics);
         let encoding = formats::of_sink(&mut self.schemas, spec, plan.as_deref(), self.diagnostics);
         let target = match plan.as_ref().and_then(|plan| plan.target_key()) {
             None => Some(None),
@@ -392,6 +422,7 @@ impl Planner<'_> {
             plan: plan?.into(),
             inputs: Vec::new(),
             encoding: encoding?,
+            expected: expected?,
             target: target?,
             key: key?,
             headers: headers?,

@@ -6,7 +6,9 @@ use crate::connectors::Replay;
 use crate::diagnostic::{Diagnostics, codes};
 use crate::event::{Demand, Path};
 use crate::operators::StageExpr;
+use crate::schema::{Kinds, Shape};
 
+use super::types;
 use super::{Node, Plan, Role, SinkNode, SourceNode, TargetPart, TimeRule, Work};
 
 impl Plan {
@@ -61,6 +63,7 @@ impl Plan {
                 let _ = writeln!(out, "  {}", sink.plan.outline());
             }
         }
+        self.types(place, out);
         let expressions = node.expressions();
         let width = expressions.iter().map(|expr| expr.key().len()).max().unwrap_or(0);
         for expr in expressions {
@@ -85,6 +88,23 @@ impl Plan {
         let mut demand = source.reads();
         node.ports.iter().for_each(|port| demand.extend(&port.demand));
         let _ = writeln!(out, "  decodes {}", decoded(&demand));
+    }
+
+    /// What leaves by each port, where something is known of it.
+    fn types(&self, place: usize, out: &mut String) {
+        let input = types::arriving(&self.nodes, place).shape;
+        let node = &self.nodes[place];
+        for port in &node.ports {
+            let name = if port.name.is_empty() { "events".to_owned() } else { format!("events of {}", port.name) };
+            if port.of.shape == Shape::of(Kinds::OBJECT) {
+                continue;
+            }
+            if port.of.shape == input && !matches!(node.work, Work::Source(_)) {
+                let _ = writeln!(out, "  {name}: as they came");
+                continue;
+            }
+            fields(&format!("  {name}: "), &port.of.shape, out);
+        }
     }
 
     /// The node in whose task a fused node runs.
@@ -191,6 +211,46 @@ fn listed(names: &[String]) -> String {
         n => format!("{} and {} more", names[..6].join(", "), n - 6),
     }
 }
+
+/// The fields of an object with their types, in lines of a bounded width.
+fn fields(start: &str, shape: &Shape, out: &mut String) {
+    let Some(object) = shape.object.as_deref() else {
+        let _ = writeln!(out, "{start}{shape}");
+        return;
+    };
+    let mut parts: Vec<String> =
+        object.fields.iter().take(FIELDS_SHOWN_MAX).map(|field| format!("{}: {}", field.name, field.shape)).collect();
+    match object.fields.len().checked_sub(parts.len()) {
+        Some(more) if more > 0 => parts.push(format!("and {more} more")),
+        _ => {}
+    }
+    match &object.rest {
+        Some(rest) if object.fields.is_empty() => parts.push(format!("any fields, each {rest}")),
+        Some(_) => parts.push("others".to_owned()),
+        None => {}
+    }
+    let mut line = match &object.name {
+        Some(name) => format!("{start}{name} {{ "),
+        None => format!("{start}{{ "),
+    };
+    let mut is_begun = false;
+    for (place, part) in parts.iter().enumerate() {
+        let part = if place + 1 < parts.len() { format!("{part}, ") } else { part.clone() };
+        if line.len() + part.trim_end().len() > EXPLAIN_WIDTH && is_begun {
+            let _ = writeln!(out, "{}", line.trim_end());
+            line = "    ".to_owned();
+        }
+        is_begun = true;
+        line.push_str(&part);
+    }
+    let _ = writeln!(out, "{} }}", line.trim_end());
+}
+
+/// Fields of one port that `explain` names.
+const FIELDS_SHOWN_MAX: usize = 64;
+
+/// Characters of a line of types.
+const EXPLAIN_WIDTH: usize = 110;
 
 /// What is cut out of each event, in words.
 fn decoded(demand: &Demand) -> String {

@@ -7,7 +7,7 @@ use crate::event::{Demand, Layout};
 use crate::flow::error_layout;
 use crate::limits::FUSED_NODES_MAX;
 
-use super::{Input, Node, Port, Reader, Work};
+use super::{Input, Node, Port, PortType, Reader, Work};
 
 /// What `from` names: a node, and a port of it by name. `None`: the main port.
 pub(super) struct From<'a> {
@@ -157,6 +157,12 @@ pub(super) fn drift_groups(nodes: &[Node]) -> Vec<Vec<usize>> {
 pub(super) fn ports<'a>(main: bool, named: impl IntoIterator<Item = &'a str>) -> Vec<Port> {
     let names = main.then_some("").into_iter().chain(named);
     names
-        .map(|name| Port { name: name.into(), demand: Demand::default(), layouts: Vec::new(), readers: Vec::new() })
+        .map(|name| Port {
+            name: name.into(),
+            demand: Demand::default(),
+            layouts: Vec::new(),
+            of: PortType::default(),
+            readers: Vec::new(),
+        })
         .collect()
 }

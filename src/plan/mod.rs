@@ -7,13 +7,14 @@ mod corrections;
 mod diff;
 mod draw;
 mod explain;
-mod fields;
 mod formats;
 mod graph;
 mod identity;
+mod instead;
 mod registry;
 mod schemas;
 mod time;
+mod types;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,17 +23,20 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::connectors::{Framing, SinkPlan, SourcePlan};
+use crate::diagnostic::Span;
 use crate::event::{Demand, Layout};
 use crate::event::{decode, encode};
 use crate::observe::Role;
 use crate::operators::{self, Stage, StageExpr};
 use crate::schema::{Checker, EventType};
 
-pub use build::{CATALOG, plan};
+pub use build::{CATALOG, plan, types};
 pub use diff::{Change, Connection, Diff, Fate, StateFate, diff};
 pub use identity::Identity;
+pub use instead::Instead;
 pub use registry::registry_settings;
 pub use time::{TimeRule, TimeUnit, event_time};
+pub use types::{NodeType, PortType};
 
 /// A checked topology, ready to run.
 pub struct Plan {
@@ -107,6 +111,8 @@ pub struct Port {
     pub demand: Demand,
     /// The layouts its batches can have.
     pub layouts: Vec<Arc<Layout>>,
+    /// What its events are.
+    pub of: PortType,
     pub readers: Vec<Reader>,
 }
 
@@ -154,6 +160,8 @@ pub struct SinkNode {
     pub plan: Arc<dyn SinkPlan>,
     pub inputs: Vec<Arc<Layout>>,
     pub encoding: encode::Format,
+    /// What its events must be.
+    pub expected: Option<Expected>,
     /// Each event's target, where it depends on the event.
     pub target: Option<Vec<TargetPart>>,
     pub key: Option<StageExpr>,
@@ -162,6 +170,14 @@ pub struct SinkNode {
     pub retry: Retry,
     /// `file:line:column` of the sink.
     pub place: Arc<str>,
+}
+
+/// The event type that a sink names.
+pub struct Expected {
+    pub event_type: EventType,
+    /// As it is written: `Payment`, `Payment@1`.
+    pub name: String,
+    pub span: Span,
 }
 
 /// How many events are written at once.

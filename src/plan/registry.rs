@@ -12,6 +12,7 @@ use crate::schema::registry::{
 use crate::schema::{Definition, EventType};
 use crate::spec::{SchemaRef, SecretRef, Section, TopologySpec};
 
+use super::instead::Instead;
 use super::schemas;
 
 /// Where answers are kept unless the file says so: in the folder beside it where the runner keeps what it needs.
@@ -25,6 +26,8 @@ pub(super) struct Schemas<'a> {
     /// What its numbers stand for, for all sources.
     pub known: Option<Arc<Known>>,
     /// Subjects that were fetched, with what they were: none where that was reported.
+    /// A schema that takes the place of another one.
+    pub instead: Option<&'a Instead>,
     fetched: Vec<(String, Wanted, Option<Entry>)>,
 }
 
@@ -63,8 +66,8 @@ fn login(auth: &Section) -> Login {
 
 impl<'a> Schemas<'a> {
     /// Opens the registry, if there is one. Nothing is asked yet.
-    pub fn new(topology: &'a TopologySpec, diagnostics: &mut Diagnostics) -> Schemas<'a> {
-        let none = Schemas { topology, registry: None, known: None, fetched: Vec::new() };
+    pub fn new(topology: &'a TopologySpec, instead: Option<&'a Instead>, diagnostics: &mut Diagnostics) -> Schemas<'a> {
+        let none = Schemas { topology, registry: None, known: None, instead, fetched: Vec::new() };
         let (Some(section), Some(settings)) = (&topology.registry, registry_settings(topology)) else { return none };
         if let Err((why, help)) = settings.place.check() {
             // The line itself is not shown, as there may be a login in it.

@@ -7,7 +7,7 @@ use crate::schema::{Catalog, Definition, EventType, SchemaError};
 use crate::spec::{SchemaRef, Section};
 
 use super::registry::Schemas;
-use super::{Node, SourceSchema, Work};
+use super::{Expected, Node, SourceSchema, Work};
 
 /// The event type of a source, and whether the whole event is checked. The outer option: whether it could be planned.
 pub(super) fn of_source(
@@ -21,6 +21,17 @@ pub(super) fn of_source(
     };
     let full = common.choice_opt("validate") == Some("full");
     Some(Some(SourceSchema { event_type, full, checker: None }))
+}
+
+/// What a sink's events must be. The outer option: whether it could be planned.
+pub(super) fn of_sink(
+    schemas: &mut Schemas<'_>,
+    common: &Section,
+    diagnostics: &mut Diagnostics,
+) -> Option<Option<Expected>> {
+    let name = common.text_opt("schema").unwrap_or_default().to_owned();
+    let span = common.span_of("schema");
+    Some(named(schemas, common, diagnostics)?.map(|event_type| Expected { event_type, name, span }))
 }
 
 /// The event type that a source or sink names, if it does. The outer option: whether it could be read.
@@ -50,11 +61,20 @@ pub(super) fn named(
         return None;
     };
     let version = version.map(|version| (version, span));
-    match (&reference.path, &reference.subject) {
-        (Some(path), _) => read(reference, path, name, version, diagnostics).map(Some),
-        (None, Some(subject)) => schemas.fetch(reference, subject, version, diagnostics).map(Some),
+    let found = match (&reference.path, &reference.subject) {
+        (Some(path), _) => read(reference, path, name, version, diagnostics),
+        (None, Some(subject)) => schemas.fetch(reference, subject, version, diagnostics),
         // The table demands one of the two.
         (None, None) => None,
+    }?;
+    let asked = version.map(|(version, _)| version).or(reference.version);
+    match schemas.instead.and_then(|instead| instead.of(reference, asked, &found)) {
+        None => Some(Some(found)),
+        Some(Ok(other)) => Some(Some(other)),
+        Some(Err(why)) => {
+            report(why, "the schema in its place", reference.span, diagnostics);
+            None
+        }
     }
 }
 

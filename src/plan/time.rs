@@ -2,6 +2,7 @@
 
 use crate::event::{Cell, Texts, Timestamp, codes, json};
 use crate::operators::StageExpr;
+pub use crate::schema::TimeUnit;
 
 /// The years that an event's time may lie in; anything else is a wrong unit or a broken clock.
 const FIRST_MS: i64 = 631_152_000_000; // 1990-01-01
@@ -32,16 +33,8 @@ impl TimeRule {
     }
 }
 
-/// What a number counts, since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimeUnit {
-    Seconds,
-    Millis,
-    Micros,
-    Nanos,
-}
-
 impl TimeUnit {
+    /// The milliseconds of so many.
     fn millis(self, number: i64) -> i64 {
         match self {
             TimeUnit::Seconds => number.saturating_mul(1_000),

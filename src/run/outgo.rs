@@ -352,6 +352,7 @@ mod tests {
                 plan: Arc::new(DeadLetters::new("unused".into(), 0, true)),
                 inputs: vec![layout.clone()],
                 encoding: crate::event::encode::Format::Json,
+                expected: None,
                 target: Some(vec![TargetPart::Text("to ".into()), TargetPart::Expr(target)]),
                 key: Some(key),
                 headers: Vec::new(),

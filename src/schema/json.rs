@@ -1,5 +1,7 @@
 //! JSON Schema: events are checked by it as they are decoded.
 
+mod shape;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -5,6 +5,7 @@ mod catalog;
 pub mod compat;
 pub mod diff;
 pub mod infer;
+mod fit;
 mod json;
 pub mod place;
 pub mod principles;
@@ -22,6 +23,7 @@ use self::protobuf::ProtobufSchema;
 
 pub use self::avro::AvroSchema;
 pub use self::catalog::{Catalog, Version};
+pub use self::fit::Misfit;
 pub use self::json::{Checker, JsonSchema};
 pub use self::shape::{Field, Kinds, Meaning, Object, Shape, TimeUnit};
 
@@ -170,7 +172,7 @@ impl Definition {
     /// What values its events have.
     pub fn shape(&self) -> Shape {
         match self {
-            Definition::Json(_) => Shape::of(Kinds::OBJECT),
+            Definition::Json(schema) => schema.shape(),
             Definition::Avro(schema) => schema.shape(),
             Definition::Protobuf(schema) => schema.model.shape(),
         }

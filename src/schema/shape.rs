@@ -269,6 +269,12 @@ impl Shape {
         Shape { kinds, object: Some(Arc::new(object)), ..self.clone() }
     }
 
+    /// The same object, which is not what its type says any more.
+    pub fn unnamed(&self) -> Shape {
+        let object = self.object.as_deref().map(|object| Arc::new(Object { name: None, ..object.clone() }));
+        Shape { object, ..self.clone() }
+    }
+
     /// The same without a field.
     pub fn without_field(&self, name: &str) -> Shape {
         let Some(object) = self.object.as_deref() else { return self.clone() };
@@ -286,7 +292,7 @@ impl Object {
     /// What the field may be; `None`: there is none of this name.
     pub fn field(&self, name: &str) -> Option<Shape> {
         let known = self.fields.iter().find(|field| *field.name == *name).map(|field| field.shape.clone());
-        known.or_else(|| self.rest.clone().map(|rest| if rest == Shape::ANY { rest } else { rest.or_null() }))
+        known.or_else(|| self.rest.clone().map(|rest| if rest.is_nullable() { rest } else { rest.or_null() }))
     }
 
     fn join(&self, other: &Object) -> Object {

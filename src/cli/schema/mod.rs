@@ -6,6 +6,7 @@ mod diff;
 mod docs;
 mod files;
 mod infer;
+mod impact;
 mod place;
 mod problems;
 mod pull;
@@ -34,6 +35,8 @@ enum SchemaCommand {
     Docs(docs::DocsArgs),
     /// Make a first schema from events.
     Infer(infer::InferArgs),
+    /// Tell which stages and sinks of which topologies break or change type with a changed schema.
+    Impact(impact::ImpactArgs),
     /// Make schemas the next versions of subjects of a registry.
     Register(register::RegisterArgs),
     /// Fetch a schema from a registry.
@@ -49,6 +52,7 @@ pub(super) fn schema(args: SchemaArgs) -> Exit {
         Some(SchemaCommand::Diff(args)) => diff::diff(&args),
         Some(SchemaCommand::Docs(args)) => docs::docs(&args),
         Some(SchemaCommand::Infer(args)) => infer::infer(&args),
+        Some(SchemaCommand::Impact(args)) => impact::impact(&args),
         Some(SchemaCommand::Register(args)) => register::register(&args),
         Some(SchemaCommand::Pull(args)) => pull::pull(&args),
     }

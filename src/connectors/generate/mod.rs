@@ -11,6 +11,7 @@ use crate::diagnostic::codes::{BAD_VALUE, GENERATE_FAILS, NOT_TOGETHER};
 use crate::event::Timestamp;
 use crate::expr::GeneratorExpr;
 use crate::operators::{Place, report};
+use crate::schema::Shape;
 use crate::spec::units::Rate;
 use crate::spec::{Key, SourceSpec, Table, Type, Value};
 use source::GenerateSource;
@@ -138,6 +139,10 @@ impl SourcePlan for GeneratePlan {
 
     fn has_time(&self) -> bool {
         true
+    }
+
+    fn shape(&self) -> Option<Shape> {
+        Some(self.event.shape())
     }
 
     fn replay(&self) -> Replay {

@@ -140,7 +140,8 @@ impl<'a> Walk<'a> {
 
     /// A function of the library: what it takes and gives is in its table.
     pub(super) fn library_call(&mut self, name: &str, args: &[Typed]) -> Shape {
-        let Some(function) = library::find(name) else { return closures(name, args) };
+        let more = || self.more.iter().find(|function| function.name == name);
+        let Some(function) = library::find(name).or_else(more) else { return closures(name, args) };
         let (least, most) = function.arity();
         if !(least..=most).contains(&args.len()) {
             return closures(name, args);

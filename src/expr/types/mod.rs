@@ -17,7 +17,8 @@ use rhai::Stmt;
 use crate::diagnostic::codes;
 use crate::schema::{Kinds, Shape};
 
-use super::compile::{Expr, Want};
+use super::compile::{Expr, Inner, Want};
+use super::library::Function;
 use super::ops::article;
 use super::problem::Problem;
 use super::value::Types;
@@ -71,7 +72,14 @@ pub enum Sort {
 impl Expr {
     /// The types of the expression, and what is wrong with them.
     pub fn infer(&self, scope: &Scope<'_>) -> Inferred {
-        let inner = &self.inner;
+        self.inner.infer(scope, &[])
+    }
+}
+
+impl Inner {
+    /// The same with functions beside those of the library.
+    pub(super) fn infer(&self, scope: &Scope<'_>, more: &'static [Function]) -> Inferred {
+        let inner = self;
         let shared = &inner.context.shared;
         let mut env = Env::default();
         env.push("meta", meta());
@@ -83,6 +91,7 @@ impl Expr {
         // A variable of the stage hides the event.
         let event = inner.scope.iter().all(|name| name != "event").then_some(EVENT);
         let mut walk = Walk::new(shared, &inner.source, scope.of, event, env);
+        walk.more = more;
         let stmts = inner.ast.statements();
         let ways = match (inner.want, stmts) {
             (Want::Filter, [Stmt::Expr(expr)]) => Some(walk.condition(expr)),
@@ -175,7 +184,7 @@ pub(crate) fn kinds(types: Types) -> Kinds {
 }
 
 /// `a string`, `an int or float`; null is left out unless there is nothing else.
-pub(crate) fn words(kinds: Kinds) -> String {
+pub fn words(kinds: Kinds) -> String {
     if kinds == Kinds::NULL || kinds == Kinds::PERHAPS_NULL {
         return "null".to_owned();
     }

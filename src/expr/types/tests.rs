@@ -157,7 +157,7 @@ fn tells(text: &str, findings: &[&str]) {
 fn what_is_wrong_is_told_at_its_place() {
     tells("event.amuont > 1", &["unknown-field at amuont"]);
     tells("event.merchant.cuontry == \"DE\"", &["unknown-field at cuontry"]);
-    tells("event[\"usr\"]", &["unknown-field at usr"]);
+    tells("event[\"usr\"]", &["unknown-field at \"usr\""]);
     tells("event.user.x", &["unknown-field at x"]);
     tells("event.user > 5", &["type-mismatch at event.user > 5"]);
     tells("event.user * 2", &["type-mismatch at event.user * 2"]);

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use rhai::{Expr, FnCallExpr, Position, Stmt};
 
 use crate::diagnostic::{Code, codes, did_you_mean};
+use crate::expr::aggregate::AGGREGATE;
 use crate::expr::chain::{self, Link, Step};
 use crate::expr::context::Shared;
+use crate::expr::library::Function;
 use crate::expr::ops::Op;
 use crate::expr::problem::{Problem, Source};
 use crate::limits::TYPE_NODES_MAX;
@@ -20,6 +22,8 @@ pub(super) struct Walk<'a> {
     pub shared: &'a Shared,
     /// The text that positions are of; that of a function's file while one is walked.
     pub source: &'a Source,
+    /// Functions beside those of the library.
+    pub more: &'static [Function],
     /// Whose events these are, for messages.
     pub of: &'a str,
     /// The variable that holds the event, unless it is hidden.
@@ -56,6 +60,7 @@ impl<'a> Walk<'a> {
         Walk {
             shared,
             source,
+            more: &[],
             of,
             event,
             env,
@@ -273,12 +278,7 @@ impl<'a> Walk<'a> {
             let names: Vec<&str> = names.collect();
             (!whole && !names.is_empty() && names.len() <= 8).then(|| format!("it has {}", names.join(", ")))
         });
-        let mut range = self.source.token(at);
-        // In brackets only the name is meant, not its quotes.
-        if self.source.text[range.clone()].starts_with('"') && range.len() >= 2 {
-            range = range.start + 1..range.end - 1;
-        }
-        self.find(Sort::NoField, &codes::UNKNOWN_FIELD, range, message, help);
+        self.find(Sort::NoField, &codes::UNKNOWN_FIELD, self.source.token(at), message, help);
     }
 
     /// `value[index]`. A place beyond the end is an error that no shape tells of.
@@ -353,14 +353,16 @@ impl<'a> Walk<'a> {
             true => format!("`{}` cannot compare {left} with {right}", op.symbol()),
             false => format!("`{}` has no meaning for {left} and {right}", op.symbol()),
         };
-        let text = |side: &Typed| side.shape.kinds.without(Kinds::NULL) == Kinds::STRING;
-        let number = |side: &Typed| Kinds::NUMBER.has(side.shape.kinds.without(Kinds::NULL));
-        let help = match (text(a) && number(b), number(a) && text(b)) {
-            (true, _) => Some(format!("`parse_float({})` reads a number from a text", self.name(a).trim_matches('`'))),
-            (_, true) => Some(format!("`parse_float({})` reads a number from a text", self.name(b).trim_matches('`'))),
-            _ => None,
-        };
-        let help = help.filter(|help| !help.contains("(this)"));
+        let kinds = |side: &Typed| side.shape.kinds.without(Kinds::NULL);
+        let pairs = [(a, b), (b, a)];
+        let mixed = pairs.iter().find(|(one, other)| kinds(one) == Kinds::STRING && Kinds::NUMBER.has(kinds(other)));
+        let help = mixed.filter(|(text, _)| text.whole).map(|(text, _)| {
+            let written = self.source.text.get(text.range.clone()).unwrap_or_default();
+            match text.spot {
+                Some(_) => format!("`parse_float({written})` reads a number from a text"),
+                None => "a number is written without quotes".to_owned(),
+            }
+        });
         self.find(Sort::Fails, &codes::TYPE_MISMATCH, a.range.start..b.range.end, message, help);
     }
 
@@ -428,8 +430,12 @@ impl<'a> Walk<'a> {
                 }
             }
             other => {
-                let whole =
-                    !matches!(other, Expr::Stmt(_) | Expr::Array(..) | Expr::Map(..) | Expr::InterpolatedString(..));
+                let whole = match other {
+                    Expr::Stmt(_) | Expr::Array(..) | Expr::Map(..) | Expr::InterpolatedString(..) => false,
+                    // What stands for an aggregate's call is written nowhere.
+                    Expr::Variable(parts, ..) => !parts.1.starts_with(AGGREGATE),
+                    _ => true,
+                };
                 (self.source.token(other.start_position()), whole)
             }
         }

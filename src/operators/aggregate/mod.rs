@@ -10,6 +10,7 @@ mod numbers;
 mod plain;
 mod reference;
 mod saved;
+mod types;
 
 use datasketches::hll::{HllSketch, HllType, HllUnion};
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hashbrown::HashTable;
@@ -15,6 +16,8 @@ use crate::operators::key;
 /// Rows, and the way to them. Immutable: a file that changed makes a new one.
 #[derive(Debug)]
 pub struct Rows {
+    /// The columns, where every row has the same: of a CSV file.
+    pub header: Option<Vec<Arc<str>>>,
     /// The rows' objects, one after the other.
     text: Vec<u8>,
     /// The rows' keys, one after the other.
@@ -75,7 +78,7 @@ impl Rows {
     }
 
     fn empty() -> Rows {
-        Rows { text: Vec::new(), keys: Vec::new(), rows: Vec::new(), index: HashTable::new() }
+        Rows { header: None, text: Vec::new(), keys: Vec::new(), rows: Vec::new(), index: HashTable::new() }
     }
 
     /// CSV: the first record is the header, and every field is a text.
@@ -97,6 +100,7 @@ impl Rows {
         }
         let names: Vec<Vec<u8>> = header.iter().map(|name| quoted(name.as_bytes())).collect();
         let mut table = Rows::empty();
+        table.header = Some(header.iter().map(|name| name.as_str().into()).collect());
         let mut record = csv::StringRecord::new();
         while reader.read_record(&mut record).map_err(csv_error)? {
             let line = record.position().map_or(0, csv::Position::line);

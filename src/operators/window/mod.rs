@@ -14,6 +14,7 @@ mod saved;
 mod sessions;
 mod shape;
 mod slots;
+mod types;
 #[cfg(test)]
 mod tests;
 

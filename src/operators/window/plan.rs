@@ -11,6 +11,8 @@ use crate::limits::KEY_FIELDS_MAX;
 use crate::operators::eval::Evaluator;
 use crate::operators::expression::{StageExpr, reads};
 use crate::operators::stage::{Carry, Stage, StageContext};
+use crate::operators::typing::Typing;
+use crate::schema;
 use crate::spec::{OneOrNamed, Section, StageSpec, Value};
 use crate::state::Shape;
 
@@ -48,7 +50,7 @@ pub(super) struct WindowStage {
 }
 
 /// The field of results that lack events, as these went to a stage that was replaced.
-const PARTIAL: &str = "partial";
+pub(super) const PARTIAL: &str = "partial";
 
 /// Checks and compiles a `window`.
 pub fn plan(spec: &StageSpec, ctx: &mut StageContext) -> Option<Box<dyn Stage>> {
@@ -187,7 +189,7 @@ impl WindowStage {
         self.key_names.iter().map(|name| &**name).chain(["window_start", "window_end"])
     }
 
-    fn revision(&self) -> Option<&'static str> {
+    pub(super) fn revision(&self) -> Option<&'static str> {
         (self.timing.emit != Emit::Final).then_some("revision")
     }
 
@@ -238,6 +240,10 @@ impl Stage for WindowStage {
         let steps = aggregates.folds.iter().map(|fold| &fold.step);
         let outer = aggregates.fields.iter().filter_map(|field| field.outer.as_ref());
         self.key.iter().chain(&aggregates.args).chain(steps).chain(outer).chain(&self.having).collect()
+    }
+
+    fn types(&self, input: &schema::Shape, ports: usize, typing: &mut Typing<'_>) -> Vec<schema::Shape> {
+        self.shapes(input, ports, typing)
     }
 
     fn layouts(&self, inputs: &[Arc<Layout>], outputs: &[Demand]) -> Vec<Vec<Arc<Layout>>> {

@@ -1,0 +1,152 @@
+//! Whether what is written is what an event type says: one shape against another, field by field.
+
+use super::shape::{Field, Kinds, Meaning, Object, Shape};
+use super::{Definition, Language};
+use crate::diagnostic::did_you_mean;
+use crate::limits::SHAPE_MISFITS_MAX;
+
+/// Something that an event type does not allow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// The field, by its path from the event: `merchant.country`.
+    pub field: String,
+    /// What is wrong, as it follows the field's name: `may be null, and must not be`.
+    pub what: String,
+    /// The name that was most likely meant.
+    pub near: Option<String>,
+}
+
+impl Definition {
+    /// What events of this shape have that the type does not allow. Of what is not known nothing is said.
+    pub fn misfits(&self, given: &Shape) -> Vec<Misfit> {
+        // Whatever a Protobuf message lacks has its default.
+        let mut fit = Fit { lenient: self.language() == Language::Protobuf, found: Vec::new() };
+        fit.value("", given, &self.shape());
+        fit.found.truncate(SHAPE_MISFITS_MAX);
+        fit.found
+    }
+}
+
+struct Fit {
+    /// Nulls and missing fields are fine.
+    lenient: bool,
+    found: Vec<Misfit>,
+}
+
+impl Fit {
+    fn find(&mut self, field: &str, what: String, near: Option<&str>) {
+        self.found.push(Misfit { field: field.to_owned(), what, near: near.map(str::to_owned) });
+    }
+
+    fn value(&mut self, path: &str, given: &Shape, wanted: &Shape) {
+        if self.found.len() >= SHAPE_MISFITS_MAX {
+            return;
+        }
+        if given.kinds.is_surely_nullable() && !wanted.is_nullable() && !self.lenient {
+            self.find(path, "may be null, and must not be".to_owned(), None);
+        }
+        let kinds = given.kinds.without(Kinds::NULL);
+        if kinds == Kinds::NONE {
+            return;
+        }
+        if !kinds.meets(taken(wanted)) {
+            return self.find(path, format!("is {}, and must be {}", plain(given), plain(wanted)), None);
+        }
+        if let (Some(given), Some(wanted)) = (&given.symbols, &wanted.symbols)
+            && let Some(other) = given.iter().find(|symbol| !wanted.contains(symbol))
+        {
+            let near = did_you_mean(other, wanted.iter().map(|symbol| &**symbol));
+            self.find(path, format!("may be {other:?}, which is none of its symbols"), near);
+        }
+        if let (Some(given), Some(wanted)) = (&given.items, &wanted.items) {
+            self.value(&format!("{path}[]"), given, wanted);
+        }
+        if let (Some(given), Some(wanted)) = (&given.object, &wanted.object) {
+            self.object(path, given, wanted);
+        }
+    }
+
+    fn object(&mut self, path: &str, given: &Object, wanted: &Object) {
+        let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        let named = |name: &str| wanted.fields.iter().any(|field| *field.name == *name);
+        for Field { name, shape, .. } in &given.fields {
+            match wanted.field(name) {
+                Some(field) => self.value(&below(name), shape, &field),
+                // A field that was removed, where others may be.
+                None if shape.kinds == Kinds::NULL => {}
+                None => {
+                    let missing = wanted.fields.iter().filter(|field| given.field(&field.name).is_none());
+                    let near = did_you_mean(name, missing.map(|field| &*field.name));
+                    let near = near.or_else(|| did_you_mean(name, wanted.fields.iter().map(|field| &*field.name)));
+                    self.find(&below(name), "is no field of it".to_owned(), near);
+                }
+            }
+        }
+        let missing = wanted.fields.iter().filter(|field| given.field(&field.name).is_none());
+        for field in missing.filter(|field| !field.shape.is_nullable() && !self.lenient).cloned().collect::<Vec<_>>() {
+            self.find(&below(&field.name), "is missing, and must be there".to_owned(), None);
+        }
+        if let (Some(rest), Some(others)) = (&given.rest, &wanted.rest)
+            && given.fields.iter().all(|field| named(&field.name))
+        {
+            self.value(&below("*"), &rest.clone().not_null(), others);
+        }
+    }
+}
+
+/// The kinds that are written as a value of this shape.
+fn taken(wanted: &Shape) -> Kinds {
+    let kinds = wanted.kinds;
+    let more = match wanted.meaning {
+        // A decimal may be given as a text of its digits.
+        Some(Meaning::Decimal { .. }) => Kinds::NUMBER.and(Kinds::STRING),
+        Some(Meaning::Duration) => Kinds::STRING.and(Kinds::OBJECT),
+        // An int is a float too.
+        _ if kinds.meets(Kinds::FLOAT) => Kinds::NUMBER,
+        _ => Kinds::NONE,
+    };
+    kinds.and(more)
+}
+
+/// A shape in words, without what is said of null.
+fn plain(shape: &Shape) -> String {
+    shape.clone().not_null().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Language;
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let schema = r#"{"type": "object", "additionalProperties": false,
+            "properties": {"user": {"type": "string"}, "score": {"type": "number"}, "kind": {"enum": ["a", "b"]},
+                           "note": {"type": ["string", "null"]}, "id": {"type": "string"},
+                           "place": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}},
+            "required": ["user", "score", "kind", "id", "place"]}"#;
+        let definition = Definition::parse(Language::Json, schema, None, &[]).unwrap();
+        let place = Shape::record([("city".into(), Shape::of(Kinds::STRING).or_null())]);
+        let given = Shape::record([
+            ("usr".into(), Shape::of(Kinds::STRING)),
+            ("score".into(), Shape::of(Kinds::INT)),
+            ("kind".into(), Shape::symbols(["a".into(), "c".into()])),
+            ("note".into(), Shape::of(Kinds::INT)),
+            ("id".into(), Shape::ANY),
+            ("place".into(), place),
+        ]);
+        let found: Vec<String> =
+            definition.misfits(&given).iter().map(|misfit| format!("{} {}", misfit.field, misfit.what)).collect();
+        assert_eq!(
+            found,
+            [
+                "usr is no field of it",
+                "kind may be \"c\", which is none of its symbols",
+                "note is int, and must be string",
+                "place.city may be null, and must not be",
+                "user is missing, and must be there",
+            ]
+        );
+        assert_eq!(definition.misfits(&Shape::of(Kinds::OBJECT)), []);
+    }
+}
