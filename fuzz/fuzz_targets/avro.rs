@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use topology_runner::event::Chunk;
+use topology_runner::event::Cell;
 use topology_runner::event::avro::{AvroFormat, Writers};
 use topology_runner::event::decode::{Decoder, Format};
 use topology_runner::event::packed::Wire;
-use topology_runner::schema::avro::samples::{self, Choices};
+use topology_runner::event::samples::damage;
+use topology_runner::schema::avro::samples::{self, Sampler};
 use topology_runner::schema::avro::{AvroSchema, AvroWriters};
 use topology_runner_fuzz::{Verdict, apache, chunk, decode, layout, text};
 
@@ -21,19 +22,17 @@ const DEMANDS: [&[&str]; 4] = [
     &["f0.f0", "f1.f0.f1", "f2.months", "f0.a", "f1.aa.f0", "f2.f1", "f3.f0.f0.f0", "f3"],
 ];
 
-fuzz_target!(|input: (&[u8], Option<&[u8]>, Vec<(u8, u8)>)| {
-    let (choices, given, edits) = input;
-    let mut choices = Choices::new(choices);
-    let scale = choices.scale();
-    let written = samples::schema(&mut choices).to_string();
+fuzz_target!(|data: &[u8]| {
+    let mut sampler = Sampler::new(data);
+    let damages = sampler.choices().below(5);
+    let written = samples::schema(&mut sampler).to_string();
     let schema = Arc::new(AvroSchema::parse(&written, &[]).expect("a sample is a schema"));
-    let mut event = given.map_or_else(|| samples::event(&schema, &mut choices), <[u8]>::to_vec);
-    for (at, byte) in edits {
-        if let Some(old) = event.get_mut(usize::from(at)) {
-            *old = byte;
-        }
-    }
-    let writers: Arc<dyn Writers> = Arc::new(AvroWriters::new(schema.clone(), [], None));
+    let mut event = match damages {
+        4 => sampler.choices().rest().to_vec(),
+        _ => samples::event(&schema, &mut sampler),
+    };
+    (0..damages % 4).for_each(|_| damage(sampler.choices(), &mut event));
+    let writers: Arc<dyn Writers> = Arc::new(AvroWriters::new(schema, [], None));
     let format = Arc::new(AvroFormat::new(Wire::Raw, writers));
     let mut verdicts = Vec::new();
     let mut whole = None;
@@ -41,9 +40,9 @@ fuzz_target!(|input: (&[u8], Option<&[u8]>, Vec<(u8, u8)>)| {
         let paths = paths.iter().map(|path| path.split('.').filter(|name| !name.is_empty()).map(Arc::from).collect());
         let layout = Arc::new(layout(paths));
         let mut decoder = Decoder::new(Format::Packed(format.clone()), layout, "fuzz".into(), 32);
-        let (batch, mut verdict) = decode(&mut decoder, &Chunk { ..chunk([&event[..]]) });
-        if let (Verdict::Row(_), topology_runner::event::Cell::Json(_)) = (&verdict[0], batch.columns[0].cells()[0]) {
-            whole = text(&batch, batch.columns[0].cells()[0]);
+        let (batch, mut verdict) = decode(&mut decoder, &chunk([&event[..]]));
+        if let Some(json @ Cell::Json(_)) = batch.columns[0].cells().first() {
+            whole = text(&batch, *json);
         }
         verdicts.push(match verdict.remove(0) {
             Verdict::Row(_) => None,
@@ -53,7 +52,7 @@ fuzz_target!(|input: (&[u8], Option<&[u8]>, Vec<(u8, u8)>)| {
     assert!(verdicts.iter().all(|verdict| *verdict == verdicts[0]), "{verdicts:?}");
     let Some(whole) = whole else { return };
     let ours: serde_json::Value = serde_json::from_slice(&whole).expect("what is written is JSON");
-    match apache::read(&written, &written, &event, scale) {
+    match apache::read(&written, &written, &event, sampler.scale()) {
         Some((theirs, left)) => assert!(left == 0 && apache::alike(&ours, &theirs), "ours {ours} theirs {theirs}"),
         // Decimals that it finds too short for their precision, and texts that are no UUID, are good to us.
         None => assert!(written.contains("decimal") || written.contains("uuid"), "only good to us: {ours}"),

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::apache::{self, alike};
 use super::reading_tests::{decode_with, whole};
-use super::samples::{self, Choices};
+use super::samples::{self, Sampler};
 use super::{AvroSchema, AvroWriters, own};
 use crate::event::avro::{Ends, Writers};
 use crate::event::decode::Decoded;
@@ -25,12 +25,12 @@ struct Case {
 
 impl Case {
     fn draw(bytes: &[u8], same: bool) -> Case {
-        let mut choices = Choices::new(bytes);
-        let scale = choices.scale();
-        let writer = samples::schema(&mut choices);
-        let reader = if same { writer.clone() } else { samples::evolved(&writer, &mut choices) };
+        let mut sampler = Sampler::new(bytes);
+        let scale = sampler.scale();
+        let writer = samples::schema(&mut sampler);
+        let reader = if same { writer.clone() } else { samples::evolved(&writer, &mut sampler) };
         let model = AvroSchema::parse(&writer.to_string(), &[]).unwrap_or_else(|error| panic!("{error}: {writer}"));
-        let event = samples::event(&model, &mut choices);
+        let event = samples::event(&model, &mut sampler);
         Case { writer: writer.to_string(), reader: reader.to_string(), event, scale }
     }
 
