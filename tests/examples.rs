@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use crate::support::{finish, runner, wait};
 
-/// A copy of `topologies/` and `examples/` to run in.
+/// A copy of `topologies/`, `examples/` and `schemas/` to run in.
 fn copy() -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a folder for the run");
-    for name in ["topologies", "examples"] {
+    for name in ["topologies", "examples", "schemas"] {
         copy_below(&root().join(name), &dir.path().join(name));
     }
     dir
@@ -167,4 +167,43 @@ fn fraud_runs_until_it_is_stopped_and_finds_the_stolen_cards() {
         .map(|event| text(event, "code").to_string())
         .collect();
     assert_eq!(codes.into_iter().collect::<Vec<_>>(), ["bad-argument", "json-syntax", "out-of-bounds", "time-invalid"]);
+}
+
+/// The event types of the repository follow the principles, each version fits to those before it, and each language says the same.
+#[test]
+fn the_event_types_are_examples_to_follow() {
+    let mut command = runner(&root());
+    command.args(["schema", "check", "schemas", "--json"]);
+    let finished = finish(command, None);
+    let said: Value = serde_json::from_slice(&finished.stdout).expect("it prints JSON");
+    assert_eq!(said["problems"], serde_json::json!([]), "{said:#}");
+    let types: BTreeSet<(String, usize)> = said["types"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|found| text(found, "name").ends_with("UserInteractionEvent"))
+        .map(|found| (text(found, "language").to_string(), found["versions"].as_array().map_or(0, Vec::len)))
+        .collect();
+    let expected = ["avro", "json", "protobuf"].map(|language| (language.to_string(), 3));
+    assert_eq!(types.into_iter().collect::<Vec<_>>(), expected);
+}
+
+/// Interactions with items by quarter of an hour, once each, counted the slow way.
+fn interactions_by_hand() -> i64 {
+    let mut seen = BTreeSet::new();
+    let events = events(&root().join("examples/data/interactions.jsonl"));
+    let counted =
+        events.iter().filter(|event| seen.insert(text(event, "event_id").to_string()) && !event["item_id"].is_null());
+    counted.count() as i64
+}
+
+#[test]
+fn interactions_in_json_follow_their_schema() {
+    let dir = copy();
+    run_to_its_end(dir.path(), "topologies/interactions_json.yaml");
+    let out = dir.path().join("topologies/out/interactions_json");
+    let counted =
+        events(&out.join("items.jsonl")).iter().map(|event| event["interactions"].as_i64().unwrap_or(0)).sum::<i64>();
+    let late = fs::read_to_string(out.join("late.jsonl")).map_or(0, |text| text.lines().count()) as i64;
+    assert_eq!(counted + late, interactions_by_hand());
 }

@@ -363,3 +363,34 @@ fn a_reader_of_stdout_that_does_not_read_holds_up_no_reload() {
     let held = numbers(dir.path(), &["t.dead.jsonl", "out/t.dead.jsonl"]);
     assert!(unsure > 0 && piped.iter().chain(&held).copied().eq(0..(piped.len() + held.len()) as u64), "{said}");
 }
+
+#[test]
+fn a_new_version_of_an_event_type_is_taken_up_and_a_broken_one_is_not() {
+    const SCHEMA: &str =
+        r#"{"title": "Ticked", "type": "object", "properties": {"n": {"type": "integer"}, "NAME": {}}}"#;
+    let dir = folder(&format!(
+        "schemas: {{ Ticked: schemas/ticked }}\nsources:\n  in: {{ file: {{ path: in.jsonl, follow: true }}, schema: Ticked, time: arrival }}\nstages:\n  s: {{ from: in, filter: event.n >= 0 }}\nsinks:\n  out: {{ from: s, file: {{ path: out.jsonl }} }}\n"
+    ));
+    let versions = dir.path().join("schemas/ticked");
+    fs::create_dir_all(&versions).expect("a folder");
+    let write = |name: &str, text: &str| fs::write(versions.join(name), text).expect("it is written");
+    write("1.json", SCHEMA);
+    add(&dir.path().join("in.jsonl"), "{\"n\":0}\n{\"n\":\"text\"}\n");
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    run.says("running t");
+    has_lines(&dir.path().join("out.jsonl"), 1);
+    // A file beside the versions is none.
+    write("README.md", "Ticks.");
+    // From version 2 on a tick may be a text; the filter does not take that.
+    write("2.json", &SCHEMA.replace("\"integer\"", "[\"integer\", \"string\"]"));
+    run.says("reloaded t.yaml");
+    write("3.json", "{");
+    run.says("schema-broken");
+    write("3.json", &SCHEMA.replace("\"integer\"", "[\"integer\", \"boolean\"]"));
+    run.says("reloaded t.yaml");
+    fs::remove_file(versions.join("3.json")).expect("it goes");
+    run.says("reloaded t.yaml");
+    let (code, said) = run.stop();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("README"), "{said}");
+}

@@ -42,7 +42,10 @@ impl Files {
                 tracing::warn!("changes of the topology may not be seen: {problem}");
             }
             let now = at_rest(&self.known).await;
-            let gone = self.known.iter().zip(&now).find(|(known, now)| now.is_missing() && !known.content.is_missing());
+            let gone =
+                self.known.iter().zip(&now).find(|(known, now)| {
+                    now.is_missing() && !known.content.is_missing() && !self.is_listed(&known.path)
+                });
             match gone {
                 None => {
                     self.told = false;
@@ -60,6 +63,11 @@ impl Files {
                 }
             }
         }
+    }
+
+    /// Whether the folder of a file is known itself: then a file that goes is a change of it, and nothing that is missing.
+    fn is_listed(&self, file: &Path) -> bool {
+        file.parent().is_some_and(|folder| self.known.iter().any(|known| known.path == folder))
     }
 
     /// The files were read anew, with this content. False: they have changed meanwhile, so that it is of no whole set, and

@@ -34,9 +34,10 @@ codes! {
         "It means the same, but runs ten times slower than a compiled one. The message says what cannot be compiled: loops and closures,          mostly. Write it without, or leave `--deny-fallback` out.";
 
     // What this version does not do.
-    SCHEMA_UNSUPPORTED = "schema-unsupported", "A schema of a format that is not checked yet",
-        "This version checks events against JSON Schema (`.json`); Avro and Protobuf come later. Until then a `filter` can check what matters.",
-        "schema: Payment";
+    SCHEMA_UNSUPPORTED = "schema-unsupported", "A schema in a language that is not known, or not in this build",
+        "The ending of a schema's file tells its language: `.avsc` is Avro, `.proto` Protobuf, `.json` JSON Schema. A build without the feature `schemas` \
+         knows JSON Schema alone. Without a schema, a `filter` can check what matters.",
+        "schemas: { Payment: payment.txt }";
 
     // The file and its YAML.
     FILE_UNREADABLE = "file-unreadable", "A file cannot be read",
@@ -170,7 +171,8 @@ codes! {
         "Told by `runner schema check`. The schema is valid, but a part of it has no effect (a logical type on a type that cannot carry it), or a version reads values of another one in a way that its \
          author will not have meant.";
     SCHEMA_BROKEN = "schema-broken", "A schema that cannot be read",
-        "The file is not there, is no JSON, or is no JSON Schema; the message says which.", "schemas: { Payment: payment.json }";
+        "The file is not there, or is no schema in the language that its ending tells; the message says what is wrong with it. `runner schema check` shows the place in the \
+         file.", "schemas: { Payment: payment.json }";
     DELIVERY = "delivery", "A sink that cannot deliver exactly once",
         "The system, or this version's use of it, can only promise that no event is lost. See the guarantees that `runner explain` prints.",
         "stdout: {}\ndelivery: exactly_once";

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rapidhash::v3::rapidhash_v3;
 
 use super::Diagnostics;
-use crate::limits::WATCHED_BYTES_MAX;
+use crate::limits::{SCHEMA_VERSIONS_MAX, WATCHED_BYTES_MAX};
 
 /// A file that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +26,11 @@ impl Content {
         Content(Some(rapidhash_v3(&bytes[..bytes.len().min(WATCHED_BYTES_MAX)])))
     }
 
-    /// What is there now.
+    /// What is there now. Of a folder of versions it is which versions there are: each file has a content of its own.
     pub fn at(path: &Path) -> Content {
+        if path.is_dir() {
+            return Content::of_listing(path);
+        }
         let read = || {
             // A pipe would give its content to whoever asks first, and keep all others waiting.
             let found = std::fs::metadata(path).ok()?;
@@ -37,6 +40,16 @@ impl Content {
             Some(Content::of(&bytes))
         };
         read().unwrap_or(Content(None))
+    }
+
+    /// The names in a folder that begin with a number. What else is written there, perhaps all the time, is no version.
+    fn of_listing(folder: &Path) -> Content {
+        let Ok(entries) = std::fs::read_dir(folder) else { return Content(None) };
+        let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let is_version = |name: &String| name.starts_with(|first: char| first.is_ascii_digit());
+        let mut names: Vec<String> = names.filter(is_version).take(SCHEMA_VERSIONS_MAX).collect();
+        names.sort();
+        Content::of(names.join("\n").as_bytes())
     }
 
     /// Whether nothing could be read.

@@ -86,10 +86,15 @@ fn read(
     version: Option<(u32, Span)>,
     diagnostics: &mut Diagnostics,
 ) -> Option<EventType> {
-    let catalog = match Catalog::read(path) {
+    // Before the versions are read: one that comes meanwhile is a change.
+    let listing = path.is_dir().then(|| Content::at(path));
+    let catalog = Catalog::read(path);
+    if let Some(content) = listing.or_else(|| catalog.is_err().then(|| Content::at(path))) {
+        diagnostics.was_read(path, content);
+    }
+    let catalog = match catalog {
         Ok(catalog) => catalog,
         Err(why) => {
-            diagnostics.was_read(path, Content::at(path));
             report(why, &path.display().to_string(), reference.span, diagnostics);
             return None;
         }

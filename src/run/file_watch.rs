@@ -30,7 +30,7 @@ pub struct FileWatch {
 /// Which events matter: sinks may write into the same folders all the time.
 #[derive(Default)]
 struct Matters {
-    /// Files, links on the way to them, and folders that are not there yet.
+    /// Files, folders whose entries matter, links on the way to them, and folders that are not there yet.
     paths: BTreeSet<PathBuf>,
     /// Folders in which every topology matters.
     folders: BTreeSet<PathBuf>,
@@ -55,7 +55,7 @@ impl FileWatch {
         Ok(FileWatch { watcher, folders: BTreeSet::new(), matters, happened })
     }
 
-    /// Watches these files and no others, by the links that lead to them now, and the topologies directly in these folders.
+    /// Watches these files (or the entries of what is a folder) and no others, by the links that lead to them now, and the topologies directly in these folders.
     pub fn follow<'p>(
         &mut self,
         files: impl IntoIterator<Item = &'p Path>,
@@ -63,7 +63,11 @@ impl FileWatch {
     ) -> Result<(), String> {
         let (mut watched, mut matters) = (BTreeSet::new(), Matters::default());
         for file in files {
-            trace(file, &mut watched, &mut matters.paths);
+            let real = trace(file, &mut watched, &mut matters.paths);
+            // Of a folder, what comes and goes in it matters.
+            if real.is_dir() {
+                watched.insert(real);
+            }
         }
         for folder in folders {
             // A file that is in no folder yet: its way is the folder's.
@@ -110,6 +114,7 @@ impl Matters {
         // A watched folder that goes away is told by its own path.
         self.paths.contains(path)
             || self.paths.iter().any(|known| known.starts_with(path))
+            || path.parent().is_some_and(|folder| self.paths.contains(folder))
             || path.parent().is_some_and(|folder| self.folders.contains(folder) && is_topology())
     }
 }

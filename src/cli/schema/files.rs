@@ -190,12 +190,16 @@ impl Rules {
     }
 }
 
-/// Whether one of the patterns means the path.
+/// Whether one of the patterns means the path, however the command names it.
 pub(super) fn is_ignored(path: &Path, rules: &SchemaRules) -> bool {
-    let shown = path.display().to_string();
-    let shown = shown.trim_start_matches("./");
+    let Ok(path) = std::path::absolute(path) else { return false };
+    let here = std::env::current_dir().unwrap_or_default();
+    let here = glob::Pattern::escape(&here.display().to_string());
     rules.ignore.iter().any(|pattern| {
-        let pattern = pattern.trim_start_matches("./");
-        pattern == shown || glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(shown))
+        let pattern = match Path::new(pattern).is_absolute() {
+            true => pattern.clone(),
+            false => format!("{here}/{}", pattern.trim_start_matches("./")),
+        };
+        glob::Pattern::new(&pattern).is_ok_and(|pattern| pattern.matches_path(&path))
     })
 }

@@ -60,10 +60,8 @@ impl Inference {
             Language::Protobuf => protobuf::write(name, &shape, &mut notes),
             Language::Json => json::write(name, &shape),
         };
-        if self.room == 0 {
-            notes.push(format!(
-                "there are more than {INFER_NODES_MAX} different fields; those that came later are left out"
-            ));
+        if self.room == 0 || self.root.is_full() {
+            notes.push("there are too many different fields; those that came last are left out".to_owned());
         }
         Inferred { text, notes }
     }

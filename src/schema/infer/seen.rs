@@ -47,6 +47,11 @@ impl Seen {
         self.nulls + self.bools + self.ints + self.floats + self.texts + self.arrays + self.objects
     }
 
+    /// Whether further fields are not told apart.
+    pub fn is_full(&self) -> bool {
+        self.fields.len() == INFER_FIELDS_MAX
+    }
+
     pub fn add(&mut self, value: &Value, depth: usize, room: &mut usize) {
         match value {
             Value::Null => self.nulls += 1,

@@ -24,6 +24,7 @@ pub(super) fn find(subject: &Subject<'_>) -> Vec<Finding> {
     if !is_known(subject.shape) {
         return Vec::new();
     }
+    let language = subject.definition.language();
     let fields = subject.envelope();
     let taught = &subject.principles.event_time;
     let is_time = |field: &Field| {
@@ -31,13 +32,14 @@ pub(super) fn find(subject: &Subject<'_>) -> Vec<Finding> {
     };
     let times: Vec<_> = fields.iter().filter(|(_, field)| is_time(field)).collect();
     if let Some((path, field)) = times.first() {
-        if times.iter().any(|(_, field)| !field.shape.is_nullable()) {
+        // A message of Protobuf can always be missing, so that nothing better can be written.
+        let always = |field: &Field| !field.shape.is_nullable() || language == Language::Protobuf;
+        if times.iter().any(|(_, field)| always(field)) {
             return Vec::new();
         }
         let message = format!("`{}` may be missing or null, so that some events have no time", field.name);
         return vec![error(&EVENT_TIME, Spot::Field(path.clone()), message, "make the field required")];
     }
-    let language = subject.definition.language();
     match fields.iter().find(|(_, field)| promises_a_time(field)) {
         Some((path, field)) => {
             let shape = field.shape.clone().not_null();

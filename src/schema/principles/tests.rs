@@ -148,3 +148,13 @@ fn a_correction_names_what_it_corrects() {
         assert!(codes_of("OrderCorrected", &fields).is_empty(), "{field}");
     }
 }
+
+#[test]
+fn messages_of_protobuf_are_looked_at_alike() {
+    let text = r#"syntax = "proto3"; import "google/protobuf/timestamp.proto";
+        message OrderPlaced { string event_id = 1; google.protobuf.Timestamp timestamp = 2; int32 amount = 3; }"#;
+    let definition = Definition::parse(Language::Protobuf, text, None, &[]).unwrap();
+    let found = check("OrderPlaced", &definition, &Principles::default());
+    let found: Vec<&str> = found.iter().map(|finding| finding.code.id).collect();
+    assert_eq!(found, ["schema-version"], "a message that may be missing is no fault of its author");
+}
