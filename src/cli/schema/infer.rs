@@ -62,7 +62,7 @@ pub(super) fn infer(args: &InferArgs) -> Exit {
         }
     };
     if let Some(first) = &bad.first {
-        eprintln!("warning: {} lines were passed over; the first is {first}", bad.count);
+        eprintln!("warning: lines that are no events were passed over: {}; the first is {first}", bad.count);
     }
     if inference.events() == 0 {
         eprintln!("error: there is no event in {}: events are JSON objects, one a line", args.file.display());

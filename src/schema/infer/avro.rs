@@ -12,7 +12,11 @@ pub(super) fn write(name: &str, shape: &Shape, notes: &mut Vec<String>) -> Strin
     let mut writer = Writer { taken: HashSet::new(), notes };
     let empty = Object { name: None, fields: Vec::new(), rest: None };
     let record = writer.record(&type_name(name), shape.object.as_deref().unwrap_or(&empty));
-    format!("{record:#}\n")
+    // A line a field, as people write it.
+    let fields = record["fields"].as_array().into_iter().flatten();
+    let lines: Vec<String> = fields.map(|field| format!("    {field}")).collect();
+    let (name, lines) = (&record["name"], lines.join(",\n"));
+    format!("{{\n  \"type\": \"record\",\n  \"name\": {name},\n  \"fields\": [\n{lines}\n  ]\n}}\n")
 }
 
 struct Writer<'n> {
