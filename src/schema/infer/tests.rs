@@ -19,7 +19,7 @@ fn interaction(n: u64) -> Value {
         "action": (["CLICK", "VIEW", "BUY"][n as usize % 3]),
         "score": if n % 2 == 0 { json!(1) } else { json!(0.5) },
         "user": { "name": format!("u{n}"), "age": n },
-        "tags": ["a", "b"],
+        "tags": ["a", format!("t{n}")],
         "metadata": { (format!("k{}", n % 5)): "v" },
     });
     if n.is_multiple_of(4) {
