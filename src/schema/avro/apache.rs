@@ -57,7 +57,7 @@ fn base64(bytes: &[u8]) -> String {
     let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
     let sextets = bits.as_bytes().chunks(6).map(|chunk| format!("{:0<6}", String::from_utf8_lossy(chunk)));
     let mut text: String = sextets.map(|bits| digits[usize::from_str_radix(&bits, 2).expect("six bits")]).collect();
-    while text.len() % 4 != 0 {
+    while !text.len().is_multiple_of(4) {
         text.push('=');
     }
     text

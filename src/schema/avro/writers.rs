@@ -97,7 +97,7 @@ impl Writers for AvroWriters {
     }
 
     fn identity(&self) -> u64 {
-        let mut versions: Vec<_> = self.versions.iter().map(|(_, version)| version.identity()).collect();
+        let mut versions: Vec<_> = self.versions.values().map(|version| version.identity()).collect();
         versions.sort_unstable();
         let parts: Vec<String> = versions.iter().map(|version| format!("{version:016x}")).collect();
         rapidhash_v3(format!("{:016x} of {}", self.reader.identity(), parts.join(" ")).as_bytes())
