@@ -62,6 +62,12 @@ pub const AVRO_INLINE_OPS_MAX: usize = 1 << 14;
 pub const AVRO_PROGRAMS_MAX: usize = 256;
 /// Nesting of values while containers are cut into events; deeper ones than `limits.depth` are refused one by one afterwards.
 pub const AVRO_CUT_DEPTH_MAX: usize = 1024;
+/// Values of one event that are looked at in vain when it is written as Avro: in branches of unions that turn out not to fit.
+pub const AVRO_WASTED_VALUES_MAX: u64 = 1 << 18;
+/// Bytes of the head of an Avro container: its schema, and what else was noted.
+pub const AVRO_HEAD_BYTES_MAX: usize = 8 << 20;
+/// Bytes of one block of an Avro container, as it is stored and uncompressed; more only if `limits.line` is more.
+pub const AVRO_BLOCK_BYTES_MAX: usize = 64 << 20;
 /// Bytes a source reads at once.
 pub const READ_BYTES: usize = 256 << 10;
 /// Chunks of one source that are read at once, on as many cores.

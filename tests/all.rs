@@ -6,6 +6,7 @@ mod compat;
 mod cores;
 mod docs;
 mod examples;
+mod interop;
 mod nats;
 mod pipes;
 mod process;

@@ -231,6 +231,7 @@ mod tests {
             resume,
             has_checkpoints: true,
             notes: None,
+            frames: Default::default(),
             claims: Arc::default(),
         })
         .await

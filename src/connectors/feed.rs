@@ -200,9 +200,11 @@ impl<T: Track> Feed<T> {
 impl SourceOpen {
     /// A framer for a new stream.
     pub fn framer(&self) -> Framer {
-        let framer = match self.framing {
+        let framer = match &self.framing {
             Framing::Lines => Framer::lines(self.event_bytes_max),
             Framing::Csv => Framer::csv(self.event_bytes_max),
+            Framing::Delimited => Framer::delimited(self.event_bytes_max),
+            Framing::Container(containers) => Framer::container(containers.clone(), self.event_bytes_max),
         };
         framer.chunk_events_max(self.chunk_events_max)
     }

@@ -17,7 +17,8 @@ pub use api::{ConnectorError, Encoded, ErrorKind, Position, Pull, Sink, SinkResu
 pub use dead_letters::DeadLetters;
 pub use file::Claims;
 pub use plan::{
-    ConnectContext, Framing, Replay, SinkKind, SinkOpen, SinkPlan, SourceKind, SourceOpen, SourcePlan, comparable,
+    ConnectContext, Frames, Framing, Replay, SinkKind, SinkOpen, SinkPlan, SourceKind, SourceOpen, SourcePlan,
+    comparable,
 };
 
 use crate::spec::Table;

@@ -7,6 +7,8 @@ use futures_util::future::BoxFuture;
 
 use super::{ConnectorError, Position, Sink, SinkResume, Source};
 use crate::diagnostic::Diagnostics;
+use crate::event::avro::container::FileHead;
+use crate::event::frame::Containers;
 use crate::expr::Context;
 use crate::schema::Shape;
 use crate::spec::{SinkSpec, SourceSpec, Table};
@@ -105,13 +107,27 @@ pub enum Replay {
 }
 
 /// How bytes become events, for the sources that read streams of bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub enum Framing {
     /// A line is an event.
     #[default]
     Lines,
     /// A CSV record is an event; line ends may stand in quotes. The header comes first.
     Csv,
+    /// A message behind its length, a varint, is an event.
+    Delimited,
+    /// Avro object container files: their blocks hold events.
+    Container(Containers),
+}
+
+impl Framing {
+    /// Whether an input cannot be gone on with without what stands at its head.
+    pub fn has_head(&self) -> bool {
+        match self {
+            Framing::Csv | Framing::Container(_) => true,
+            Framing::Lines | Framing::Delimited => false,
+        }
+    }
 }
 
 /// What a run tells a source when it opens it.
@@ -130,6 +146,18 @@ pub struct SourceOpen {
     pub has_checkpoints: bool,
 }
 
+/// How the events that a sink is given stand in the stream of bytes that it writes, if it writes one.
+#[derive(Clone, Debug, Default)]
+pub enum Frames {
+    /// A line each, its end included.
+    #[default]
+    Lines,
+    /// Each behind its length, which is included.
+    Messages,
+    /// In the blocks of an Avro object container file, which the sink makes of them.
+    Container(Arc<FileHead>),
+}
+
 /// What a run tells a sink when it opens it.
 #[derive(Clone, Debug)]
 pub struct SinkOpen {
@@ -144,6 +172,8 @@ pub struct SinkOpen {
     /// A path in the topology's state that is this sink's own, for what it has to know after a crash beside the checkpoint; `None`
     /// where no checkpoints are written.
     pub notes: Option<PathBuf>,
+    /// How its events are told apart.
+    pub frames: Frames,
     /// Which sink of the topology writes which file.
     pub claims: Arc<super::file::Claims>,
 }

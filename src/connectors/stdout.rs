@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::task::{JoinError, JoinHandle};
 
 use super::file::{Output, failed};
-use super::{ConnectContext, ConnectorError, Encoded, Sink, SinkKind, SinkOpen, SinkPlan};
+use super::{ConnectContext, ConnectorError, Encoded, Frames, Sink, SinkKind, SinkOpen, SinkPlan};
 use crate::limits::FILE_BUFFER_BYTES_MAX;
 use crate::spec::{SinkSpec, Table};
 
@@ -56,10 +56,10 @@ impl SinkPlan for Stdout {
         "lines to standard output".to_string()
     }
 
-    fn open(&self, _open: SinkOpen) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>> {
-        Box::pin(async {
+    fn open(&self, open: SinkOpen) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>> {
+        Box::pin(async move {
             let file = io::stdout().as_fd().try_clone_to_owned().map_err(|why| failed("write", NAME.as_ref(), &why))?;
-            Ok(Box::new(LineSink::new(File::from(file))) as Box<dyn Sink>)
+            Ok(Box::new(LineSink::new(File::from(file), &open.frames)) as Box<dyn Sink>)
         })
     }
 }
@@ -72,8 +72,8 @@ struct LineSink {
 }
 
 impl LineSink {
-    fn new(file: File) -> LineSink {
-        LineSink { state: State::Here(Output::stream(file, NAME)), has_head: false, is_closed: false }
+    fn new(file: File, frames: &Frames) -> LineSink {
+        LineSink { state: State::Here(Output::stream(file, NAME, frames)), has_head: false, is_closed: false }
     }
 
     /// Writes what is held, and waits for it. Dropped before it is done, it goes on with the same write when it is called again.
@@ -135,7 +135,7 @@ impl LineSink {
             }
             let room = FILE_BUFFER_BYTES_MAX.saturating_sub(output.held());
             let fits = events.fitting(*done, events.len(), room).max(1);
-            output.take(events.events(*done, *done + fits), now);
+            output.take_events(events, *done, *done + fits, now);
             *done += fits;
         }
         Ok(())
@@ -182,7 +182,7 @@ mod tests {
 
     fn pipe() -> (io::PipeReader, LineSink) {
         let (reader, writer) = io::pipe().unwrap();
-        (reader, LineSink::new(File::from(std::os::fd::OwnedFd::from(writer))))
+        (reader, LineSink::new(File::from(std::os::fd::OwnedFd::from(writer)), &Frames::Lines))
     }
 
     #[tokio::test]

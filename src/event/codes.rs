@@ -121,6 +121,18 @@ codes! {
     PROTOBUF_HEADER = "protobuf-header", "not in the framing that was expected",
         "The event does not begin as `wire: confluent` says, or it is another message of its file than the schema's. Correct `wire`, or name the \
          message with `message` where the schema is named.";
+    AVRO_CONTAINER = "avro-container", "no container file that can be read",
+        "The input is no Avro object container file, or its head names a schema or codec that cannot be used; the message has what was found. \
+         Nothing of the input is read. If its events have another form, `wire` says which.";
+    AVRO_BLOCK = "avro-block", "a damaged block of a container",
+        "A block of an Avro container is not what the numbers before it say, its data are broken, or it is cut off. The message has its byte in the \
+         file. What could be told of its events was read; reading goes on behind the next of the file's markers. Write or copy the file again.";
+    MESSAGE_LENGTH = "message-length", "a length that no message has",
+        "In a stream of messages behind their lengths, one is longer than `limits.line`, no number, or runs past the end of the input. What \
+         follows cannot be told apart and is not read; the message has the byte. Look for a producer that writes no lengths, or a file that is cut off.";
+    ENCODE_SCHEMA = "encode-schema", "not what the sink's schema says",
+        "The event cannot be written with the schema of its sink: a field is missing and has no default, is of another kind, or is not in the schema. \
+         The message names the field, what was found and what the schema has. Make the fields fit with a `map` before the sink, or write with another version.";
     TYPE_MISMATCH = "type-mismatch", "a value of the wrong kind",
         "An operator, function or index was given a kind of value that it has no meaning for. Convert it (`to_float(event.x)`), give a \
          default (`event.x ?? 0`), or filter first.";

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rapidhash::v3::rapidhash_v3;
 
+use super::avro::container::FileHead;
 use super::decode::Rows;
 use super::encode::EncodeError;
 use super::{Batch, Chunk, Layout};
@@ -113,6 +114,11 @@ pub trait PackedEncoding: Debug + Send + Sync {
 
     /// A hash of wire, schema and version: what has the same writes the same.
     fn identity(&self) -> u64;
+
+    /// The head of container files: the sink puts events into blocks, and so what the encoder writes does not tell them apart.
+    fn file_head(&self) -> Option<FileHead> {
+        None
+    }
 }
 
 /// Writes the events of one sink.
@@ -127,9 +133,4 @@ pub trait PackedEncoder: Debug + Send + Sync {
         ends: &mut Vec<u32>,
         errors: &mut Vec<(u32, EncodeError)>,
     );
-
-    /// What stands at the head of every file.
-    fn head(&self) -> &[u8] {
-        &[]
-    }
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use crate::connectors::{Framing, SinkPlan, SourcePlan};
 use crate::diagnostic::{Diagnostics, codes};
-use crate::event::avro::AvroFormat;
-use crate::event::packed::{PackedFormat, Wire};
+use crate::event::avro::container::Codec;
+use crate::event::avro::{AvroEncoding, AvroFormat};
+use crate::event::frame::Containers;
+use crate::event::packed::{PackedEncoding, PackedFormat, Wire};
 use crate::event::protobuf::{ProtobufEncoding, ProtobufFormat};
 use crate::event::{decode, encode};
 use crate::schema::avro::{AvroSchema, AvroSchemasById, AvroWriters};
@@ -49,16 +51,22 @@ pub(super) fn of_source(
     if wire == Wire::Confluent && !has_registry(schemas, &spec.common, diagnostics) {
         return None;
     }
-    let format: Arc<dyn PackedFormat> = match &event_type.definition {
-        Definition::Avro(schema) if !plan?.reads_stream() => {
+    let stream = plan?.reads_stream();
+    let (format, framing): (Arc<dyn PackedFormat>, _) = match &event_type.definition {
+        Definition::Avro(schema) => {
             let by_id = schemas.known.clone().map(|known| known as Arc<dyn AvroSchemasById>);
-            Arc::new(AvroFormat::new(
-                wire,
-                Arc::new(AvroWriters::new(schema.clone(), avro_versions(event_type), by_id)),
-            ))
+            let writers = AvroWriters::new(schema.clone(), avro_versions(event_type), by_id);
+            let format = AvroFormat::new(wire, Arc::new(writers));
+            let framing = match wire {
+                Wire::Container => Framing::Container(Containers::new(format.writers().clone())),
+                _ if stream => Framing::Delimited,
+                _ => Framing::Lines,
+            };
+            (Arc::new(format), framing)
         }
-        Definition::Protobuf(schema) if !plan?.reads_stream() => {
-            Arc::new(ProtobufFormat::new(wire, Arc::new(schema.model.types())))
+        Definition::Protobuf(schema) => {
+            let framing = if stream { Framing::Delimited } else { Framing::Lines };
+            (Arc::new(ProtobufFormat::new(wire, Arc::new(schema.model.types()))), framing)
         }
         _ => {
             let message = format!("{language} is not read by this version");
@@ -66,7 +74,7 @@ pub(super) fn of_source(
             return None;
         }
     };
-    Some((decode::Format::Packed(format), Framing::Lines))
+    Some((decode::Format::Packed(format), framing))
 }
 
 /// How a sink's events become bytes.
@@ -87,13 +95,52 @@ pub(super) fn of_sink(
     };
     let event_type = described(schema.as_ref(), language, &spec.common, "encode", diagnostics)?;
     let wire = wire(schemas, &spec.common, language, plan?.writes_lines(), diagnostics)?;
-    if let (Definition::Protobuf(schema), Wire::Raw) = (&event_type.definition, wire) {
-        let encoding = ProtobufEncoding::new(wire, Arc::new(schema.model.types()), 0);
-        return Some(encode::Format::Packed(Arc::new(encoding)));
+    if spec.common.is_written("codec") && wire != Wire::Container {
+        let message = "`codec` has no meaning here: only the blocks of a container are compressed";
+        let report = diagnostics.error(&codes::NOT_TOGETHER, spec.common.key_span_of("codec"), message);
+        report.help(
+            "remove it, or write `encode: avro` and `wire: container`; whole files are compressed by `compression`",
+        );
     }
-    let message = format!("{language} is not written by this version");
-    diagnostics.error(&codes::SCHEMA_UNSUPPORTED, spec.common.span_of("encode"), message);
-    None
+    if wire == Wire::Confluent && !has_registry(schemas, &spec.common, diagnostics) {
+        return None;
+    }
+    let format: Arc<dyn PackedEncoding> = match &event_type.definition {
+        Definition::Avro(schema) => {
+            let (form, identity) = (schema.form(), schema.identity());
+            Arc::new(match wire {
+                Wire::Container => {
+                    let codec = codec(spec.common.choice_opt("codec"));
+                    AvroEncoding::container(form, identity, schema.text(), codec)
+                }
+                Wire::SingleObject => AvroEncoding::single_object(form, identity, schema.fingerprint()),
+                Wire::Raw => AvroEncoding::raw(form, identity),
+                Wire::Confluent => {
+                    let number = schemas.publication(&spec.common, event_type, diagnostics)?;
+                    AvroEncoding::numbered(form, identity, number)
+                }
+            })
+        }
+        Definition::Protobuf(schema) if wire == Wire::Raw => {
+            Arc::new(ProtobufEncoding::new(wire, Arc::new(schema.model.types()), 0))
+        }
+        _ => {
+            let message = format!("{language} is not written by this version");
+            diagnostics.error(&codes::SCHEMA_UNSUPPORTED, spec.common.span_of("encode"), message);
+            return None;
+        }
+    };
+    Some(encode::Format::Packed(format))
+}
+
+/// How the blocks of a container are compressed.
+fn codec(written: Option<&str>) -> Codec {
+    match written {
+        Some("deflate") => Codec::Deflate,
+        Some("snappy") => Codec::Snappy,
+        Some("zstandard") => Codec::Zstandard,
+        _ => Codec::Null,
+    }
 }
 
 /// Whether there is a registry for the numbers of schemas. `false`: that was reported.

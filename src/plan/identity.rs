@@ -6,6 +6,7 @@ use std::path::Path;
 
 use rapidhash::v3::rapidhash_v3;
 
+use crate::event::encode::Format;
 use crate::expr::Context;
 use crate::operators::StageExpr;
 use crate::spec::{ExprText, SecretRef, Section, SinkSpec, SourceSpec, StageSpec, TemplatePart, Value};
@@ -124,8 +125,10 @@ impl Identity {
         facts.section(system, &spec.config);
         let default = if system == "file" { "exactly_once" } else { "at_least_once" };
         facts.text("delivery", spec.common.choice_opt("delivery").unwrap_or(default).to_string());
-        facts.connects = false;
+        // A container has one schema from its head on, and in a stream of bytes events are told apart in one way.
+        facts.connects = node.plan.writes_lines() && matches!(node.encoding, Format::Packed(_));
         facts.text("encode", node.encoding.identity());
+        facts.connects = false;
         for key in ["key", "headers", "batch", "retry"] {
             facts.optional(key, spec.common.value(key));
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::connectors::{Claims, Position, Replay, Sink, SinkOpen, SinkResume, Source, SourceOpen};
+use crate::connectors::{Claims, Frames, Position, Replay, Sink, SinkOpen, SinkResume, Source, SourceOpen};
 use crate::event::Timestamp;
 use crate::event::encode::Format;
 use crate::limits::BATCH_EVENTS_MAX;
@@ -341,7 +341,7 @@ fn take(nodes: &mut BTreeMap<String, LoadedNode>, node: &Node) -> Option<LoadedN
 /// How a source is opened that begins.
 pub(super) fn source_open(plan: &Plan, source: &SourceNode, options: &RunOptions, saves: bool) -> SourceOpen {
     SourceOpen {
-        framing: source.framing,
+        framing: source.framing.clone(),
         event_bytes_max: plan.limits.line,
         chunk_events_max: options.batch_events.clamp(1, BATCH_EVENTS_MAX),
         resume: None,
@@ -363,8 +363,24 @@ pub(super) async fn open_sink(
     prepare_encoding(node, sink).await?;
     let name = format!("{}/{}", plan.name, node.id).into();
     let notes = folder.map(|folder| store::notes(folder, &node.id));
-    let open = SinkOpen { name, lineage, resume, has_checkpoints: folder.is_some(), notes, claims };
+    let open = SinkOpen {
+        name,
+        lineage,
+        resume,
+        has_checkpoints: folder.is_some(),
+        notes,
+        frames: frames(&sink.encoding),
+        claims,
+    };
     sink.plan.open(open).await.map_err(|error| Failure::of(&node.id, error.message))
+}
+
+/// How the events of an encoding stand in a stream of bytes.
+fn frames(encoding: &Format) -> Frames {
+    match encoding {
+        Format::Json | Format::Csv | Format::Text => Frames::Lines,
+        Format::Packed(packed) => packed.file_head().map_or(Frames::Messages, |head| Frames::Container(Arc::new(head))),
+    }
 }
 
 /// Sees to it that a sink's events can be encoded: a registry may have to give the number of their schema.

@@ -337,6 +337,17 @@ pub static SINK: Table = Table::new(
              refuses it stops the start, or the reload. Without it the schema must be there.",
         )
         .default("false"),
+        Key::new(
+            "codec",
+            Type::Choice(&[
+                Choice::new("none", "as they are"),
+                Choice::new("deflate", "what every reader of Avro knows"),
+                Choice::new("snappy", "fast"),
+                Choice::new("zstandard", "small"),
+            ]),
+            "How the blocks of an Avro container are compressed.",
+        )
+        .default_note("`none`"),
         Key::new("key", Type::Expr, "The key of a message, where the system has one.").example("event.user"),
         Key::new("headers", Type::ExprMap, "The headers of a message, where the system has them.")
             .example("{ trace: event.trace_id }"),

@@ -2,7 +2,7 @@
 //! contain, and `CASE=name` runs one alone.
 //!
 //! `run/NAME`: `topology.yaml` runs beside its input files; every file `out*` is what must be written, `dead.jsonl` the dead
-//! letters, `stdout` and `stdin` what they say. `args` holds further arguments, a line each; `exit` another exit code than 0;
+//! letters, `stdout` and `stdin` what they say; of Avro containers `out*.avro.jsonl` are the events. `args` holds further arguments, a line each; `exit` another exit code than 0;
 //! `stderr` lines that must occur in stderr. Each case runs in all the ways of `ways.rs` and must give the same each time. With `# order: any`
 //! in the topology's first line, lines may come in any order.
 //!
@@ -107,6 +107,8 @@ fn collect(root: &Path, dir: &Path, got: &mut Got) {
             collect(root, &path, got);
         } else if name.ends_with(".dead.jsonl") {
             got.insert("dead.jsonl".into(), read_text(&path));
+        } else if name.starts_with("out") && name.ends_with(".avro") {
+            got.insert(format!("{name}.jsonl"), read_events(&path));
         } else if name.starts_with("out") {
             got.insert(name, read_text(&path));
         }
@@ -115,6 +117,14 @@ fn collect(root: &Path, dir: &Path, got: &mut Got) {
 
 fn read_text(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).expect("the output is read")).into_owned()
+}
+
+/// The events of an Avro container as JSON Lines. Where its blocks end depends on how events are batched, and is no result.
+fn read_events(path: &Path) -> String {
+    let file = fs::File::open(path).expect("the output is read");
+    let events = apache_avro::Reader::new(file).expect("it is a container");
+    let line = |event| serde_json::Value::try_from(event).map(|event| format!("{event}\n"));
+    events.map(|event| line(event.expect("a sound block")).expect("a value of JSON")).collect()
 }
 
 fn is_expectation(name: &str) -> bool {

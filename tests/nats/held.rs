@@ -34,6 +34,7 @@ impl Writer {
             resume,
             has_checkpoints,
             notes: None,
+            frames: Default::default(),
             claims: Arc::default(),
         };
         let sink = self.plan.sinks().next().expect("there is a sink");

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 
 use super::follow::Followed;
-use super::input::{Pattern, header_of};
+use super::input::{Pattern, head_of};
 use super::output::reason;
 use super::position::{Found, Head, Id, Mark, Present, Saved, Standing};
-use crate::connectors::{ConnectorError, SourceOpen};
-use crate::event::frame::Place;
+use crate::connectors::feed::read_into;
+use crate::connectors::{ConnectorError, Framing, SourceOpen};
+use crate::event::frame::{self, Place};
 use crate::limits::{FINGERPRINT_BYTES, FOLLOWED_FILES_MAX, SOURCE_FILES_MAX};
 
 /// The files whose reading does not begin at their start.
@@ -88,27 +89,32 @@ impl Begin {
     /// Adds a file at the place of its mark, and gives its index; `None` if it is gone meanwhile, or there already.
     fn add(&mut self, path: &Path, mark: &Mark, open: &SourceOpen) -> Result<Option<usize>, ConnectorError> {
         let Ok(file) = File::open(path) else { return Ok(None) };
-        let (id, header) = id(&file)
-            .and_then(|id| Ok((id, header_of(&file, mark.place.at, open)?)))
+        let (id, begins) = id(&file)
+            .and_then(|id| Ok((id, head_of(&file, mark.place.at, open)?)))
             .map_err(|why| unreadable(path, &why))?;
         if self.files.contains_key(&id) {
             return Ok(None);
         }
-        let followed = Followed::new(path).at(mark.place, mark.head, header);
+        let followed = Followed::new(path).at(mark.place, mark.head, begins);
         Ok(Some(self.files.insert_full(id, followed).0))
     }
 
-    /// Begins a file behind the last whole line that it has.
+    /// Begins a file behind the last whole event that it has.
     fn skip(&mut self, path: &Path, open: &SourceOpen) -> Result<(), ConnectorError> {
         let broken = |why: io::Error| unreadable(path, &why);
         let Ok(mut file) = File::open(path) else { return Ok(()) };
-        let at = end_of_last_line(&mut file, open.event_bytes_max as u64).map_err(broken)?;
-        // The header of CSV is needed whatever is skipped.
-        file.rewind().map_err(broken)?;
-        let header = header_of(&file, at, open).map_err(broken)?;
-        let head = Head::of(&file, at.min(FINGERPRINT_BYTES as u64)).map_err(broken)?;
-        let place = Place { at, in_skipped_line: false };
-        let followed = Followed::new(path).at(place, head, header);
+        let (place, begins) = match open.framing {
+            Framing::Lines | Framing::Csv => {
+                let at = end_of_last_line(&mut file, open.event_bytes_max as u64).map_err(broken)?;
+                // The header of CSV is needed whatever is skipped.
+                file.rewind().map_err(broken)?;
+                (Place::at(at), head_of(&file, at, open).map_err(broken)?)
+            }
+            // From the end nothing tells where an event begins.
+            Framing::Delimited | Framing::Container(_) => behind_all(&mut file, open).map_err(broken)?,
+        };
+        let head = Head::of(&file, place.at.min(FINGERPRINT_BYTES as u64)).map_err(broken)?;
+        let followed = Followed::new(path).at(place, head, begins);
         self.files.insert(id(&file).map_err(broken)?, followed);
         Ok(())
     }
@@ -140,6 +146,15 @@ impl Folders {
         let path = names.get(&mark.inode).filter(|path| **path != *mark.path)?;
         Present::new(std::slice::from_ref(path)).numbered(mark)
     }
+}
+
+/// Where the last event ends, and what a framer needs to go on there.
+fn behind_all(file: &mut File, open: &SourceOpen) -> io::Result<(Place, Option<frame::Head>)> {
+    let mut framer = open.framer();
+    while read_into(&mut framer, file)? > 0 {
+        while framer.next_chunk(false).is_some() {}
+    }
+    Ok((framer.place(), framer.head()))
 }
 
 /// Where the last line that has an end ends; looks back no further than `limit`.

@@ -19,8 +19,7 @@ use super::output::reason;
 use super::position::{Head, Id, Mark, Standing, Step};
 use crate::connectors::feed::{Feed, Stopped, read_into};
 use crate::connectors::{ConnectorError, SourceOpen};
-use crate::event::CsvHeader;
-use crate::event::frame::{Framer, Place};
+use crate::event::frame::{self, Framer, Place};
 use crate::limits::{
     FINGERPRINT_BYTES, FOLLOW_HELD_BYTES_MAX, FOLLOW_TURN_BYTES, FOLLOWED_FILES_MAX, FOLLOWED_OPEN_MAX,
 };
@@ -37,7 +36,8 @@ pub struct Followed {
     pub path: Arc<Path>,
     /// Behind all that was given out, as of when the file was last closed.
     pub place: Place,
-    pub header: Option<Arc<CsvHeader>>,
+    /// What its framer needs to go on there.
+    pub begins: Option<frame::Head>,
     pub head: Head,
     open: Option<OpenFile>,
     /// Since when no name that is followed leads to it.
@@ -207,7 +207,7 @@ impl Follower<'_> {
             // Its name belongs to another file by now: the next listing finds that one.
             Ok(None) => return false,
             Ok(Some(opened)) => {
-                let framer = self.open.framer().resume(file.place, file.header.clone());
+                let framer = self.open.framer().resume(file.place, file.begins.clone());
                 file.open = Some(OpenFile { file: opened, framer, read: file.place.at });
             }
             Err(why) => {
@@ -277,21 +277,21 @@ impl Follower<'_> {
 
 impl Followed {
     /// The same, where its reading begins further on.
-    pub fn at(self, place: Place, head: Head, header: Option<Arc<CsvHeader>>) -> Followed {
-        Followed { place, head, header, ..self }
+    pub fn at(self, place: Place, head: Head, begins: Option<frame::Head>) -> Followed {
+        Followed { place, head, begins, ..self }
     }
 
     /// A file whose reading begins at its start.
     pub fn new(path: impl Into<Arc<Path>>) -> Followed {
         let (place, head) = (Place::default(), Head::default());
-        Followed { path: path.into(), place, header: None, head, open: None, nameless: None, used: 0 }
+        Followed { path: path.into(), place, begins: None, head, open: None, nameless: None, used: 0 }
     }
 
     /// Closes the file; what is held of an unfinished line will be read again.
     fn close(&mut self) {
         if let Some(open) = self.open.take() {
             self.place = open.framer.place();
-            self.header = open.framer.header().cloned();
+            self.begins = open.framer.head();
         }
     }
 }

@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -12,9 +11,9 @@ use super::compression::{Choice, Compression};
 use super::output::reason;
 use super::position::{Head, Mark, Standing, Step};
 use crate::connectors::feed::{Feed, Input, Made, Stopped, read_into, read_pipe};
-use crate::connectors::{ConnectorError, Framing, SourceOpen};
-use crate::event::frame::{Framer, Place};
-use crate::event::{BadFrame, Chunk, CsvHeader, codes};
+use crate::connectors::{ConnectorError, SourceOpen};
+use crate::event::frame::{self, Framer, Place};
+use crate::event::{BadFrame, Chunk, codes};
 use crate::limits::{FINGERPRINT_BYTES, RAW_BYTES_KEPT_MAX, SOURCE_FILES_MAX};
 
 /// What a source's `path` says.
@@ -223,16 +222,16 @@ impl Reading<'_> {
         let broken = |why: io::Error| broken_off(self.path, 0, &why);
         let Some(place) = from else { return Ok((self.content(file).map_err(broken)?, open.framer())) };
         let again = || File::open(self.path).map_err(broken);
-        let header = header_of(self.compression.reader(file).map_err(broken)?, place.at, open).map_err(broken)?;
+        let head = head_of(self.compression.reader(file).map_err(broken)?, place.at, open).map_err(broken)?;
         let mut file = again()?;
         if self.compression == Compression::None {
             file.seek(SeekFrom::Start(place.at)).map_err(broken)?;
-            return Ok((Box::new(file), open.framer().resume(place, header)));
+            return Ok((Box::new(file), open.framer().resume(place, head)));
         }
         let mut reader = self.compression.reader(file).map_err(broken)?;
         let skipped = io::copy(&mut reader.by_ref().take(place.at), &mut io::sink());
         if skipped.is_ok_and(|skipped| skipped == place.at) {
-            return Ok((Box::new(Made(reader)), open.framer().resume(place, header)));
+            return Ok((Box::new(Made(reader)), open.framer().resume(place, head)));
         }
         self.feed.note(format!("`{}` holds less than before and is read from its start again", self.path.display()));
         Ok((self.content(again()?).map_err(broken)?, open.framer()))
@@ -273,20 +272,20 @@ impl Reading<'_> {
 }
 
 /// The place of a damaged file whose error event was given: nothing more comes of it.
-const DAMAGED: Place = Place { at: u64::MAX, in_skipped_line: false };
+const DAMAGED: Place = Place { at: u64::MAX, in_skipped: false, events: 0 };
 
-/// The header that an input of CSV has before a place; `None` for others, and where it has none there.
-pub fn header_of(input: impl Read, before: u64, open: &SourceOpen) -> io::Result<Option<Arc<CsvHeader>>> {
+/// What an input has before a place that is needed to go on there: a header of CSV, the head of a container.
+pub fn head_of(input: impl Read, before: u64, open: &SourceOpen) -> io::Result<Option<frame::Head>> {
     let mut input = Made(input.take(before));
-    if open.framing != Framing::Csv {
+    if !open.framing.has_head() {
         return Ok(None);
     }
     let mut framer = open.framer();
     loop {
         let n = read_into(&mut framer, &mut input)?;
         while framer.next_chunk(n == 0).is_some() {}
-        if framer.header().is_some() || n == 0 {
-            return Ok(framer.header().cloned());
+        if framer.head().is_some() || n == 0 {
+            return Ok(framer.head());
         }
     }
 }

@@ -8,6 +8,7 @@ mod input;
 mod ledger;
 mod notes;
 mod output;
+mod packing;
 mod position;
 mod rotate;
 mod sink;

@@ -1,5 +1,5 @@
-//! One file being written: lines are gathered, go out as whole blocks, and a write that fails half-way is cut back to the last
-//! whole line, so that no reader ever finds half of one.
+//! One file being written: lines or other events are gathered, go out as whole blocks, and a write that fails half-way is cut back to
+//! the last whole line, so that no reader ever finds half of one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::compression::Compression;
+use super::packing::Packing;
 use crate::connectors::blocking::blocking;
-use crate::connectors::{ConnectorError, ErrorKind};
+use crate::connectors::{ConnectorError, Encoded, ErrorKind, Frames};
 use crate::event::codes::BAD_PATH;
 use crate::limits::{FILE_BUFFER_BYTES_MAX, FILE_WRITE_BYTES_MIN};
 
@@ -26,6 +27,7 @@ pub struct Output {
     /// Not a regular file (a pipe, a device): it has no length and cannot be cut back.
     is_stream: bool,
     compression: Compression,
+    packing: Packing,
     /// Bytes of whole lines (whole members, if compressed) in the file.
     len: u64,
     /// Lines that were taken and are not yet being written.
@@ -44,7 +46,12 @@ pub struct Output {
 
 impl Output {
     /// Opens the file, and makes its folders. What is in it goes (`replace`) or stays.
-    pub fn open(path: &Path, compression: Compression, replace: bool) -> Result<Output, ConnectorError> {
+    pub fn open(
+        path: &Path,
+        compression: Compression,
+        frames: &Frames,
+        replace: bool,
+    ) -> Result<Output, ConnectorError> {
         make_folder(path)?;
         let found = std::fs::metadata(path).ok();
         if found.as_ref().is_some_and(std::fs::Metadata::is_dir) {
@@ -61,24 +68,26 @@ impl Output {
         .map_err(|why| failed("open", path, &why))?;
         let inode = file.metadata().map_or(0, |found| found.ino());
         let is_changed = !is_stream && (replace || found.is_none());
-        let mut output = Output { is_stream, inode, is_changed, ..Output::new(file, path, compression) };
+        let mut output = Output { is_stream, inode, is_changed, ..Output::new(file, path, compression, frames) };
         if !is_stream && !replace {
             output.seek_end().map_err(|why| failed("read", path, &why))?;
+            output.go_on()?;
         }
         Ok(output)
     }
 
     /// An open pipe or device that has no name.
-    pub fn stream(file: File, name: &str) -> Output {
-        Output { is_stream: true, ..Output::new(file, Path::new(name), Compression::None) }
+    pub fn stream(file: File, name: &str, frames: &Frames) -> Output {
+        Output { is_stream: true, ..Output::new(file, Path::new(name), Compression::None, frames) }
     }
 
-    fn new(file: File, path: &Path, compression: Compression) -> Output {
+    fn new(file: File, path: &Path, compression: Compression, frames: &Frames) -> Output {
         Output {
             path: path.to_path_buf(),
             file,
             is_stream: false,
             compression,
+            packing: Packing::new(frames),
             len: 0,
             lines: Vec::new(),
             block: Vec::new(),
@@ -93,7 +102,7 @@ impl Output {
     /// Goes to the end of a file that is added to. If its last line has no end, it gets one, or ours would become part of it.
     fn seek_end(&mut self) -> io::Result<()> {
         self.len = self.file.seek(SeekFrom::End(0))?;
-        if self.len > 0 && self.compression == Compression::None {
+        if self.len > 0 && self.compression == Compression::None && matches!(self.packing, Packing::Lines) {
             let mut last = [0];
             self.file.seek(SeekFrom::End(-1))?;
             self.file.read_exact(&mut last)?;
@@ -102,6 +111,16 @@ impl Output {
             }
         }
         Ok(())
+    }
+
+    /// Looks whether what is in the file and what will be added make one.
+    fn go_on(&mut self) -> Result<(), ConnectorError> {
+        if self.len == 0 || self.packing.is_plain() {
+            return Ok(());
+        }
+        let read = |why: io::Error| failed("read", &self.path, &why);
+        let content = File::open(&self.path).and_then(|file| self.compression.reader(file)).map_err(read)?;
+        self.packing.go_on(&self.path, content)
     }
 
     /// Where it is.
@@ -146,12 +165,19 @@ impl Output {
 
     /// Bytes that are held in memory.
     pub fn held(&self) -> usize {
-        self.lines.len() + self.block.len()
+        self.lines.len() + self.block.len() + self.packing.waiting()
     }
 
     /// When the first line was taken.
     pub fn since(&self) -> Option<Instant> {
         self.since
+    }
+
+    /// Takes events `from..to`; `write_out` writes them.
+    pub fn take_events(&mut self, events: &Encoded, from: usize, to: usize, now: Instant) {
+        let start = from.checked_sub(1).and_then(|before| events.ends.get(before)).copied().unwrap_or(0);
+        self.packing.note(self.lines.len(), events.ends.get(from..to).unwrap_or_default(), start);
+        self.take(events.events(from, to), now);
     }
 
     /// Takes whole lines; `write_out` writes them.
@@ -177,7 +203,8 @@ impl Output {
 
     /// Whether these lines may be written without being gathered.
     pub fn may_write_through(&self, lines: &[u8]) -> bool {
-        self.held() == 0 && self.compression == Compression::None && lines.len() >= FILE_WRITE_BYTES_MIN
+        let as_it_is = self.compression == Compression::None && self.packing.is_plain();
+        self.held() == 0 && as_it_is && lines.len() >= FILE_WRITE_BYTES_MIN
     }
 
     /// Writes: here and now, as that only copies to the system's memory; but out of the way of other tasks where it may take long, to a
@@ -192,34 +219,34 @@ impl Output {
         result
     }
 
-    /// The last call: an empty file is no compressed file, so one that got nothing gets a member of nothing.
+    /// The last call: an empty file is no compressed file and no container, so one that got nothing gets a member of nothing, or a head.
     pub fn finish(&mut self) -> Result<(), ConnectorError> {
-        if self.compression != Compression::None && !self.is_stream && self.is_blank() {
-            let member = self.compression.pack(Vec::new()).map_err(|why| failed("compress for", &self.path, &why))?;
-            self.block = member;
+        let needs_something = self.compression != Compression::None || !self.packing.is_plain();
+        if needs_something && !self.is_stream && self.is_blank() && self.packing.waiting() == 0 {
+            let packed = self.packing.pack(Vec::new()).and_then(|block| self.compression.pack(block));
+            self.block = packed.map_err(|why| failed("compress for", &self.path, &why))?;
         }
         self.write_out()
     }
 
     /// Drops what was taken: its reader has gone.
     pub fn forget(&mut self) {
-        self.lines = Vec::new();
-        self.block = Vec::new();
-        self.sent = 0;
+        self.give_back();
     }
 
     /// The lines that were taken and are not in the file, without their ends. They are forgotten.
     pub fn give_back(&mut self) -> Vec<Bytes> {
-        let block = std::mem::take(&mut self.block).split_off(std::mem::take(&mut self.sent));
-        let mut text = Vec::new();
-        // It was packed a moment ago. What had been written of it cannot be unpacked any more, and stands in the file.
-        if let Ok(mut reader) = self.compression.reader(io::Cursor::new(block)) {
-            let _ = reader.read_to_end(&mut text);
+        let mut block = std::mem::take(&mut self.block);
+        let mut sent = std::mem::take(&mut self.sent);
+        if self.compression != Compression::None && self.packing.is_plain() {
+            // It was packed a moment ago. What had been written of it cannot be unpacked any more, and stands in the file.
+            let rest = block.split_off(std::mem::take(&mut sent));
+            block.clear();
+            if let Ok(mut reader) = self.compression.reader(io::Cursor::new(rest)) {
+                let _ = reader.read_to_end(&mut block);
+            }
         }
-        text.append(&mut self.lines);
-        let text = Bytes::from(text);
-        let lines = text.split_inclusive(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap_or(line));
-        lines.filter(|line| !line.is_empty()).map(|line| text.slice_ref(line)).collect()
+        self.packing.give_back(block, sent, std::mem::take(&mut self.lines))
     }
 
     /// Writes everything that was taken. After an error the file ends with a whole line, and another call goes on from there.
@@ -230,12 +257,12 @@ impl Output {
     /// The same, with the system's error.
     pub fn try_write_out(&mut self) -> io::Result<()> {
         self.write_block()?;
-        if self.lines.is_empty() {
+        if self.lines.is_empty() && self.packing.waiting() == 0 {
             return Ok(());
         }
         // The memory of the last block takes the next lines.
         let lines = std::mem::replace(&mut self.lines, std::mem::take(&mut self.block));
-        self.block = self.compression.pack(lines)?;
+        self.block = self.compression.pack(self.packing.pack(lines)?)?;
         self.write_block()
     }
 
@@ -255,6 +282,7 @@ impl Output {
             return Err(why);
         }
         self.len += self.block.len() as u64;
+        self.packing.wrote();
         self.block.clear();
         // One huge event must not leave its memory with each of many files.
         self.block.shrink_to(FILE_BUFFER_BYTES_MAX);
@@ -267,6 +295,7 @@ impl Output {
         if !self.is_stream && self.sent > 0 {
             let part = self.block.get(..self.sent).unwrap_or_default();
             let whole = match self.compression {
+                _ if !matches!(self.packing, Packing::Lines) => 0,
                 Compression::None => memchr::memrchr(b'\n', part).map_or(0, |at| at + 1),
                 Compression::Gzip | Compression::Zstd => 0,
             };
@@ -337,11 +366,11 @@ mod tests {
     fn lines_are_added_behind_a_line_without_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/er/a.jsonl");
-        let mut output = Output::open(&path, Compression::None, true).unwrap();
+        let mut output = Output::open(&path, Compression::None, &Frames::Lines, true).unwrap();
         take(&mut output, "one\n");
         output.write_out().unwrap();
         std::fs::write(&path, "one\ntw").unwrap();
-        let mut output = Output::open(&path, Compression::None, false).unwrap();
+        let mut output = Output::open(&path, Compression::None, &Frames::Lines, false).unwrap();
         take(&mut output, "three\n");
         output.write_out().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntw\nthree\n");
@@ -350,7 +379,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_worth_another_try_and_loses_nothing() {
-        let mut output = Output::open(Path::new("/dev/full"), Compression::None, true).unwrap();
+        let mut output = Output::open(Path::new("/dev/full"), Compression::None, &Frames::Lines, true).unwrap();
         take(&mut output, "one\n");
         let why = output.write_out().unwrap_err();
         assert!(why.is_transient());
@@ -363,7 +392,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jsonl");
         let lines = "one\n".repeat(FILE_WRITE_BYTES_MIN / 4);
-        let mut output = Output::open(&path, Compression::None, true).unwrap();
+        let mut output = Output::open(&path, Compression::None, &Frames::Lines, true).unwrap();
         assert!(output.may_write_through(lines.as_bytes()) && !output.may_write_through(b"one\n"));
         output.write_through(lines.as_bytes(), Instant::now()).unwrap();
         assert_eq!((output.held(), output.written()), (0, lines.len() as u64));
@@ -372,7 +401,7 @@ mod tests {
         output.write_out().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), lines + "two\n");
 
-        let mut full = Output::open(Path::new("/dev/full"), Compression::None, true).unwrap();
+        let mut full = Output::open(Path::new("/dev/full"), Compression::None, &Frames::Lines, true).unwrap();
         assert!(full.write_through(b"one\ntwo\n", Instant::now()).unwrap_err().is_transient());
         assert_eq!(full.give_back(), ["one", "two"]);
     }
@@ -381,7 +410,7 @@ mod tests {
     fn a_failed_write_leaves_whole_lines() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jsonl");
-        let mut output = Output::open(&path, Compression::None, true).unwrap();
+        let mut output = Output::open(&path, Compression::None, &Frames::Lines, true).unwrap();
         output.block = b"one\ntwo\nthree\n".to_vec();
         output.sent = 10;
         output.file.write_all(b"one\ntwo\nth").unwrap();
@@ -395,7 +424,7 @@ mod tests {
     #[test]
     fn what_is_not_in_the_file_is_given_back_as_lines() {
         for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
-            let mut output = Output::open(Path::new("/dev/full"), compression, true).unwrap();
+            let mut output = Output::open(Path::new("/dev/full"), compression, &Frames::Lines, true).unwrap();
             take(&mut output, "one\ntwo\n");
             assert!(output.write_out().is_err());
             take(&mut output, "three\n");
@@ -407,13 +436,14 @@ mod tests {
     #[test]
     fn folders_and_files_in_the_way_are_named() {
         let folder = tempfile::tempdir().unwrap();
-        let why = Output::open(folder.path(), Compression::None, true).unwrap_err();
+        let why = Output::open(folder.path(), Compression::None, &Frames::Lines, true).unwrap_err();
         assert!(why.message.contains("it is a folder"), "{why}");
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
-        let why = Output::open(&file.join("a.jsonl"), Compression::None, true).unwrap_err();
+        let why = Output::open(&file.join("a.jsonl"), Compression::None, &Frames::Lines, true).unwrap_err();
         assert!(matches!(why.kind, ErrorKind::Event(_)), "{why}");
-        let why = Output::open(&folder.path().join("x".repeat(300)), Compression::None, true).unwrap_err();
+        let why =
+            Output::open(&folder.path().join("x".repeat(300)), Compression::None, &Frames::Lines, true).unwrap_err();
         assert!(matches!(why.kind, ErrorKind::Event(_)), "{why}");
     }
 }

@@ -117,10 +117,14 @@ impl Mark {
             "head_hash": self.head.hash,
             "at": self.place.at,
         });
-        for (name, holds) in [("in_skipped_line", self.place.in_skipped_line), ("packed", self.is_packed)] {
-            if let (true, Some(mark)) = (holds, mark.as_object_mut()) {
-                mark.insert(name.to_string(), true.into());
+        let Some(more) = mark.as_object_mut() else { return mark };
+        for (name, holds) in [("in_skipped_line", self.place.in_skipped), ("packed", self.is_packed)] {
+            if holds {
+                more.insert(name.to_string(), true.into());
             }
+        }
+        if self.place.events > 0 {
+            more.insert("events".to_string(), self.place.events.into());
         }
         mark
     }
@@ -132,7 +136,11 @@ impl Mark {
             path: Path::new(mark.get("path")?.as_str()?).into(),
             inode: number("inode")?,
             head: Head { bytes: number("head_bytes")?, hash: number("head_hash")? },
-            place: Place { at: number("at")?, in_skipped_line: holds("in_skipped_line") },
+            place: Place {
+                at: number("at")?,
+                in_skipped: holds("in_skipped_line"),
+                events: number("events").and_then(|events| u32::try_from(events).ok()).unwrap_or(0),
+            },
             is_packed: holds("packed"),
         })
     }

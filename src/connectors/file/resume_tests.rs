@@ -60,13 +60,13 @@ fn append(path: &Path, text: &str) {
 
 /// Reads a plan whole, and from every place between two chunks.
 async fn check_every_cut(plan: &FileSourcePlan, events: usize, framing: Framing) {
-    let all = rest(&mut plan.clone().start(open(None, 1024, framing)).unwrap()).await;
-    let mut source = plan.clone().start(open(None, events, framing)).unwrap();
+    let all = rest(&mut plan.clone().start(open(None, 1024, framing.clone())).unwrap()).await;
+    let mut source = plan.clone().start(open(None, events, framing.clone())).unwrap();
     let mut given = 0;
     loop {
         let position = source.barrier(1);
         let position: Position = serde_json::from_str(&position.to_string()).unwrap();
-        let mut resumed = plan.clone().start(open(Some(position.clone()), 1024, framing)).unwrap();
+        let mut resumed = plan.clone().start(open(Some(position.clone()), 1024, framing.clone())).unwrap();
         let left = rest(&mut resumed).await;
         assert_eq!(left, all[given..], "from {position} of {all:?}");
         assert_eq!(resumed.take_notes(), [""; 0]);

@@ -17,7 +17,7 @@ use super::notes::Notes;
 use super::output::{Output, is_device, make_folder};
 use super::rotate::{self, Rotate};
 use crate::connectors::blocking::blocking;
-use crate::connectors::{ConnectorError, Encoded, ErrorKind, Sink, SinkOpen, SinkResume, SinkState, Written};
+use crate::connectors::{ConnectorError, Encoded, ErrorKind, Frames, Sink, SinkOpen, SinkResume, SinkState, Written};
 use crate::event::codes::BAD_PATH;
 use crate::limits::{FILE_BUFFER_BYTES_MAX, FILE_BUFFERS_BYTES_MAX, SINK_FILES_MAX, WRITTEN_FILES_MAX};
 
@@ -50,6 +50,8 @@ pub struct FileSink {
     notes: Option<Notes>,
     /// Whether checkpoints are written, for which files have to be on the disk.
     has_checkpoints: bool,
+    /// How events stand in the files.
+    frames: Frames,
     written: IndexMap<PathBuf, u64>,
     /// Counts the uses of targets, so that the one longest unused can be told.
     uses: u64,
@@ -87,6 +89,7 @@ impl FileSink {
             claims: open.claims.claimant(),
             notes,
             has_checkpoints: open.has_checkpoints,
+            frames: open.frames.clone(),
             written: IndexMap::new(),
             uses: 0,
         };
@@ -178,7 +181,7 @@ impl FileSink {
 
     fn open_path(&mut self, path: &Path, replace: bool) -> Result<Output, ConnectorError> {
         let above = if self.has_checkpoints && !path.exists() { folders_to_sync(path) } else { Vec::new() };
-        let output = Output::open(path, self.settings.compression.of(path), replace)?;
+        let output = Output::open(path, self.settings.compression.of(path), &self.frames, replace)?;
         above.iter().try_for_each(|folder| self.ledger.leave(folder))?;
         Ok(output)
     }
@@ -266,7 +269,7 @@ impl FileSink {
                 *done += fits;
                 self.write_through(index, lines, now)?;
             } else {
-                output.take(lines, now);
+                output.take_events(events, *done, *done + fits, now);
                 *done += fits;
             }
         }

@@ -23,6 +23,7 @@ pub fn afresh() -> SinkOpen {
         resume: None,
         has_checkpoints: false,
         notes: None,
+        frames: Default::default(),
         claims: Arc::default(),
     }
 }

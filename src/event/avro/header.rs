@@ -38,6 +38,16 @@ pub(super) fn read(wire: Wire, event: &[u8]) -> Result<(Name, usize), String> {
     }
 }
 
+/// What single-object encoding has before an event.
+pub(super) fn single_object(fingerprint: u64) -> Vec<u8> {
+    [&SINGLE_OBJECT[..], &fingerprint.to_le_bytes()].concat()
+}
+
+/// What Confluent's serializers write before an event.
+pub(super) fn confluent(number: u32) -> Vec<u8> {
+    [&[CONFLUENT][..], &number.to_be_bytes()].concat()
+}
+
 /// What an event begins with, if it is not what it should be.
 #[cold]
 fn unlike(event: &[u8], expected: &str, size: usize) -> String {

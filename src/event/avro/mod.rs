@@ -1,9 +1,12 @@
 //! Events in Avro's binary form. What a schema says is lowered once to a [`Reading`] (by `schema::avro`), a reading and a demand to a
 //! program, and a program cuts cells out of bytes; nothing looks at a schema while events flow.
 
+pub mod container;
 mod decimal;
 mod decode;
+mod encode;
 mod fault;
+mod form;
 mod header;
 mod machine;
 mod node;
@@ -18,7 +21,9 @@ use crate::event::packed::Numbered;
 use crate::limits::{AVRO_CUT_DEPTH_MAX, JSON_DEPTH_MAX};
 
 pub use self::decode::AvroFormat;
+pub use self::encode::AvroEncoding;
 pub use self::fault::{Fault, Why};
+pub use self::form::{FieldForm, Form, FormId, FormNode, Names, RecordForm};
 pub use self::node::{Absent, Bytes, DURATION, Field, Node, NodeId, Number, Reading, Record, Step};
 
 /// The schemas that the events of a source may be written with, as its own schema reads them. What it gives is kept by the caller, so

@@ -58,6 +58,22 @@ fn slow_varint(text: &[u8], at: usize) -> Read<(u64, usize)> {
     Fault::err(text.len(), Why::CutOff { wanted: 1 })
 }
 
+/// Writes a number as a zigzag varint.
+#[inline]
+pub(super) fn write_long(out: &mut Vec<u8>, value: i64) {
+    write_varint(out, ((value << 1) ^ (value >> 63)) as u64);
+}
+
+/// Writes a varint without zigzag.
+#[inline]
+pub(super) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
 #[inline(always)]
 fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)

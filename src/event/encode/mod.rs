@@ -75,13 +75,12 @@ impl Encoder {
         Encoder { kind, compiled: Vec::new() }
     }
 
-    /// What stands at the head of every file: the CSV header with its line end, known once the first batch is encoded, or what a binary
-    /// form begins with; empty for other formats.
+    /// What stands at the head of every file: the CSV header with its line end, known once the first batch is encoded; empty for other
+    /// formats.
     pub fn head(&self) -> &[u8] {
         match &self.kind {
             Kind::Csv(csv) => csv.head(),
-            Kind::Packed(packed) => packed.head(),
-            Kind::Json | Kind::Text => &[],
+            Kind::Json | Kind::Text | Kind::Packed(_) => &[],
         }
     }
 

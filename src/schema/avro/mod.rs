@@ -10,6 +10,7 @@ mod canonical;
 mod defaults;
 #[cfg(test)]
 mod differential_tests;
+mod form;
 mod logical;
 mod parse;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::limits::{CSV_NAMES_BYTES_MAX, LINE_BYTES_MAX};
+use crate::limits::{BATCH_BYTES_MAX, CSV_NAMES_BYTES_MAX, LINE_BYTES_MAX, RAW_BYTES_KEPT_MAX};
 
 /// All events of an input that arrives in pieces of `step` bytes: text or code, and the position.
 fn run(mut framer: Framer, input: &[u8], step: usize) -> (Vec<(String, i64)>, u64) {
@@ -186,7 +186,7 @@ proptest! {
             let mut given = 0;
             while let Some(chunk) = first.next_chunk(true) {
                 given += chunk.frames.len() + chunk.bad.len();
-                let rest = framer(max).resume(first.place(), first.header().cloned());
+                let rest = framer(max).resume(first.place(), first.head());
                 let rest = run(rest, &input.as_bytes()[first.place().at as usize..], 100).0;
                 prop_assert_eq!(&rest, &all[given..]);
             }
@@ -195,7 +195,7 @@ proptest! {
 
     #[test]
     fn records_end_where_csv_core_ends_them(input in "[ab\n,\"]{0,60}") {
-        let ours = run(Framer::csv(100).resume(Place { at: 1, in_skipped_line: false }, Some(Arc::new(CsvHeader(Ok(vec![]))))), input.as_bytes(), 100);
+        let ours = run(Framer::csv(100).resume(Place::at(1), Some(Head::Csv(Arc::new(CsvHeader(Ok(vec![])))))), input.as_bytes(), 100);
         let mut theirs = csv::ReaderBuilder::new();
         theirs.has_headers(false).flexible(true).terminator(csv::Terminator::Any(b'\n'));
         let records: Vec<_> = theirs.from_reader(input.as_bytes()).into_byte_records().map(Result::unwrap).collect();
