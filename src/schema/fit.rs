@@ -71,7 +71,12 @@ impl Fit {
         let named = |name: &str| wanted.fields.iter().any(|field| *field.name == *name);
         for Field { name, shape, .. } in &given.fields {
             match wanted.field(name) {
-                Some(field) => self.value(&below(name), shape, &field),
+                Some(field) => {
+                    // What may be null may be missing, which its default stands for.
+                    let has_default = wanted.fields.iter().any(|field| field.name == *name && field.has_default);
+                    let shape = if has_default { shape.clone().not_null() } else { shape.clone() };
+                    self.value(&below(name), &shape, &field);
+                }
                 // A field that was removed, where others may be.
                 None if shape.kinds == Kinds::NULL => {}
                 None => {
@@ -83,7 +88,8 @@ impl Fit {
             }
         }
         let missing = wanted.fields.iter().filter(|field| given.field(&field.name).is_none());
-        for field in missing.filter(|field| !field.shape.is_nullable() && !self.lenient).cloned().collect::<Vec<_>>() {
+        let needed = |field: &&Field| !field.shape.is_nullable() && !field.has_default;
+        for field in missing.filter(|field| needed(field) && !self.lenient).cloned().collect::<Vec<_>>() {
             self.find(&below(&field.name), "is missing, and must be there".to_owned(), None);
         }
         if let (Some(rest), Some(others)) = (&given.rest, &wanted.rest)
@@ -148,5 +154,20 @@ mod tests {
             ]
         );
         assert_eq!(definition.misfits(&Shape::of(Kinds::OBJECT)), []);
+    }
+
+    #[test]
+    fn a_default_stands_for_what_is_missing() {
+        let schema = r#"{"type": "record", "name": "A", "fields": [{"name": "v", "type": "int", "default": 1}, {"name": "n", "type": "int"}]}"#;
+        let definition = Definition::parse(Language::Avro, schema, None, &[]).unwrap();
+        let found =
+            |given: Shape| definition.misfits(&given).into_iter().map(|misfit| misfit.field).collect::<Vec<_>>();
+        assert_eq!(found(Shape::record([])), ["n"]);
+        let int = Shape::of(Kinds::INT);
+        assert_eq!(found(Shape::record([("n".into(), int.clone()), ("v".into(), int.clone().or_null())])), [""; 0]);
+        assert_eq!(
+            found(Shape::record([("n".into(), int.or_null()), ("v".into(), Shape::of(Kinds::STRING))])),
+            ["n", "v"]
+        );
     }
 }

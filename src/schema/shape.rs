@@ -138,6 +138,8 @@ pub struct Field {
     /// Has `Kinds::NULL` where the field may be missing.
     pub shape: Shape,
     pub doc: Option<Arc<str>>,
+    /// Whoever writes events may leave it out: its default stands there then.
+    pub has_default: bool,
 }
 
 impl Shape {
@@ -173,7 +175,8 @@ impl Shape {
 
     /// An object of these fields and no others.
     pub fn record(fields: impl IntoIterator<Item = (Arc<str>, Shape)>) -> Shape {
-        let fields = fields.into_iter().map(|(name, shape)| Field { name, shape, doc: None }).collect();
+        let fields =
+            fields.into_iter().map(|(name, shape)| Field { name, shape, doc: None, has_default: false }).collect();
         Shape::object(Object { name: None, fields, rest: None })
     }
 
@@ -264,7 +267,7 @@ impl Shape {
         let kinds = if field.is_nullable() { self.kinds.and(Kinds::OBJECT) } else { Kinds::OBJECT };
         match object.fields.iter_mut().find(|have| have.name == *name) {
             Some(have) => have.shape = field,
-            None => object.fields.push(Field { name: name.clone(), shape: field, doc: None }),
+            None => object.fields.push(Field { name: name.clone(), shape: field, doc: None, has_default: false }),
         }
         Shape { kinds, object: Some(Arc::new(object)), ..self.clone() }
     }
@@ -282,7 +285,12 @@ impl Shape {
         object.fields.retain(|field| *field.name != *name);
         if object.rest.is_some() {
             // There may be others, but not this one.
-            object.fields.push(Field { name: name.into(), shape: Shape::of(Kinds::NULL), doc: None });
+            object.fields.push(Field {
+                name: name.into(),
+                shape: Shape::of(Kinds::NULL),
+                doc: None,
+                has_default: false,
+            });
         }
         Shape { object: Some(Arc::new(object)), ..self.clone() }
     }
@@ -396,7 +404,12 @@ mod tests {
     use super::*;
 
     fn record(fields: &[(&str, Shape)]) -> Shape {
-        let field = |(name, shape): &(&str, Shape)| Field { name: (*name).into(), shape: shape.clone(), doc: None };
+        let field = |(name, shape): &(&str, Shape)| Field {
+            name: (*name).into(),
+            shape: shape.clone(),
+            doc: None,
+            has_default: false,
+        };
         Shape::object(Object { name: None, fields: fields.iter().map(field).collect(), rest: None })
     }
 

@@ -54,6 +54,7 @@ impl Unfolding<'_> {
                     name: field.name.clone(),
                     shape: self.ty(&field.ty, depth + 1),
                     doc: field.doc.clone(),
+                    has_default: field.default.is_some(),
                 };
                 let fields = fields.iter().map(field).collect();
                 Shape::object(Object { name: Some(named.name.as_str().into()), fields, rest: None })
@@ -77,7 +78,8 @@ fn meant(kinds: Kinds, logical: Logical) -> Shape {
         Logical::Timestamp(unit) => Shape::meaning(kinds, Meaning::Time(unit.into())),
         Logical::LocalTimestamp(unit) => Shape::meaning(kinds, Meaning::LocalTime(unit.into())),
         Logical::Duration => {
-            let part = |name: &str| Field { name: name.into(), shape: Shape::of(Kinds::INT), doc: None };
+            let part =
+                |name: &str| Field { name: name.into(), shape: Shape::of(Kinds::INT), doc: None, has_default: false };
             let fields = ["months", "days", "millis"].map(part).into();
             let object = Shape::object(Object { name: None, fields, rest: None });
             Shape { meaning: Some(Meaning::Duration), ..object }

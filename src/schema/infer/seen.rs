@@ -167,7 +167,7 @@ impl Seen {
         let field = |(name, seen): (&String, &Seen)| {
             let shape = seen.shape(name, false);
             let shape = if seen.count() < self.objects { shape.or_null() } else { shape };
-            Field { name: name.as_str().into(), shape, doc: None }
+            Field { name: name.as_str().into(), shape, doc: None, has_default: false }
         };
         Shape::object(Object { name: None, fields: self.fields.iter().map(field).collect(), rest: None })
     }

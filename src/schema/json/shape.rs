@@ -86,11 +86,16 @@ impl<'s> Unfolding<'s> {
             let shape = self.schema(field, depth + 1);
             let shape = if required.contains(&name.as_str()) { shape } else { shape.or_null() };
             let doc = field.get("description").and_then(Value::as_str).map(Arc::from);
-            fields.push(Field { name: name.as_str().into(), shape, doc });
+            fields.push(Field { name: name.as_str().into(), shape, doc, has_default: false });
         }
         // Fields that are required and not described may be anything.
         let more = required.iter().filter(|name| properties.is_none_or(|fields| !fields.contains_key(**name)));
-        fields.extend(more.map(|name| Field { name: Arc::from(*name), shape: Shape::ANY.not_null(), doc: None }));
+        fields.extend(more.map(|name| Field {
+            name: Arc::from(*name),
+            shape: Shape::ANY.not_null(),
+            doc: None,
+            has_default: false,
+        }));
         let patterns = schema.get("patternProperties").and_then(Value::as_object).into_iter().flatten();
         let mut rest = patterns.map(|(_, field)| self.schema(field, depth + 1)).reduce(|all, one| all.join(&one));
         match schema.get("additionalProperties") {

@@ -39,6 +39,7 @@ impl Shaping<'_> {
             name: field.name.clone(),
             shape: self.field(field, depth),
             doc: field.doc.clone(),
+            has_default: false,
         });
         Shape::object(Object { name: Some(message.full_name.clone()), fields: fields.collect(), rest: None })
     }
