@@ -27,6 +27,7 @@ pub(super) fn of_source(
 ) -> Option<(decode::Format, Framing)> {
     let written = spec.common.choice_opt("decode");
     let language = match written.unwrap_or(if is_csv_file(&spec.config) { "csv" } else { "json" }) {
+        "json" | "csv" | "text" | "bytes" if !is_bare(&spec.common, diagnostics) => return None,
         "csv" => return Some((decode::Format::Csv, Framing::Csv)),
         "text" => return Some((decode::Format::Text, Framing::Lines)),
         "bytes" => return Some((decode::Format::Bytes, Framing::Lines)),
@@ -87,6 +88,7 @@ pub(super) fn of_sink(
     let schema = schemas::named(schemas, &spec.common, diagnostics)?;
     let written = spec.common.choice_opt("encode");
     let language = match written.unwrap_or(if is_csv_file(&spec.config) { "csv" } else { "json" }) {
+        "json" | "csv" | "text" if !is_bare(&spec.common, diagnostics) => return None,
         "csv" => return Some(encode::Format::Csv),
         "text" => return Some(encode::Format::Text),
         "avro" => Language::Avro,
@@ -95,13 +97,7 @@ pub(super) fn of_sink(
     };
     let event_type = described(schema.as_ref(), language, &spec.common, "encode", diagnostics)?;
     let wire = wire(schemas, &spec.common, language, plan?.writes_lines(), diagnostics)?;
-    if spec.common.is_written("codec") && wire != Wire::Container {
-        let message = "`codec` has no meaning here: only the blocks of a container are compressed";
-        let report = diagnostics.error(&codes::NOT_TOGETHER, spec.common.key_span_of("codec"), message);
-        report.help(
-            "remove it, or write `encode: avro` and `wire: container`; whole files are compressed by `compression`",
-        );
-    }
+    refuse_beside(&spec.common, wire, diagnostics);
     if wire == Wire::Confluent && !has_registry(schemas, &spec.common, diagnostics) {
         return None;
     }
@@ -121,8 +117,12 @@ pub(super) fn of_sink(
                 }
             })
         }
-        Definition::Protobuf(schema) if wire == Wire::Raw => {
-            Arc::new(ProtobufEncoding::new(wire, Arc::new(schema.model.types()), 0))
+        Definition::Protobuf(schema) => {
+            let number = match wire {
+                Wire::Confluent => Some(schemas.publication(&spec.common, event_type, diagnostics)?),
+                Wire::Container | Wire::SingleObject | Wire::Raw => None,
+            };
+            Arc::new(ProtobufEncoding::new(wire, Arc::new(schema.model.types()), number))
         }
         _ => {
             let message = format!("{language} is not written by this version");
@@ -133,6 +133,23 @@ pub(super) fn of_sink(
     Some(encode::Format::Packed(format))
 }
 
+/// Reports keys that have no meaning with what stands around the events of a sink.
+fn refuse_beside(common: &Section, wire: Wire, diagnostics: &mut Diagnostics) {
+    if common.is_written("codec") && wire != Wire::Container {
+        let message = "`codec` has no meaning here: only the blocks of a container are compressed";
+        let report = diagnostics.error(&codes::NOT_TOGETHER, common.key_span_of("codec"), message);
+        report.help(
+            "remove it, or write `encode: avro` and `wire: container`; whole files are compressed by `compression`",
+        );
+    }
+    if common.bool("register") && wire != Wire::Confluent {
+        let message =
+            "`register` has no meaning here: only `wire: confluent` names a schema by its number in a registry";
+        let report = diagnostics.error(&codes::NOT_TOGETHER, common.key_span_of("register"), message);
+        report.help("remove it, or write `wire: confluent`; `runner schema register` registers a schema by itself");
+    }
+}
+
 /// How the blocks of a container are compressed.
 fn codec(written: Option<&str>) -> Codec {
     match written {
@@ -141,6 +158,15 @@ fn codec(written: Option<&str>) -> Codec {
         Some("zstandard") => Codec::Zstandard,
         _ => Codec::Null,
     }
+}
+
+/// Whether nothing is said that only events in a binary form have around them. `false`: that was reported.
+fn is_bare(common: &Section, diagnostics: &mut Diagnostics) -> bool {
+    let Some(wire) = common.choice_opt("wire").filter(|wire| *wire != "raw") else { return true };
+    let message = format!("`wire: {wire}` has no meaning here: it is known of events in Avro and Protobuf alone");
+    let report = diagnostics.error(&codes::NOT_TOGETHER, common.span_of("wire"), message);
+    report.help("remove it, or say that events are in a binary form (`avro`, `protobuf`)");
+    false
 }
 
 /// Whether there is a registry for the numbers of schemas. `false`: that was reported.

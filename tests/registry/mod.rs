@@ -314,3 +314,103 @@ fn an_encrypted_registry_is_asked_by_who_has_a_certificate() {
     let (code, said) = check(", tls: { ca: ca.pem, cert: client.pem, key: client.key }");
     assert_eq!(code, Some(0), "{said}");
 }
+
+/// A message in two versions, whose bytes cannot be read as each other's.
+fn message(name: &str, number: u32) -> String {
+    let id = if number == 1 { "string" } else { "double" };
+    format!("syntax = \"proto3\";\nmessage {name} {{\n  {id} id = 1;\n  double amount = 2;\n}}\n")
+}
+
+/// An event of the first version behind the number of its schema, as the first message of its file.
+fn framed(schema: u32, id: &str, amount: f64) -> Vec<u8> {
+    let mut bytes = vec![0];
+    bytes.extend(schema.to_be_bytes());
+    bytes.extend([0, 0x0a, u8::try_from(id.len()).expect("a short text")]);
+    bytes.extend(id.as_bytes());
+    bytes.push(0x11);
+    bytes.extend(amount.to_le_bytes());
+    bytes
+}
+
+/// A topology that writes events behind the number of their schema, which it registers.
+fn writing(registry: &str, nats: &str) -> String {
+    format!(
+        "topology: test\nregistry: {{ url: \"{registry}\" }}\nschemas: {{ Written: written.proto }}\n\
+         sources:\n  in: {{ file: {{ path: in.jsonl }}, time: arrival }}\n\
+         sinks:\n  out:\n    from: in\n    nats: {{ url: \"{nats}\", subject: out, stream: OUT }}\n    encode: protobuf\n    schema: Written\n\
+         \x20   register: true\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_registers_its_schema_before_it_writes_and_stops_where_it_is_refused() {
+    let (registry, nats) = (shared(), Server::start(""));
+    let context = nats.stream("OUT", "out").await;
+    let dir = folder(&writing(&registry.url(), &nats.url()));
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("it is written");
+    write("in.jsonl", "{\"id\":\"a\",\"amount\":1.5}\n");
+    write("written.proto", &message("Written", 1));
+    let done = call(dir.path(), &["t.yaml"]);
+    assert!(done.status.success(), "{}", done.stderr);
+    let id =
+        registry.ask("GET", "/subjects/Written/versions/latest", None)["id"].as_u64().expect("it is registered") as u32;
+    let mut stream = context.get_stream("OUT").await.expect("the stream");
+    let first = stream.get_raw_message(1).await.expect("the event");
+    assert_eq!(first.payload.to_vec(), framed(id, "a", 1.5));
+    // What its readers could not read is not registered, and nothing is written.
+    registry.hold_to("Written", "BACKWARD");
+    write("written.proto", &message("Written", 2));
+    write("in.jsonl", "{\"id\":2.5,\"amount\":1.5}\n");
+    let done = call(dir.path(), &["t.yaml"]);
+    assert_eq!(done.status.code(), Some(1), "{}", done.stderr);
+    assert!(done.stderr.contains("HTTP 409: ") && done.stderr.contains("`Written`"), "{}", done.stderr);
+    // Without leave to register, the schema must be there.
+    let text = writing(&registry.url(), &nats.url()).replace("    register: true\n", "");
+    write("t.yaml", &text);
+    let done = call(dir.path(), &["t.yaml"]);
+    assert_eq!(done.status.code(), Some(1), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("no version of `Written`") && done.stderr.contains("`register: true`"),
+        "{}",
+        done.stderr
+    );
+    write("written.proto", &message("Written", 1));
+    write("in.jsonl", "{\"id\":\"c\",\"amount\":2.5}\n");
+    let done = call(dir.path(), &["t.yaml"]);
+    assert!(done.status.success(), "{}", done.stderr);
+    let info = stream.info().await.expect("the stream");
+    assert_eq!(info.state.messages, 2, "of what was refused nothing was written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_with_a_schema_that_is_refused_changes_nothing() {
+    let (registry, nats) = (shared(), Server::start(""));
+    let context = nats.stream("IN", "in").await;
+    nats.stream("OUT", "out").await;
+    let text = writing(&registry.url(), &nats.url()).replace("Written", "Reloaded").replace("written", "reloaded");
+    let source = format!("nats: {{ url: \"{}\", stream: IN, subject: in }}", nats.url());
+    let dir = folder(&text.replace("file: { path: in.jsonl }", &source));
+    let schema = dir.path().join("reloaded.proto");
+    std::fs::write(&schema, message("Reloaded", 1)).expect("it is written");
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    let mut out = context.get_stream("OUT").await.expect("the stream");
+    let publish = async |text: &str| {
+        context.publish("in", text.to_owned().into()).await.expect("it is sent").await.expect("it is stored");
+    };
+    publish("{\"id\":\"a\",\"amount\":1.5}").await;
+    let until = std::time::Instant::now() + Duration::from_secs(30);
+    while out.info().await.expect("the stream").state.messages < 1 {
+        assert!(std::time::Instant::now() < until, "nothing is written");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    registry.hold_to("Reloaded", "BACKWARD");
+    std::fs::write(&schema, message("Reloaded", 2)).expect("it is written");
+    run.says("HTTP 409");
+    publish("{\"id\":\"b\",\"amount\":2.5}").await;
+    while out.info().await.expect("the stream").state.messages < 2 {
+        assert!(std::time::Instant::now() < until, "what runs does not go on");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (code, said) = run.stop();
+    assert_eq!(code, Some(0), "{said}");
+}

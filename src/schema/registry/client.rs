@@ -34,7 +34,7 @@ impl Client {
     }
 
     fn unreadable(&self, what: &str, why: &str) -> RegistryError {
-        RegistryError::broken(format!(
+        RegistryError::unusable(format!(
             "the answer of the schema registry {} to a question for {what} cannot be used: {why}",
             self.http.shown()
         ))

@@ -22,7 +22,9 @@ pub enum ErrorKind {
     Denied,
     /// It does not take the schema.
     Refused,
-    /// The settings, the answer or what is on disk cannot be used.
+    /// What it has there cannot be used: a schema that refers to itself, or in a language that is not known.
+    Unusable,
+    /// The settings, or what answers, cannot be used.
     Broken,
 }
 
@@ -33,6 +35,10 @@ impl RegistryError {
 
     pub(super) fn broken(message: impl Into<String>) -> RegistryError {
         RegistryError::new(ErrorKind::Broken, message)
+    }
+
+    pub(super) fn unusable(message: impl Into<String>) -> RegistryError {
+        RegistryError::new(ErrorKind::Unusable, message)
     }
 
     pub(super) fn unknown(message: impl Into<String>) -> RegistryError {

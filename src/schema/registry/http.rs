@@ -209,7 +209,7 @@ impl Http {
             E::BodyExceedsLimit(_) => {
                 let why =
                     format!("its answer has more than {REGISTRY_ANSWER_BYTES_MAX} bytes: no schema is that large");
-                Failed::for_good(self.error(ErrorKind::Broken, &why))
+                Failed::for_good(self.error(ErrorKind::Unusable, &why))
             }
             _ => Failed::for_good(self.error(ErrorKind::Broken, &format!("it cannot be asked; {check}"))),
         }

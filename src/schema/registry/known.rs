@@ -49,12 +49,16 @@ impl Numbered for Known {
         let answer = match self.registry.schema(id) {
             Ok(schema) => Ok(Arc::new(schema)),
             Err(error) => match error.kind {
-                ErrorKind::Unknown | ErrorKind::Refused => Err(error.message),
-                // A login that is refused is most likely mended, not meant.
+                ErrorKind::Unknown | ErrorKind::Refused | ErrorKind::Unusable => Err(error.message),
+                // Nothing is wrong with the number. A login that is refused is most likely mended, not meant.
                 ErrorKind::Away | ErrorKind::Denied | ErrorKind::Broken => return Err(error.message),
             },
         };
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.len() >= REGISTRY_NUMBERS_MAX {
+            // What stands for nothing is forgotten first: decoders do not remember it, and can do without.
+            found.retain(|_, answer| answer.is_ok());
+        }
         if found.len() >= REGISTRY_NUMBERS_MAX {
             found.clear();
         }

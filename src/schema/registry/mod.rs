@@ -13,6 +13,7 @@ mod folder;
 #[cfg(feature = "schemas")]
 mod http;
 mod index;
+#[cfg_attr(not(feature = "schemas"), allow(dead_code, reason = "what servers say"))]
 mod json;
 mod known;
 mod references;

@@ -31,14 +31,14 @@ impl Walk<'_> {
             let Link { name, subject, version } = link;
             let target = (subject.clone(), *version);
             if self.way.contains(&target) {
-                return Err(RegistryError::broken(format!(
+                return Err(RegistryError::unusable(format!(
                     "the schema refers to version {version} of `{subject}`, which refers back to itself; register a version without the circle"
                 )));
             }
             match self.found.get(name) {
                 Some(known) if *known == target => continue,
                 Some((other, number)) => {
-                    return Err(RegistryError::broken(format!(
+                    return Err(RegistryError::unusable(format!(
                         "what the schema refers to calls both version {number} of `{other}` and version {version} of `{subject}` by the name `{name}`; let all agree on one"
                     )));
                 }
@@ -69,7 +69,7 @@ impl Walk<'_> {
 }
 
 fn too_many(what: String) -> RegistryError {
-    RegistryError::broken(format!(
+    RegistryError::unusable(format!(
         "the schema refers {what}, which is the limit; put what belongs together into one schema"
     ))
 }

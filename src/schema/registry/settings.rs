@@ -57,8 +57,7 @@ impl Credential {
     }
 
     /// The secret itself, for the request that needs it.
-    #[cfg(feature = "schemas")]
-    pub(super) fn read(&self) -> Result<String, String> {
+    pub fn read(&self) -> Result<String, String> {
         (self.0)()
     }
 }

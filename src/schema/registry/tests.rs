@@ -286,15 +286,15 @@ fn what_is_no_answer_of_a_registry_is_told() {
     let cases = [
         (http("200 OK", "<html>"), ErrorKind::Broken, "is no schema registry"),
         (http("404 Not Found", "nothing here"), ErrorKind::Broken, "is no schema registry"),
-        (http("200 OK", "{}"), ErrorKind::Broken, "it has no `schema`"),
-        (http("200 OK", r#"{"schema":"x","schemaType":"XSD"}"#), ErrorKind::Broken, "its language is `XSD`"),
-        (http("200 OK", r#"{"schema":"x","references":{}}"#), ErrorKind::Broken, "no list"),
+        (http("200 OK", "{}"), ErrorKind::Unusable, "it has no `schema`"),
+        (http("200 OK", r#"{"schema":"x","schemaType":"XSD"}"#), ErrorKind::Unusable, "its language is `XSD`"),
+        (http("200 OK", r#"{"schema":"x","references":{}}"#), ErrorKind::Unusable, "no list"),
         (
             "HTTP/1.1 302 Found\r\nLocation: http://else\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".into(),
             ErrorKind::Broken,
             "`http://else`",
         ),
-        (long, ErrorKind::Broken, "no schema is that large"),
+        (long, ErrorKind::Unusable, "no schema is that large"),
     ];
     for (answer, kind, words) in cases {
         let (url, thread) = server(vec![answer]);

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use crate::event::codes;
 use crate::event::encode::EncodeError;
 use crate::event::json::{self, RawMembers};
-use crate::event::packed::{PackedEncoder, PackedEncoding, Unpack, Wire};
+use crate::event::packed::{Numbering, PackedEncoder, PackedEncoding, Unpack, Wire};
 use crate::event::{Batch, Body, Cell, Layout};
 
 use super::header;
@@ -27,24 +27,41 @@ pub(super) use self::number::write_varint;
 pub struct ProtobufEncoding {
     wire: Wire,
     types: Arc<Types>,
-    /// What stands before each message.
-    header: Vec<u8>,
+    /// Who knows the registry's number of the schema.
+    number: Option<Arc<dyn Numbering>>,
 }
 
 impl ProtobufEncoding {
-    /// An encoding of events as the root of these types. `id`: the registry's number of the schema, which Confluent's framing needs.
-    pub fn new(wire: Wire, types: Arc<Types>, id: u32) -> ProtobufEncoding {
+    /// An encoding of events as the root of these types. `number`: of the schema in the registry, which Confluent's framing needs.
+    pub fn new(wire: Wire, types: Arc<Types>, number: Option<Arc<dyn Numbering>>) -> ProtobufEncoding {
+        ProtobufEncoding { wire, types, number }
+    }
+
+    /// What stands before each message, or why that is not known.
+    fn header(&self) -> Result<Vec<u8>, String> {
         let mut before = Vec::new();
-        if wire == Wire::Confluent {
-            header::write(&mut before, id, &types.index_path);
+        if self.wire == Wire::Confluent {
+            let number = self.number.as_ref().ok_or("there is no registry to give the schema a number")?;
+            header::write(&mut before, number.number()?, &self.types.index_path);
         }
-        ProtobufEncoding { wire, types, header: before }
+        Ok(before)
     }
 }
 
 impl PackedEncoding for ProtobufEncoding {
     fn encoder(&self) -> Box<dyn PackedEncoder> {
-        Box::new(ProtobufEncoder { encoding: self.clone(), plan: None, scratch: Vec::new(), unpacked: Vec::new() })
+        let header = self.header();
+        Box::new(ProtobufEncoder {
+            encoding: self.clone(),
+            header,
+            plan: None,
+            scratch: Vec::new(),
+            unpacked: Vec::new(),
+        })
+    }
+
+    fn prepare(&self) -> Result<(), String> {
+        self.header().map(drop)
     }
 
     fn identity(&self) -> u64 {
@@ -55,6 +72,7 @@ impl PackedEncoding for ProtobufEncoding {
 #[derive(Debug)]
 struct ProtobufEncoder {
     encoding: ProtobufEncoding,
+    header: Result<Vec<u8>, String>,
     /// For the layout of the batch before.
     plan: Option<(Arc<Layout>, Plan)>,
     scratch: Vec<u8>,
@@ -149,7 +167,10 @@ impl PackedEncoder for ProtobufEncoder {
 impl ProtobufEncoder {
     /// Writes one event behind its header. After an error `out` ends with a part of it.
     fn event(&mut self, plan: &Plan, batch: &Batch, row: u32, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        out.extend_from_slice(&self.encoding.header);
+        match &self.header {
+            Ok(header) => out.extend_from_slice(header),
+            Err(why) => return Err(EncodeError { code: codes::ENCODE_PROTOBUF, message: why.clone() }),
+        }
         let types = &*self.encoding.types;
         let mut writer = Writer { types, out };
         let written = match plan {
