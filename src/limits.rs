@@ -6,6 +6,9 @@ pub const BATCH_EVENTS_MAX: usize = 1024;
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Bytes of the names of columns, repeated for each of a chunk's CSV records. One record is always taken.
 pub const CSV_NAMES_BYTES_MAX: usize = 4 << 20;
+/// How deep the quick check of a schema follows its parts, and how many there may be; a larger schema is checked by the validator alone.
+pub const SCHEMA_RULE_DEPTH_MAX: usize = 32;
+pub const SCHEMA_RULES_MAX: usize = 4096;
 /// Batches that wait in the channel of one edge.
 pub const EDGE_BATCHES_MAX: usize = 4;
 /// Nodes fused into one task: each is a call within the one before it.

@@ -91,7 +91,7 @@ impl Input {
 pub struct Random(u64);
 
 impl Random {
-    fn new() -> Random {
+    pub fn new() -> Random {
         Random(0x9E37_79B9_7F4A_7C15)
     }
 

@@ -17,6 +17,7 @@ mod measure;
 mod report;
 mod rest;
 mod scale;
+mod schemas;
 mod script;
 #[allow(dead_code)]
 #[path = "../../tests/nats/server.rs"]
@@ -52,6 +53,7 @@ const SECTIONS: &[Section] = &[
     ("latency", rest::latency),
     ("idle", rest::idle),
     ("jetstream", jetstream::jetstream),
+    ("json-schema", schemas::json_schema),
 ];
 
 fn main() -> io::Result<ExitCode> {
@@ -97,7 +99,7 @@ fn main() -> io::Result<ExitCode> {
 
 /// Runs both programs of a job in turn, compares what they wrote, and prints a line.
 fn compare_pair(job: &Job, dir: &Path) -> io::Result<()> {
-    let events = std::env::var("EVENTS").ok().and_then(|events| events.parse().ok()).unwrap_or(job.input.events());
+    let events = measure::events().unwrap_or(job.input.events());
     let commands = programs(job, job.name, dir, events)?;
     let mut best: [Option<Taken>; 2] = [None, None];
     for _ in 0..measure::runs() {

@@ -32,6 +32,11 @@ impl Taken {
 /// Runs of each program, where `RUNS` does not say.
 const RUNS: usize = 5;
 
+/// How many events there are, where the environment says so.
+pub fn events() -> Option<u64> {
+    std::env::var("EVENTS").ok()?.parse().ok()
+}
+
 pub fn runs() -> usize {
     std::env::var("RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(RUNS)
 }

@@ -87,8 +87,8 @@ fn nodes(spec: &TopologySpec, instead: Option<&Instead>, diagnostics: &mut Diagn
     let dead_letters = dead_letters(spec, &expr, &mut nodes);
     nodes.push(dead_letters);
     graph::demand(&mut nodes);
-    graph::layouts(&mut nodes);
     schemas::compile(&mut nodes);
+    graph::layouts(&mut nodes);
     types::infer(&mut nodes, diagnostics);
     Some(nodes)
 }

@@ -34,13 +34,15 @@ pub(super) fn of_source(
         "avro" => Language::Avro,
         "protobuf" => Language::Protobuf,
         _ => {
-            if let Some(SourceSchema { event_type, .. }) = schema?.as_ref()
+            if let (Some(SourceSchema { event_type, .. }), None) = (schema?.as_ref(), written)
                 && event_type.definition.language() != Language::Json
             {
                 let found = event_type.definition.language();
-                let message = format!("events in JSON are checked by a JSON Schema, and this one is in {found}");
+                let message =
+                    format!("the event type is in {found}, and events are read as JSON where `decode` is not said");
                 let report = diagnostics.error(&codes::NOT_TOGETHER, spec.common.span_of("schema"), message);
-                report.help(format!("write `decode: {}`, if that is what the events are in", found.format()));
+                let format = found.format();
+                report.help(format!("write `decode: {format}`, or `decode: json` if the events are JSON of this type"));
                 return None;
             }
             return Some((decode::Format::Json, Framing::Lines));

@@ -85,6 +85,7 @@ pub(super) fn layouts(nodes: &mut [Node]) {
         let made = match &mut nodes[node].work {
             Work::Source(source) => {
                 let mut all = source.reads();
+                source.schema.iter().for_each(|schema| all.extend(&schema.reads()));
                 demands.iter().for_each(|demand| all.extend(demand));
                 vec![vec![Arc::new(Layout::text(&all))]]
             }

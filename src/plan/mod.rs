@@ -204,6 +204,13 @@ impl Retry {
     }
 }
 
+impl SourceSchema {
+    /// What the check of events looks at.
+    fn reads(&self) -> Demand {
+        Demand { paths: self.checker.iter().flat_map(Checker::reads).collect() }
+    }
+}
+
 impl SourceNode {
     /// What the source's own expressions read.
     fn reads(&self) -> Demand {

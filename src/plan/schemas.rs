@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::diagnostic::{Content, Diagnostics, Span, codes};
-use crate::schema::{Catalog, Definition, EventType, SchemaError};
+use crate::event::decode;
+use crate::schema::{Catalog, Checker, Definition, EventType, SchemaError};
 use crate::spec::{SchemaRef, Section};
 
 use super::registry::Schemas;
@@ -142,13 +143,15 @@ pub(super) fn compile(nodes: &mut [Node]) {
         let Work::Source(source) = &mut node.work else { continue };
         let mut reads = source.reads();
         node.ports.iter().for_each(|port| reads.extend(&port.demand));
-        let fields = reads.paths.iter().filter_map(|path| path.first()).map(|name| &**name).collect();
         let whole = reads.paths.iter().any(|path| path.is_empty());
         if let Some(schema) = &mut source.schema {
-            let fields = (!schema.full && !whole).then_some(&fields);
-            let Definition::Json(json) = &schema.event_type.definition else { continue };
+            let paths = (!schema.full && !whole).then_some(&reads.paths);
             // A part of a schema that compiled compiles too; if it should not, the whole one is what is checked.
-            schema.checker = json.checker(fields).or_else(|_| json.checker(None)).ok();
+            schema.checker = match (&schema.event_type.definition, &source.format) {
+                (Definition::Json(json), _) => json.checker(paths).or_else(|_| json.checker(None)).ok(),
+                (other, decode::Format::Json) => Checker::of_shape(&other.shape(), paths).ok(),
+                (Definition::Avro(_) | Definition::Protobuf(_), _) => None,
+            };
         }
     }
 }

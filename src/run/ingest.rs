@@ -10,7 +10,7 @@ use crate::expr::{Arena, Program};
 use crate::flow::{Evaluations, Reject, Rejected};
 use crate::operators::{Place, StageExpr};
 use crate::plan::{SourceNode, TimeRule, TimeUnit, event_time};
-use crate::schema::Checker;
+use crate::schema::{Checker, Checking};
 
 /// A chunk that was read. Its watermarks are those of a source that began with it, until [`Ingest::order`].
 pub(super) struct Read {
@@ -98,6 +98,7 @@ struct Rules {
 pub(super) struct ChunkReader {
     decoder: Decoder,
     rules: Arc<Rules>,
+    check: Option<Checking>,
     time: Option<Bound>,
     key: Option<Bound>,
 }
@@ -119,6 +120,7 @@ impl ChunkReader {
     fn with(rules: Arc<Rules>, decoder: Decoder) -> ChunkReader {
         let layout = decoder.layout().clone();
         ChunkReader {
+            check: rules.checker.as_ref().map(|checker| checker.bind(&layout)),
             time: rules.time.expr().map(|expr| Bound::new(expr, &layout)),
             key: rules.key.as_ref().map(|expr| Bound::new(expr, &layout)),
             decoder,
@@ -161,13 +163,9 @@ impl ChunkReader {
 
     /// Refuses the events that are not what the schema says, before they can move time.
     fn check(&self, batch: Batch, refused: &mut Vec<(u32, Reject)>) -> Batch {
-        let Some(checker) = &self.rules.checker else { return batch };
-        for row in batch.selection.iter() {
-            let Some(at) = batch.cell(0, row).text_ref() else { continue };
-            if let Err(message) = checker.check(batch.texts.bytes(at)) {
-                refused.push((row, Reject { code: codes::SCHEMA.id, message, at: self.place().clone() }));
-            }
-        }
+        let Some(check) = &self.check else { return batch };
+        let reject = |message| Reject { code: codes::SCHEMA.id, message, at: self.place().clone() };
+        refused.extend(check.refused(&batch).into_iter().map(|(row, message)| (row, reject(message))));
         without(batch, refused)
     }
 

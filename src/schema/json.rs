@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::SchemaError;
+use crate::event::Path;
+
+use super::{Checker, SchemaError, check};
 
 /// A JSON Schema. References are to definitions within it.
 #[derive(Clone, Debug)]
@@ -48,12 +50,14 @@ impl JsonSchema {
         rapidhash::v3::rapidhash_v3(out.as_bytes())
     }
 
-    /// A checker of whole events, or of those of their fields that are named. For the latter the schema is cut down to `properties` and
-    /// `required` of these fields: what it says of other fields, and of fields together (`oneOf`, `additionalProperties`), is left out.
-    pub fn checker(&self, fields: Option<&BTreeSet<&str>>) -> Result<Checker, String> {
-        let document = fields.map(|fields| cut_down(&self.document, fields));
-        let validator = jsonschema::validator_for(document.as_ref().unwrap_or(&self.document));
-        Ok(Checker(Arc::new(validator.map_err(|error| error.to_string())?)))
+    /// A checker of whole events, or of these paths of them. For the latter the schema is cut down to `properties` and `required` on the
+    /// way to them: what it says of other fields, and there of fields together (`oneOf`, `additionalProperties`), is left out.
+    pub fn checker(&self, paths: Option<&BTreeSet<Path>>) -> Result<Checker, String> {
+        let document = paths.map(|paths| {
+            let paths: Vec<&[Arc<str>]> = paths.iter().map(|path| &**path).collect();
+            cut_down(&self.document, &self.document, &paths)
+        });
+        Checker::new(document.as_ref().unwrap_or(&self.document), paths)
     }
 }
 
@@ -85,21 +89,26 @@ fn canonical(value: &Value, out: &mut String) {
     }
 }
 
-fn cut_down(document: &Value, fields: &BTreeSet<&str>) -> Value {
-    let Value::Object(all) = document else { return document.clone() };
+fn cut_down(document: &Value, schema: &Value, paths: &[&[Arc<str>]]) -> Value {
+    let Value::Object(all) = schema else { return schema.clone() };
     let mut kept = Map::new();
     for (key, value) in all {
         match (key.as_str(), value) {
             ("properties", Value::Object(properties)) => {
-                let read = properties.iter().filter(|(name, _)| fields.contains(name.as_str()));
-                kept.insert(
-                    key.clone(),
-                    Value::Object(read.map(|(name, value)| (name.clone(), value.clone())).collect()),
-                );
+                let read = properties.iter().filter_map(|(name, value)| {
+                    let behind = check::behind(paths, name);
+                    let part = || cut_down_part(document, value, &behind);
+                    (!behind.is_empty()).then(|| (name.clone(), part()))
+                });
+                kept.insert(key.clone(), Value::Object(read.collect()));
             }
             ("required", Value::Array(names)) => {
-                let read = names.iter().filter(|name| name.as_str().is_some_and(|name| fields.contains(name)));
-                kept.insert(key.clone(), Value::Array(read.cloned().collect()));
+                let is_read = |name: &Value| name.as_str().is_some_and(|name| !check::behind(paths, name).is_empty());
+                let read: Vec<Value> = names.iter().filter(|name| is_read(name)).cloned().collect();
+                // Draft 4 knows no empty list.
+                if !read.is_empty() {
+                    kept.insert(key.clone(), read.into());
+                }
             }
             ("$schema" | "$id" | "$anchor" | "$defs" | "definitions" | "type", _) => {
                 kept.insert(key.clone(), value.clone());
@@ -110,20 +119,23 @@ fn cut_down(document: &Value, fields: &BTreeSet<&str>) -> Value {
     Value::Object(kept)
 }
 
-/// Checks events. Cloning it shares everything.
-#[derive(Clone)]
-pub struct Checker(Arc<jsonschema::Validator>);
-
-impl Checker {
-    /// `Err`: what is wrong with the event (valid JSON text), and where in it.
-    pub fn check(&self, event: &[u8]) -> Result<(), String> {
-        let event: Value = serde_json::from_slice(event).map_err(|error| error.to_string())?;
-        self.0.validate(&event).map_err(|error| {
-            let place = error.instance_path().to_string();
-            let place = if place.is_empty() { String::new() } else { format!("at `{place}`: ") };
-            format!("{place}{:.300}", error.to_string())
-        })
+/// The same of a field, if the schema says of it in plain words what it is made of: itself, or where a reference leads.
+fn cut_down_part(document: &Value, schema: &Value, paths: &[&[Arc<str>]]) -> Value {
+    const PLAIN: [&str; 7] =
+        ["type", "properties", "required", "additionalProperties", "title", "description", "$comment"];
+    let target = match schema.as_object() {
+        Some(keywords) if keywords.len() == 1 => keywords.get("$ref").and_then(Value::as_str),
+        _ => None,
+    };
+    let target = target.and_then(|to| document.pointer(to.strip_prefix('#')?)).unwrap_or(schema);
+    let is_plain = |keywords: &Map<String, Value>| {
+        keywords.contains_key("properties") && keywords.keys().all(|key| PLAIN.contains(&key.as_str()))
+    };
+    let is_whole = paths.iter().any(|path| path.is_empty());
+    if is_whole || !target.as_object().is_some_and(is_plain) {
+        return schema.clone();
     }
+    cut_down(document, target, paths)
 }
 
 #[cfg(test)]
@@ -147,7 +159,7 @@ mod tests {
         assert_eq!(full.check(br#"{"user":"u","amount":1}"#), Ok(()));
         assert!(full.check(br#"{"user":"u","amount":-1}"#).unwrap_err().starts_with("at `/amount`: "));
         assert!(full.check(br#"{"user":"u","amount":1,"x":2}"#).is_err());
-        let read = payment().checker(Some(&BTreeSet::from(["amount"]))).unwrap();
+        let read = payment().checker(Some(&BTreeSet::from([Path::from(["amount".into()])]))).unwrap();
         assert_eq!(read.check(br#"{"amount":1,"x":2}"#), Ok(()), "user is not read");
         assert!(read.check(br#"{"user":"u"}"#).is_err(), "amount is read, and required");
         assert!(read.check(br#"{"amount":"1"}"#).is_err());

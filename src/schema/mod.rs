@@ -2,6 +2,7 @@
 
 pub mod avro;
 mod catalog;
+mod check;
 pub mod compat;
 pub mod diff;
 pub mod infer;
@@ -23,8 +24,9 @@ use self::protobuf::ProtobufSchema;
 
 pub use self::avro::AvroSchema;
 pub use self::catalog::{Catalog, Version};
+pub use self::check::{Checker, Checking};
 pub use self::fit::Misfit;
-pub use self::json::{Checker, JsonSchema};
+pub use self::json::JsonSchema;
 pub use self::shape::{Field, Kinds, Meaning, Object, Shape, TimeUnit};
 
 /// The languages that event types are written in.
