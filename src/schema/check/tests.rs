@@ -205,7 +205,7 @@ fn parts_of_objects_are_columns_of_their_own() {
 
 #[test]
 fn shapes_are_checked_by_the_same_means() {
-    let field = |name: &str, shape: Shape| Field { name: name.into(), shape, doc: None };
+    let field = |name: &str, shape: Shape| Field { name: name.into(), shape, doc: None, has_default: false };
     let shape = Shape::object(Object {
         name: None,
         fields: vec![
