@@ -17,7 +17,7 @@ fn interaction(n: u64) -> Value {
         "timestamp": 1_760_000_000_000_u64 + n,
         "created": "2026-01-01T00:00:00Z",
         "action": (["CLICK", "VIEW", "BUY"][n as usize % 3]),
-        "score": if n % 2 == 0 { json!(1) } else { json!(0.5) },
+        "score": if n.is_multiple_of(2) { json!(1) } else { json!(0.5) },
         "user": { "name": format!("u{n}"), "age": n },
         "tags": ["a", format!("t{n}")],
         "metadata": { (format!("k{}", n % 5)): "v" },
