@@ -412,13 +412,9 @@ fn float(value: Value<'_>) -> Option<f64> {
 fn number_text<'t>(value: Value<'t>, buffer: &'t mut Vec<u8>) -> &'t [u8] {
     match value {
         Value::Int(value) => json::write_i64(buffer, value),
-        Value::Float(value) => {
-            if !json::write_f64(buffer, value) {
-                buffer.clear();
-            }
-        }
+        Value::Float(value) if json::write_f64(buffer, value) => {}
         Value::Number(text) => return text,
-        _ => {}
+        _ => buffer.clear(),
     }
     buffer
 }
