@@ -10,6 +10,7 @@ mod interop;
 mod nats;
 mod pipes;
 mod process;
+mod protobuf;
 mod registry;
 mod reload;
 mod rooms;

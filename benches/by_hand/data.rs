@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::avro;
+use crate::{avro, protobuf};
 
 /// The kinds of input.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +19,8 @@ pub enum Input {
     Csv,
     /// Payments of 17 fields in an Avro container.
     Avro,
+    /// The same as Protobuf messages, each behind its length.
+    Protobuf,
 }
 
 /// The instant at which all inputs begin: 2026-01-01T00:00:00Z.
@@ -46,6 +48,7 @@ impl Input {
             Input::Orders => ("orders", "jsonl"),
             Input::Csv => ("payments", "csv"),
             Input::Avro => ("payments", "avro"),
+            Input::Protobuf => ("payments", "pb"),
         };
         let path = dir.join(format!("{name}-{events}.{ending}"));
         if !path.exists() {
@@ -64,6 +67,9 @@ impl Input {
         if self == Input::Avro {
             return avro::payments(out, &mut random, events);
         }
+        if self == Input::Protobuf {
+            return protobuf::payments(out, &mut random, events);
+        }
         if self == Input::Csv {
             writeln!(out, "event_id,timestamp,user_id,amount,currency,card_country,merchant,category,country,note")?;
         }
@@ -80,7 +86,7 @@ impl Input {
                 }
                 Input::Orders => order(out, &mut random, i)?,
                 Input::Csv => record(out, &mut random, i)?,
-                Input::Avro => {}
+                Input::Avro | Input::Protobuf => {}
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::data::Input;
-use crate::{avro, dedupe, script, sessions, stateless, texts, two, windows};
+use crate::{avro, dedupe, protobuf, script, sessions, stateless, texts, two, windows};
 
 /// One job.
 pub struct Job {
@@ -287,6 +287,26 @@ sinks:
         outputs: 1,
         ordered: true,
         by_hand: avro::filter_map,
+    },
+    Job {
+        name: "protobuf",
+        input: Input::Protobuf,
+        goal: 0.8,
+        topology: r#"
+schemas: { Payment: "$HERE/payment.proto" }
+sources:
+  card: { file: { path: $IN }, decode: protobuf, schema: Payment }
+stages:
+  travel:
+    from: card
+    filter: event.amount > 500.0 && event.merchant.category == "travel"
+    map: { user: event.user_id, amount: event.amount, merchant: event.merchant.id, fee: event.amount * 0.02 }
+sinks:
+  out: { from: travel, file: { path: $OUT1 } }
+"#,
+        outputs: 1,
+        ordered: true,
+        by_hand: protobuf::filter_map,
     },
 ];
 

@@ -14,6 +14,7 @@ mod jetstream;
 mod jobs;
 mod lines;
 mod measure;
+mod protobuf;
 mod report;
 mod rest;
 mod scale;

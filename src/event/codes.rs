@@ -54,9 +54,6 @@ codes! {
          field. Add a `map` before the sink that names every column.";
     ENCODE_TEXT = "encode-text", "no text to write",
         "`encode: text` writes the field `text`, and this event has none or it is not a string. Add `map: { text: ... }` before the sink.";
-    ENCODE_PROTOBUF = "encode-protobuf", "not an event of the sink's Protobuf schema",
-        "The event has a field that the message of the sink's schema does not have, or a value that the field cannot hold; the message names the \
-         field, what is expected and what was found. Add a `map` before the sink that makes what the schema says.";
     NOT_AN_OBJECT = "not-an-object", "a new event that is no object",
         "An event is an object, and what a `map` block or an item of `flat_map` gave is another value. Give `#{ name: value }`; for `flat_map`, turn \
          plain items into objects: `event.items.map(|item| #{ item: item })`.";

@@ -169,7 +169,7 @@ impl ProtobufEncoder {
     fn event(&mut self, plan: &Plan, batch: &Batch, row: u32, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         match &self.header {
             Ok(header) => out.extend_from_slice(header),
-            Err(why) => return Err(EncodeError { code: codes::ENCODE_PROTOBUF, message: why.clone() }),
+            Err(why) => return Err(EncodeError { code: codes::ENCODE_SCHEMA, message: why.clone() }),
         }
         let types = &*self.encoding.types;
         let mut writer = Writer { types, out };
@@ -187,7 +187,7 @@ impl ProtobufEncoder {
                 patched(&mut writer, text, edits, batch, row)
             }
         };
-        written.map_err(|problem| EncodeError { code: codes::ENCODE_PROTOBUF, message: problem.message() })
+        written.map_err(|problem| EncodeError { code: codes::ENCODE_SCHEMA, message: problem.message() })
     }
 }
 

@@ -9,7 +9,6 @@ use crate::event::packed::Wire;
 use crate::event::samples::Choices;
 use crate::event::{BatchBuilder, Meta, TextRef, Timestamp};
 
-/// A registry that has given the schema the number 7.
 #[derive(Debug)]
 struct Seven;
 
@@ -20,7 +19,8 @@ impl Numbering for Seven {
 }
 
 fn encoder(sample: &Sample, wire: Wire) -> Encoder {
-    let encoding = ProtobufEncoding::new(wire, Arc::new(sample.model.types()), Some(Arc::new(Seven)));
+    let types = Arc::new(sample.model.types());
+    let encoding = ProtobufEncoding::new(wire, types, Some(Arc::new(Seven)));
     Encoder::new(Format::Packed(Arc::new(encoding)), None)
 }
 
@@ -86,7 +86,9 @@ proptest! {
         let mut event = Vec::new();
         write_message(&mut Choices::new(&bytes), &sample.descriptor, 6, &mut event);
         let decoded = decode(&mut decoder(&sample.model, Wire::Raw, &[""]), &[&event]);
-        prop_assume!(decoded.rejects.is_empty());
+        if !decoded.rejects.is_empty() {
+            return Ok(());
+        }
         let json = whole(&decoded, 0);
         let mut encoder = encoder(sample, Wire::Raw);
         let ours = encode(&mut encoder, &decoded.batch, false).remove(0).map_err(TestCaseError::fail)?;
@@ -122,7 +124,7 @@ fn an_event_that_is_not_changed_leaves_as_it_came() {
 fn values_are_written_by_their_type() {
     let good = json!({
         "an_int32": 5.0, "a_uint64": 18_446_744_073_709_551_615_u64, "a_sint32": -2_147_483_648_i64, "a_double": "NaN", "a_float": 0.5,
-        "some_bytes": "YWI", "kind": "FAR", "kinds": ["ONE", 7, "MINUS"], "at": "2026-12-01T01:00:00.5+01:00", "took": "-1.5s",
+        "some_bytes": "YWI=", "kind": "FAR", "kinds": ["ONE", 7, "MINUS"], "at": "2026-12-01T01:00:00.5+01:00", "took": "-1.5s",
         "counts": { "a": 1, "b": -1 }, "by_number": { "-3": { "name": "x" } }, "by_bool": { "true": "" }, "text": "",
         "object": { "a": [1, null, "x", { "b": true }] }, "any": null, "wrapped": 0, "note": null, "inner": { "inner": {} },
     });
