@@ -1,6 +1,6 @@
 //! NATS at plan time: what a source or sink is told to do, checked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_nats::ServerAddr;
 use async_nats::jetstream::consumer::DeliverPolicy;
@@ -166,7 +166,7 @@ fn access(config: &Section, context: &mut ConnectContext<'_>) -> Option<Access> 
             .help("`nats://host:4222`, or `tls://host:4222`");
         return None;
     }
-    let path = |section: &Section, key| section.path_opt(key).map(|path| context.folder.join(path));
+    let path = |section: &Section, key| section.path_opt(key).map(Path::to_path_buf);
     let login = match config.section_opt("auth") {
         None => Login::None,
         Some(auth) => match (auth.text_opt("user"), auth.secret_opt("password")) {
