@@ -367,9 +367,9 @@ fn a_reader_of_stdout_that_does_not_read_holds_up_no_reload() {
 #[test]
 fn a_new_version_of_an_event_type_is_taken_up_and_a_broken_one_is_not() {
     const SCHEMA: &str = r#"{"title": "Ticked", "type": "object", "properties": {"n": {"type": "integer"}, "NAME": {}}, "required": ["n"]}"#;
-    let dir = folder(&format!(
-        "schemas: {{ Ticked: schemas/ticked }}\nsources:\n  in: {{ file: {{ path: in.jsonl, follow: true }}, schema: Ticked, time: arrival }}\nstages:\n  s: {{ from: in, filter: event.n >= 0 }}\nsinks:\n  out: {{ from: s, file: {{ path: out.jsonl }} }}\n"
-    ));
+    let dir = folder(
+        "schemas: { Ticked: schemas/ticked }\nsources:\n  in: { file: { path: in.jsonl, follow: true }, schema: Ticked, time: arrival }\nstages:\n  s: { from: in, filter: event.n >= 0 }\nsinks:\n  out: { from: s, file: { path: out.jsonl } }\n",
+    );
     let versions = dir.path().join("schemas/ticked");
     fs::create_dir_all(&versions).expect("a folder");
     let write = |name: &str, text: &str| fs::write(versions.join(name), text).expect("it is written");

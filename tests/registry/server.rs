@@ -219,7 +219,7 @@ impl State {
             let Ok(mut server) = TcpStream::connect(("127.0.0.1", self.target)) else { return };
             let answer = server.write_all(&request).ok().and_then(|()| read_message(&mut server));
             let _ = server.shutdown(Shutdown::Both);
-            if !answer.is_some_and(|answer| client.write_all(&answer).is_ok()) {
+            if answer.is_none_or(|answer| client.write_all(&answer).is_err()) {
                 return;
             }
         }
