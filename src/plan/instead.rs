@@ -61,8 +61,9 @@ impl Instead {
             Ok(event_type) => event_type,
             Err(why) => return (is_file || is_folder).then_some(Err(why)),
         };
-        // A draft that lies elsewhere is known by its name.
-        let name = event_type.definition.full_name();
+        // A draft that lies elsewhere is known by its language and name.
+        let draft = &event_type.definition;
+        let name = draft.full_name().filter(|_| draft.language() == found.definition.language());
         let is_same = name.is_some() && name == found.definition.full_name() && asked.is_none();
         if !is_file && !is_folder && !is_same {
             return None;
