@@ -46,6 +46,8 @@ python_tool trustme trustme==1.2.1 trustme
 python_tool protobuf protobuf==6.33.2 google
 # The reference library of Avro for Python, with all its codecs.
 python_tool fastavro "fastavro[codecs]==1.13.1" fastavro
+# What others write with a schema registry; only its serializers are used.
+python_tool confluent "confluent-kafka[avro,schemaregistry,protobuf,json]==2.16.1" confluent_kafka
 
 # A schema registry, and a Java that runs it: it needs 21 or newer, and what the system has may be older.
 if [ ! -e "$tools/apicurio/quarkus-run.jar" ]; then

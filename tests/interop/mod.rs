@@ -1,5 +1,7 @@
 //! Avro against its reference library for Python: each reads what the other has written.
 
+mod confluent;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;

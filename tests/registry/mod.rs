@@ -1,6 +1,6 @@
 //! A real schema registry: what is registered, fetched and refused, and what becomes of topologies while it is away, slow or choosy.
 
-mod server;
+pub mod server;
 
 use std::path::Path;
 use std::time::Duration;
