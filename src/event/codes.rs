@@ -24,6 +24,9 @@ codes! {
     JSON_SYNTAX = "json-syntax", "not valid JSON",
         "The text breaks the JSON grammar at the byte that the message names (counted from 1 in the event's own text). The grammar is \
          checked whole, whatever the topology reads of the event. Mend the producer; the text is kept in `raw`.";
+    JSON_HEADER = "json-header", "not in the framing that was expected",
+        "The event does not begin as the source's `wire: confluent` says: with a zero and the four bytes of its schema's number, the JSON behind them. The \
+         message has what was found. Correct `wire`, or look for a producer that writes JSON alone.";
     JSON_DEPTH = "json-depth", "nested too deeply",
         "Objects and arrays are nested more deeply than `limits.depth` (128 at most; the event itself is depth 1). Flatten the event \
          at its producer, or send the deep part as a text.";

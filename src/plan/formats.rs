@@ -6,6 +6,7 @@ use crate::connectors::{Framing, SinkPlan, SourcePlan};
 use crate::diagnostic::{Diagnostics, codes};
 use crate::event::avro::container::Codec;
 use crate::event::avro::{AvroEncoding, AvroFormat};
+use crate::event::encode::NumberedJson;
 use crate::event::frame::Containers;
 use crate::event::packed::{PackedEncoding, PackedFormat, Wire};
 use crate::event::protobuf::{ProtobufEncoding, ProtobufFormat};
@@ -27,7 +28,7 @@ pub(super) fn of_source(
 ) -> Option<(decode::Format, Framing)> {
     let written = spec.common.choice_opt("decode");
     let language = match written.unwrap_or(if is_csv_file(&spec.config) { "csv" } else { "json" }) {
-        "json" | "csv" | "text" | "bytes" if !is_bare(&spec.common, diagnostics) => return None,
+        "csv" | "text" | "bytes" if !is_bare(&spec.common, diagnostics) => return None,
         "csv" => return Some((decode::Format::Csv, Framing::Csv)),
         "text" => return Some((decode::Format::Text, Framing::Lines)),
         "bytes" => return Some((decode::Format::Bytes, Framing::Lines)),
@@ -45,7 +46,11 @@ pub(super) fn of_source(
                 report.help(format!("write `decode: {format}`, or `decode: json` if the events are JSON of this type"));
                 return None;
             }
-            return Some((decode::Format::Json, Framing::Lines));
+            return match wire(schemas, &spec.common, Language::Json, false, diagnostics)? {
+                Wire::Confluent if plan?.reads_stream() => Some((decode::Format::NumberedJson, Framing::Delimited)),
+                Wire::Confluent => Some((decode::Format::NumberedJson, Framing::Lines)),
+                _ => Some((decode::Format::Json, Framing::Lines)),
+            };
         }
     };
     let event_type = schema?.as_ref().map(|schema| &schema.event_type);
@@ -90,12 +95,16 @@ pub(super) fn of_sink(
     let schema = schemas::named(schemas, &spec.common, diagnostics)?;
     let written = spec.common.choice_opt("encode");
     let language = match written.unwrap_or(if is_csv_file(&spec.config) { "csv" } else { "json" }) {
-        "json" | "csv" | "text" if !is_bare(&spec.common, diagnostics) => return None,
+        "csv" | "text" if !is_bare(&spec.common, diagnostics) => return None,
         "csv" => return Some(encode::Format::Csv),
         "text" => return Some(encode::Format::Text),
         "avro" => Language::Avro,
         "protobuf" => Language::Protobuf,
-        _ => return Some(encode::Format::Json),
+        _ if wire(schemas, &spec.common, Language::Json, false, diagnostics)? != Wire::Confluent => {
+            refuse_beside(&spec.common, Wire::Raw, diagnostics);
+            return Some(encode::Format::Json);
+        }
+        _ => Language::Json,
     };
     let event_type = described(schema.as_ref(), language, &spec.common, "encode", diagnostics)?;
     let wire = wire(schemas, &spec.common, language, plan?.writes_lines(), diagnostics)?;
@@ -126,10 +135,9 @@ pub(super) fn of_sink(
             };
             Arc::new(ProtobufEncoding::new(wire, Arc::new(schema.model.types()), number))
         }
-        _ => {
-            let message = format!("{language} is not written by this version");
-            diagnostics.error(&codes::SCHEMA_UNSUPPORTED, spec.common.span_of("encode"), message);
-            return None;
+        Definition::Json(schema) => {
+            let number = schemas.publication(&spec.common, event_type, diagnostics)?;
+            Arc::new(NumberedJson::new(schema.identity(), number))
         }
     };
     Some(encode::Format::Packed(format))
@@ -162,12 +170,12 @@ fn codec(written: Option<&str>) -> Codec {
     }
 }
 
-/// Whether nothing is said that only events in a binary form have around them. `false`: that was reported.
+/// Whether nothing is said that only events of a described form have around them. `false`: that was reported.
 fn is_bare(common: &Section, diagnostics: &mut Diagnostics) -> bool {
     let Some(wire) = common.choice_opt("wire").filter(|wire| *wire != "raw") else { return true };
-    let message = format!("`wire: {wire}` has no meaning here: it is known of events in Avro and Protobuf alone");
+    let message = format!("`wire: {wire}` has no meaning here: it is known of events in JSON, Avro and Protobuf alone");
     let report = diagnostics.error(&codes::NOT_TOGETHER, common.span_of("wire"), message);
-    report.help("remove it, or say that events are in a binary form (`avro`, `protobuf`)");
+    report.help("remove it, or say that events are in one of these (`json`, `avro`, `protobuf`)");
     false
 }
 
@@ -189,7 +197,7 @@ fn avro_versions(event_type: &EventType) -> impl Iterator<Item = Arc<AvroSchema>
     })
 }
 
-/// The event type that a binary form needs, in the language of that form.
+/// The event type that a form needs, in the language of that form.
 fn described<'e>(
     event_type: Option<&'e EventType>,
     language: Language,
@@ -197,10 +205,20 @@ fn described<'e>(
     key: &str,
     diagnostics: &mut Diagnostics,
 ) -> Option<&'e EventType> {
-    let name = common.choice_opt(key).unwrap_or_default();
+    let name = common.choice_opt(key).unwrap_or("json");
     let Some(event_type) = event_type else {
-        let message = format!("`{key}: {name}` needs `schema`: the bytes alone do not say what they mean");
-        let report = diagnostics.error(&codes::NEEDS_KEY, common.span_of(key), message);
+        let (span, message) = match language {
+            Language::Json => {
+                let message =
+                    "`wire: confluent` needs `schema`: its number in the registry is what stands before each event";
+                (common.span_of("wire"), message.to_owned())
+            }
+            Language::Avro | Language::Protobuf => {
+                let message = format!("`{key}: {name}` needs `schema`: the bytes alone do not say what they mean");
+                (common.span_of(key), message)
+            }
+        };
+        let report = diagnostics.error(&codes::NEEDS_KEY, span, message);
         report.help("name the event type, one of the file's `schemas`: `schema: Payment`");
         return None;
     };

@@ -149,7 +149,9 @@ pub(super) fn compile(nodes: &mut [Node]) {
             // A part of a schema that compiled compiles too; if it should not, the whole one is what is checked.
             schema.checker = match (&schema.event_type.definition, &source.format) {
                 (Definition::Json(json), _) => json.checker(paths).or_else(|_| json.checker(None)).ok(),
-                (other, decode::Format::Json) => Checker::of_shape(&other.shape(), paths).ok(),
+                (other, decode::Format::Json | decode::Format::NumberedJson) => {
+                    Checker::of_shape(&other.shape(), paths).ok()
+                }
                 (Definition::Avro(_) | Definition::Protobuf(_), _) => None,
             };
         }

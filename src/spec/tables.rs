@@ -182,13 +182,13 @@ const WIRES: &[Choice] = &[
         "an Avro object container file: the schema in front, events in blocks (files, stdin and stdout)",
     ),
     Choice::new("single_object", "Avro's single-object encoding: each event behind the fingerprint of its schema"),
-    Choice::new("confluent", "each event behind the number that the schema registry gave its schema"),
+    Choice::new("confluent", "each event (of JSON, too) behind the number that the schema registry gave its schema"),
     Choice::new("raw", "the event alone"),
 ];
 
 const WIRE_NOTE: &str = "`avro`: `container` in files and pipes, elsewhere `confluent` with a `registry`, else `single_object`; `protobuf`: \
-     `confluent` with a `registry` outside of files and pipes, else `raw`; all others `raw`. In files and pipes, each binary event that is in no \
-     container is preceded by its length as a varint";
+     `confluent` with a `registry` outside of files and pipes, else `raw`; all others `raw`. In files and pipes, each event that is binary or behind \
+     a number, and in no container, is preceded by its length as a varint";
 
 /// Keys of every source, beside its connector.
 pub static SOURCE: Table = Table::new(

@@ -1,6 +1,6 @@
 """Events by the serializers of Confluent's client for Python, with the schema registry at URL.
 
-    confluent.py write URL FOLDER    registers `trade.avsc` and writes the events of `events.jsonl`, as `FORMAT HEX` a line
+    confluent.py write URL FOLDER    registers `trade.avsc`, `trade.json` and a message, and writes the events of `events.jsonl`, as `FORMAT HEX` a line
     confluent.py read URL FOLDER     such lines become JSON Lines
 """
 
@@ -11,6 +11,7 @@ import sys
 
 from confluent_kafka.schema_registry import SchemaRegistryClient, topic_subject_name_strategy
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
+from confluent_kafka.schema_registry.json_schema import JSONDeserializer, JSONSerializer
 from confluent_kafka.schema_registry.protobuf import ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
@@ -45,22 +46,24 @@ def message():
 
 
 def write(registry, folder):
-    schema = open(f"{folder}/trade.avsc").read()
-    avro = AvroSerializer(registry, schema, to_avro, NAMING)
+    avro = AvroSerializer(registry, open(f"{folder}/trade.avsc").read(), to_avro, NAMING)
+    plain = JSONSerializer(open(f"{folder}/trade.json").read(), registry, conf=NAMING)
     trade = message()
     protobuf = ProtobufSerializer(trade, registry, NAMING)
     for line in open(f"{folder}/events.jsonl"):
         event = json.loads(line)
         print("avro", avro(event, context("avro")).hex())
+        print("json", plain(event, context("json")).hex())
         told = json_format.ParseDict(event, trade(), ignore_unknown_fields=True)
         print("protobuf", protobuf(told, context("protobuf")).hex())
 
 
-def read(registry, _):
+def read(registry, folder):
     avro = AvroDeserializer(registry, from_dict=of_avro)
+    plain = JSONDeserializer(open(f"{folder}/trade.json").read(), schema_registry_client=registry)
     for line in sys.stdin:
         form, event = line.split()
-        print(json.dumps({"avro": avro}[form](bytes.fromhex(event), context(form))))
+        print(json.dumps({"avro": avro, "json": plain}[form](bytes.fromhex(event), context(form))))
 
 
 {"write": write, "read": read}[sys.argv[1]](SchemaRegistryClient({"url": sys.argv[2]}), sys.argv[3])

@@ -4,7 +4,7 @@ use crate::event::packed::Wire;
 
 /// Which of a source's writers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Name {
+pub(in crate::event) enum Name {
     /// The chunk or the source says it.
     Given,
     Fingerprint(u64),
@@ -18,7 +18,7 @@ const CONFLUENT: u8 = 0;
 
 /// Reads what stands before an event: the writer, and where the event begins.
 #[inline]
-pub(super) fn read(wire: Wire, event: &[u8]) -> Result<(Name, usize), String> {
+pub(in crate::event) fn read(wire: Wire, event: &[u8]) -> Result<(Name, usize), String> {
     match wire {
         Wire::Container | Wire::Raw => Ok((Name::Given, 0)),
         Wire::SingleObject => match event.split_first_chunk() {
@@ -44,7 +44,7 @@ pub(super) fn single_object(fingerprint: u64) -> Vec<u8> {
 }
 
 /// What Confluent's serializers write before an event.
-pub(super) fn confluent(number: u32) -> Vec<u8> {
+pub(in crate::event) fn confluent(number: u32) -> Vec<u8> {
     [&[CONFLUENT][..], &number.to_be_bytes()].concat()
 }
 
@@ -59,7 +59,7 @@ fn unlike(event: &[u8], expected: &str, size: usize) -> String {
     let hint = match event.first() {
         Some(b'{') => "; this looks like JSON",
         Some(b'O') if event.starts_with(b"Obj\x01") => "; this is an object container file: `wire: container`",
-        Some(0) => "; this looks like `wire: confluent`",
+        Some(0) if event.len() >= 5 => "; this looks like `wire: confluent`",
         Some(0xc3) if event.starts_with(&SINGLE_OBJECT) => "; this looks like `wire: single_object`",
         _ => "",
     };

@@ -66,7 +66,7 @@ pub(super) fn write_long(out: &mut Vec<u8>, value: i64) {
 
 /// Writes a varint without zigzag.
 #[inline]
-pub(super) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(in crate::event) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;

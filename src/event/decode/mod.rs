@@ -3,6 +3,7 @@
 
 mod csv;
 mod json;
+mod numbered;
 mod plain;
 mod tree;
 
@@ -25,6 +26,8 @@ pub enum Format {
     /// An object each.
     #[default]
     Json,
+    /// An object each, behind the number that a registry gave its schema (`wire: confluent`); what the number stands for is not asked.
+    NumberedJson,
     /// A record each, its fields named by the header; every value is a text.
     Csv,
     /// `{ text }`: the bytes as a text.
@@ -40,7 +43,7 @@ impl Format {
     pub fn numbered(&self) -> Option<Arc<dyn Numbered>> {
         match self {
             Format::Packed(format) => format.numbered(),
-            Format::Json | Format::Csv | Format::Text | Format::Bytes => None,
+            Format::Json | Format::NumberedJson | Format::Csv | Format::Text | Format::Bytes => None,
         }
     }
 
@@ -64,6 +67,7 @@ pub struct Decoder {
 #[derive(Debug)]
 enum Kind {
     Json(json::JsonDecoder),
+    NumberedJson(json::JsonDecoder),
     Csv(csv::CsvDecoder),
     Text(plain::PlainDecoder),
     Bytes(plain::PlainDecoder),
@@ -74,6 +78,7 @@ impl Clone for Kind {
     fn clone(&self) -> Kind {
         match self {
             Kind::Json(decoder) => Kind::Json(decoder.clone()),
+            Kind::NumberedJson(decoder) => Kind::NumberedJson(decoder.clone()),
             Kind::Csv(decoder) => Kind::Csv(decoder.clone()),
             Kind::Text(decoder) => Kind::Text(decoder.clone()),
             Kind::Bytes(decoder) => Kind::Bytes(decoder.clone()),
@@ -128,8 +133,10 @@ impl Decoder {
     /// A decoder for a layout that [`Layout::text`] made. `depth_max` is `limits.depth`; more than `JSON_DEPTH_MAX` is not possible.
     pub fn new(format: Format, layout: Arc<Layout>, source: Arc<str>, depth_max: usize) -> Decoder {
         debug_assert_eq!(layout.body, Body::Text(0));
+        let json = || json::JsonDecoder::new(&layout, depth_max.min(JSON_DEPTH_MAX));
         let kind = match format {
-            Format::Json => Kind::Json(json::JsonDecoder::new(&layout, depth_max.min(JSON_DEPTH_MAX))),
+            Format::Json => Kind::Json(json()),
+            Format::NumberedJson => Kind::NumberedJson(json()),
             Format::Csv => Kind::Csv(csv::CsvDecoder::new(&layout)),
             Format::Text => Kind::Text(plain::PlainDecoder::new(&layout, "text")),
             Format::Bytes => Kind::Bytes(plain::PlainDecoder::new(&layout, "bytes")),
@@ -151,6 +158,7 @@ impl Decoder {
         let mut unpack = None;
         let rows = match &mut self.kind {
             Kind::Json(decoder) => decoder.decode(&chunk),
+            Kind::NumberedJson(decoder) => numbered::decode(decoder, &chunk),
             Kind::Csv(decoder) => decoder.decode(&chunk),
             Kind::Text(decoder) => decoder.decode_text(&chunk),
             Kind::Bytes(decoder) => decoder.decode_bytes(&chunk),

@@ -142,7 +142,7 @@ proptest! {
         input in prop::collection::vec(prop_oneof![3 => Just(b'\n'), 1 => Just(b'"'), 2 => any::<u8>()], 0..80),
         step in 1usize..20,
     ) {
-        for format in [Format::Json, Format::Csv, Format::Text, Format::Bytes] {
+        for format in [Format::Json, Format::NumberedJson, Format::Csv, Format::Text, Format::Bytes] {
             let mut framer = if matches!(format, Format::Csv) { Framer::csv(8) } else { Framer::lines(8) };
             let is_csv = matches!(format, Format::Csv);
             let mut decoder = decoder(format, &["a", "text", "bytes"]);

@@ -2,6 +2,7 @@
 
 mod csv;
 mod json;
+mod numbered;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use super::packed::{PackedEncoder, PackedEncoding};
 use super::{Batch, Cell, Layout, TextRef};
 
 pub use self::json::{JsonEncoder, write_cell};
+pub use self::numbered::NumberedJson;
 
 /// How a sink's bytes are written.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +25,7 @@ pub enum Format {
     Csv,
     /// The value of the field `text`, as it is.
     Text,
-    /// A binary form that a schema describes.
+    /// A form that a schema describes.
     Packed(Arc<dyn PackedEncoding>),
 }
 
