@@ -67,11 +67,23 @@ fn payment(random: &mut Random, id: u64) -> Value {
 
 /// A filter that keeps one event in eleven, and four fields, one of them computed.
 pub fn filter_map(input: &Path, outputs: &[PathBuf]) -> io::Result<()> {
+    // `apache-avro` compares the struct's name with the schema's.
     #[derive(Deserialize)]
+    #[serde(rename = "PaymentAuthorized")]
     struct Payment {
         user_id: String,
         amount: f64,
         merchant: Merchant,
+        /// It cannot skip an enum.
+        #[expect(dead_code)]
+        channel: Channel,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "UPPERCASE")]
+    enum Channel {
+        Web,
+        App,
+        Terminal,
     }
     #[derive(Deserialize)]
     struct Merchant {

@@ -4,6 +4,7 @@
 //! that is past the end says at last that the event was cut off.
 
 use super::fault::{Fault, Read, Why};
+use crate::event::packed::is_ascii;
 use crate::limits::AVRO_EMPTY_ITEMS_MAX;
 
 /// Bytes behind an event that make its last values quick to read.
@@ -122,16 +123,6 @@ pub(super) fn string(text: &[u8], at: usize) -> Read<(&[u8], usize)> {
         return Fault::err(end - value.len(), Why::Utf8);
     }
     Ok((value, end))
-}
-
-/// Whether no byte has its high bit, for the short texts that most are.
-#[inline(always)]
-fn is_ascii(value: &[u8]) -> bool {
-    // Whole words, the last of which may have bytes of the one before.
-    let Some(last) = value.last_chunk() else { return value.iter().all(u8::is_ascii) };
-    let high =
-        value.as_chunks().0.iter().fold(u64::from_le_bytes(*last), |high, word| high | u64::from_le_bytes(*word));
-    high & HIGH == 0
 }
 
 #[inline(always)]

@@ -4,6 +4,7 @@
 use smallvec::SmallVec;
 
 use super::fault::{Fault, Read, Why};
+use crate::event::packed::is_ascii;
 
 /// The wire types.
 pub(super) const VARINT: u8 = 0;
@@ -144,13 +145,7 @@ pub(super) fn group(text: &[u8], first: u32, after: usize, end: usize, levels: u
 #[inline(always)]
 pub(super) fn check_utf8(text: &[u8], start: usize, end: usize) -> Read<()> {
     let bytes = text.get(start..end).unwrap_or_default();
-    let (words, rest) = bytes.as_chunks::<8>();
-    let high = words.iter().fold(0, |high, word| high | u64::from_le_bytes(*word));
-    let high = rest.iter().fold(high, |high, byte| high | u64::from(*byte));
-    if high & 0x8080_8080_8080_8080 == 0 {
-        return Ok(());
-    }
-    check_any_utf8(bytes, start)
+    if is_ascii(bytes) { Ok(()) } else { check_any_utf8(bytes, start) }
 }
 
 #[inline(never)]
