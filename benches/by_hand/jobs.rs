@@ -308,6 +308,26 @@ sinks:
         ordered: true,
         by_hand: protobuf::filter_map,
     },
+    Job {
+        name: "protobuf-whole",
+        input: Input::Protobuf,
+        goal: 0.8,
+        topology: r#"
+schemas: { Payment: "$HERE/payment.proto" }
+sources:
+  card: { file: { path: $IN }, decode: protobuf, schema: Payment }
+stages:
+  travel:
+    from: card
+    filter: event.amount > 500.0 && event.merchant.category == "travel"
+    map: { user: event.user_id, amount: event.amount, merchant: event.merchant.id, fee: event.amount * 0.02 }
+sinks:
+  out: { from: travel, file: { path: $OUT1 } }
+"#,
+        outputs: 1,
+        ordered: true,
+        by_hand: protobuf::filter_map_whole,
+    },
 ];
 
 impl Job {

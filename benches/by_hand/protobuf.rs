@@ -1,6 +1,7 @@
 //! Payments as Protobuf messages, each behind its length: how they are made, and a filter and map of them by hand with `prost`.
 //!
-//! By hand they are read into a message of the needed fields alone, so that `prost` skips the others without looking at them.
+//! By hand they are read into the whole message, as code generated from the `.proto` reads them; or into one of the needed fields alone, so
+//! that `prost` skips the others without looking at them.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -100,7 +101,15 @@ fn payment(random: &mut Random, id: u64) -> Payment {
     }
 }
 
-/// A filter that keeps one event in eleven, and four fields, one of them computed.
+/// The filter and map with the whole message.
+pub fn filter_map_whole(input: &Path, outputs: &[PathBuf]) -> io::Result<()> {
+    filter_map_of(input, outputs, |payment: Payment| {
+        let merchant = payment.merchant?;
+        Some((payment.user_id, payment.amount, merchant.id, merchant.category))
+    })
+}
+
+/// The same with a message of the needed fields.
 pub fn filter_map(input: &Path, outputs: &[PathBuf]) -> io::Result<()> {
     #[derive(Clone, PartialEq, Message)]
     struct Needed {
@@ -118,6 +127,18 @@ pub fn filter_map(input: &Path, outputs: &[PathBuf]) -> io::Result<()> {
         #[prost(string, tag = "2")]
         category: String,
     }
+    filter_map_of(input, outputs, |payment: Needed| {
+        let merchant = payment.merchant?;
+        Some((payment.user_id, payment.amount, merchant.id, merchant.category))
+    })
+}
+
+/// A filter that keeps one event in eleven, and four fields, one of them computed. `needed`: user, amount, and the merchant's id and category.
+fn filter_map_of<M: Message + Default>(
+    input: &Path,
+    outputs: &[PathBuf],
+    needed: impl Fn(M) -> Option<(String, f64, String, String)>,
+) -> io::Result<()> {
     let mut file = File::open(input)?;
     let mut out = Out::new(&outputs[0])?;
     let (mut block, mut held) = (vec![0; BLOCK], 0);
@@ -128,22 +149,22 @@ pub fn filter_map(input: &Path, outputs: &[PathBuf]) -> io::Result<()> {
         }
         let mut rest = &block[..held + read];
         while let Some((length, prefix)) = length(rest).filter(|(length, prefix)| rest.len() >= length + prefix) {
-            let payment = Needed::decode(&rest[prefix..prefix + length])?;
+            let payment = M::decode(&rest[prefix..prefix + length])?;
             rest = &rest[prefix + length..];
-            let Some(merchant) =
-                payment.merchant.filter(|merchant| payment.amount > 500.0 && merchant.category == "travel")
+            let Some((user, amount, merchant, _)) =
+                needed(payment).filter(|(_, amount, _, category)| *amount > 500.0 && category == "travel")
             else {
                 continue;
             };
             let buffer = &mut out.buffer;
             put(buffer, r#"{"user":""#);
-            put(buffer, &payment.user_id);
+            put(buffer, &user);
             put(buffer, r#"","amount":"#);
-            put_float(buffer, payment.amount);
+            put_float(buffer, amount);
             put(buffer, r#","merchant":""#);
-            put(buffer, &merchant.id);
+            put(buffer, &merchant);
             put(buffer, r#"","fee":"#);
-            put_float(buffer, payment.amount * 0.02);
+            put_float(buffer, amount * 0.02);
             put(buffer, "}\n");
             out.flush_if_full()?;
         }
