@@ -11,7 +11,7 @@ use super::fault::{Fault, Read, Why};
 use super::known::{DURATION_SECONDS, TIMESTAMP_SECONDS};
 use super::program::{Act, Level, Program};
 use super::read;
-use super::types::{Known, NONE, Type, Value, Worth};
+use super::types::{Kind, Known, NONE, Type, Worth};
 use super::write::{Chain, JsonWriter, Notes, bits, write_worth};
 
 /// What is kept from one event to the next, so that its memory is.
@@ -153,9 +153,9 @@ impl Machine<'_> {
         if step.clear != NONE {
             self.clear(open.level, step.clear);
         }
-        let (start, after) = match field.value {
-            Value::Number(number) => {
-                let (bits, after) = bits(self.text, field.value, at, open.end)?;
+        let (start, after) = match field.kind {
+            Kind::Number(number) => {
+                let (bits, after) = bits(self.text, field.kind, at, open.end)?;
                 if let Act::Cell(slot) = step.act {
                     let cell = self.number(number.worth(bits));
                     self.set(slot, cell);
@@ -164,7 +164,7 @@ impl Machine<'_> {
                 }
                 (at, after)
             }
-            Value::Enum(found) => {
+            Kind::Enum(found) => {
                 let (bits, after) = read::varint(self.text, at, open.end)?;
                 if let Act::Cell(slot) = step.act {
                     let name = self.program.types.enums[found].find(bits as i32);
@@ -173,7 +173,7 @@ impl Machine<'_> {
                 }
                 (at, after)
             }
-            Value::Text => {
+            Kind::String => {
                 let (start, after) = read::length(self.text, at, open.end)?;
                 read::check_utf8(self.text, start, after)?;
                 if let Act::Cell(slot) = step.act {
@@ -182,7 +182,7 @@ impl Machine<'_> {
                 }
                 (start, after)
             }
-            Value::Bytes => {
+            Kind::Bytes => {
                 let (start, after) = read::length(self.text, at, open.end)?;
                 if let Act::Cell(slot) = step.act {
                     let from = self.made.len();
@@ -191,12 +191,12 @@ impl Machine<'_> {
                 }
                 (start, after)
             }
-            Value::Message(inner) => {
+            Kind::Message(inner) => {
                 let (start, after) = read::length(self.text, at, open.end)?;
                 self.inner(step.act, inner, start, after, open.depth + field.deeper)?;
                 (start, after)
             }
-            Value::Group(inner) => {
+            Kind::Group(inner) => {
                 let levels = self.depth_max.saturating_sub(open.depth);
                 let (stop, after) = read::group(self.text, tag, at, open.end, levels)?;
                 self.inner(step.act, inner, at, stop, open.depth + field.deeper)?;

@@ -17,4 +17,4 @@ mod write;
 
 pub use self::decode::ProtobufFormat;
 pub use self::encode::ProtobufEncoding;
-pub use self::types::{FieldType, Known, Label, Names, Number, Type, Types, Value};
+pub use self::types::{FieldType, Kind, Known, Label, Names, Number, Type, Types};

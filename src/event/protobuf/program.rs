@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::event::wanted::{PlaceId, Wanted};
 use crate::event::{Cell, Layout, TextRef};
 
-use super::types::{Known, Label, NONE, Number, Type, Types, Value};
+use super::types::{Kind, Known, Label, NONE, Number, Type, Types};
 
 /// What is done with the fields of events. Cells that it holds point into `constants`, which is text 1 from its start.
 #[derive(Debug)]
@@ -122,7 +122,7 @@ impl Program {
             };
             level.steps[at].act = self.act(index, at, wanted, inside);
             if let (Label::Implicit, Act::Cell(slot)) = (field.label, level.steps[at].act) {
-                defaults.push((slot, self.default(field.value)));
+                defaults.push((slot, self.default(field.kind)));
             }
         }
         level.defaults = defaults.into();
@@ -150,8 +150,8 @@ impl Program {
         let here = wanted.place(place);
         let slot = here.slot.map(|slot| slot as u16);
         let is_list = matches!(field.label, Label::Repeated | Label::Map);
-        match field.value {
-            Value::Message(inner) | Value::Group(inner) if !is_list => match types.messages[inner].known {
+        match field.kind {
+            Kind::Message(inner) | Kind::Group(inner) if !is_list => match types.messages[inner].known {
                 // Looked into, if it is not wanted itself as well.
                 Some(Known::Wrapper) => Act::Into(self.level(inner, wanted, place) as u16),
                 None if slot.is_none() => Act::Into(self.level(inner, wanted, place) as u16),
@@ -159,7 +159,7 @@ impl Program {
             },
             _ if is_list => self.late(level, at, wanted, place),
             value => {
-                if let Value::Enum(found) = value {
+                if let Kind::Enum(found) = value {
                     self.name(found);
                 }
                 // Nothing is inside of a plain value.
@@ -194,12 +194,12 @@ impl Program {
         self.names[found] = cells;
     }
 
-    fn default(&mut self, value: Value) -> Cell {
-        match value {
-            Value::Number(Number::Double | Number::Float) => Cell::Float(0.0),
-            Value::Number(Number::Bool) => Cell::Bool(false),
-            Value::Number(_) => Cell::Int(0),
-            Value::Enum(found) => {
+    fn default(&mut self, kind: Kind) -> Cell {
+        match kind {
+            Kind::Number(Number::Double | Number::Float) => Cell::Float(0.0),
+            Kind::Number(Number::Bool) => Cell::Bool(false),
+            Kind::Number(_) => Cell::Int(0),
+            Kind::Enum(found) => {
                 let first = self.types.enums[found].first();
                 self.names[found].first().copied().unwrap_or(Cell::Int(first.into()))
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::event::json;
 
 use super::read::{BYTES, FIXED32, FIXED64, GROUP, VARINT};
+
 /// Numbers of fields up to which they are looked up by index.
 const DENSE_MAX: u32 = 256;
 
@@ -83,7 +84,7 @@ pub struct FieldType {
     /// The tag of packed numbers, or 0.
     pub(super) packed_tag: u32,
     pub(super) label: Label,
-    pub(super) value: Value,
+    pub(super) kind: Kind,
     /// Whether a list of numbers is written packed.
     pub(super) is_packed: bool,
     /// Levels of JSON between the message and a message that is its value.
@@ -95,21 +96,22 @@ pub struct FieldType {
     pub(super) before: Box<[u8]>,
 }
 
-/// What values a field has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value {
+/// The type of a field's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
     Number(Number),
-    Text,
+    String,
     Bytes,
-    /// Of this enum.
+    /// An index into the enums.
     Enum(usize),
-    /// Of this type.
+    /// An index into the messages.
     Message(usize),
+    /// A message between two tags instead of behind its length (proto2).
     Group(usize),
 }
 
 /// What the bits of a number mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Number {
     Double,
     Float,
@@ -145,7 +147,38 @@ pub struct Names {
     dense: Box<[u16]>,
 }
 
+impl Kind {
+    /// As a `.proto` file writes it, if it is not the name of another type.
+    pub fn keyword(self) -> Option<&'static str> {
+        Some(match self {
+            Kind::Number(number) => number.keyword(),
+            Kind::String => "string",
+            Kind::Bytes => "bytes",
+            Kind::Enum(_) | Kind::Message(_) | Kind::Group(_) => return None,
+        })
+    }
+}
+
 impl Number {
+    /// As a `.proto` file writes it.
+    pub fn keyword(self) -> &'static str {
+        match self {
+            Number::Double => "double",
+            Number::Float => "float",
+            Number::Int32 => "int32",
+            Number::Int64 => "int64",
+            Number::Uint32 => "uint32",
+            Number::Uint64 => "uint64",
+            Number::Sint32 => "sint32",
+            Number::Sint64 => "sint64",
+            Number::Fixed32 => "fixed32",
+            Number::Fixed64 => "fixed64",
+            Number::Sfixed32 => "sfixed32",
+            Number::Sfixed64 => "sfixed64",
+            Number::Bool => "bool",
+        }
+    }
+
     pub(super) fn wire_type(self) -> u8 {
         match self {
             Number::Double | Number::Fixed64 | Number::Sfixed64 => FIXED64,
@@ -249,20 +282,20 @@ impl FieldType {
         name: Arc<str>,
         number: u32,
         label: Label,
-        value: Value,
+        kind: Kind,
         known: Option<Known>,
         is_packed: bool,
         oneof: Option<usize>,
     ) -> FieldType {
-        let wire_type = match value {
-            Value::Number(number) => number.wire_type(),
-            Value::Enum(_) => VARINT,
-            Value::Text | Value::Bytes | Value::Message(_) => BYTES,
-            Value::Group(_) => GROUP,
+        let wire_type = match kind {
+            Kind::Number(number) => number.wire_type(),
+            Kind::Enum(_) => VARINT,
+            Kind::String | Kind::Bytes | Kind::Message(_) => BYTES,
+            Kind::Group(_) => GROUP,
         };
         let is_list = matches!(label, Label::Repeated | Label::Map);
-        let is_number = matches!(value, Value::Number(_) | Value::Enum(_));
-        // A value that is no object or array of its own adds no level; nor does the message of a map's entry.
+        let is_number = matches!(kind, Kind::Number(_) | Kind::Enum(_));
+        // A kind that is no object or array of its own adds no level; nor does the message of a map's entry.
         let is_flat = matches!(known, Some(Known::Timestamp | Known::Duration | Known::Wrapper | Known::Value))
             || label == Label::Map;
         let mut before = vec![b','];
@@ -274,7 +307,7 @@ impl FieldType {
             tag: number << 3 | u32::from(wire_type),
             packed_tag: if is_list && is_number { number << 3 | u32::from(BYTES) } else { 0 },
             label,
-            value,
+            kind,
             is_packed,
             deeper: usize::from(!is_flat) + usize::from(is_list),
             required: None,

@@ -7,7 +7,7 @@ use crate::limits::{BINARY_TEXT_BYTES_MAX, JSON_DEPTH_MAX};
 use super::fault::{Fault, Read, Why};
 use super::known;
 use super::read::{self, BYTES, GROUP};
-use super::types::{Known, Label, NONE, Number, Type, Types, Value, Worth};
+use super::types::{Kind, Known, Label, NONE, Number, Type, Types, Worth};
 
 /// Messages within messages when they are written, entries of maps and wrappers included; the levels of JSON are bounded before.
 const LEVELS_MAX: usize = 4 * JSON_DEPTH_MAX;
@@ -152,7 +152,7 @@ impl<'a> JsonWriter<'a> {
                 }
             }
             let is_single = !matches!(field.label, Label::Repeated | Label::Map);
-            let merges = matches!(field.value, Value::Message(_) | Value::Group(_));
+            let merges = matches!(field.kind, Kind::Message(_) | Kind::Group(_));
             let packed = tag == field.packed_tag;
             if is_single
                 && !merges
@@ -188,77 +188,77 @@ impl<'a> JsonWriter<'a> {
     pub fn field(&mut self, ty: &Type, index: usize, chain: Chain, level: usize) -> Read<()> {
         let field = &ty.fields[index];
         match field.label {
-            Label::Repeated => self.list(field.value, chain, level),
-            Label::Map => self.map(field.value, chain, level),
-            Label::Implicit | Label::Optional | Label::Required => self.value(field.value, chain, level),
+            Label::Repeated => self.list(field.kind, chain, level),
+            Label::Map => self.map(field.kind, chain, level),
+            Label::Implicit | Label::Optional | Label::Required => self.value(field.kind, chain, level),
         }
     }
 
-    fn list(&mut self, value: Value, chain: Chain, level: usize) -> Read<()> {
+    fn list(&mut self, kind: Kind, chain: Chain, level: usize) -> Read<()> {
         let start = self.out.len();
         let mut next = chain.first;
         while let Some(note) = self.notes.notes.get(next as usize).copied() {
             let own = Chain { first: next, last: next };
             next = note.next;
             if note.packed {
-                self.run(value, note)?;
+                self.run(kind, note)?;
                 continue;
             }
             self.out.push(b',');
             // Alone: what follows in the list is no part of it.
             self.notes.notes[own.first as usize].next = END;
-            self.value(value, own, level)?;
+            self.value(kind, own, level)?;
         }
         close(start, self.out, b'[', b']');
         Ok(())
     }
 
     /// Writes the numbers of a run, each after a comma.
-    fn run(&mut self, value: Value, note: Note) -> Read<()> {
+    fn run(&mut self, kind: Kind, note: Note) -> Read<()> {
         let mut at = note.start;
         while at < note.end {
             if self.out.len() > self.out_max {
                 return Fault::err(at, Why::TextSize);
             }
-            let (bits, after) = bits(self.text, value, at, note.end)?;
+            let (bits, after) = bits(self.text, kind, at, note.end)?;
             self.out.push(b',');
-            self.number(value, bits);
+            self.number(kind, bits);
             at = after;
         }
         Ok(())
     }
 
     /// Writes one value: the last of the chain, or all parts of a message put together. The default where there is none.
-    fn value(&mut self, value: Value, chain: Chain, level: usize) -> Read<()> {
+    fn value(&mut self, kind: Kind, chain: Chain, level: usize) -> Read<()> {
         let last = self.notes.last(chain);
         let bytes = last.map(|note| self.text.get(note.start..note.end).unwrap_or_default()).unwrap_or_default();
-        match value {
-            Value::Text => json::write_string(self.out, bytes),
-            Value::Bytes => {
+        match kind {
+            Kind::String => json::write_string(self.out, bytes),
+            Kind::Bytes => {
                 self.out.push(b'"');
                 json::base64(self.out, bytes);
                 self.out.push(b'"');
             }
-            Value::Message(ty) | Value::Group(ty) => return self.message(ty, chain, level + 1),
-            Value::Number(_) | Value::Enum(_) => {
-                let default = match value {
-                    Value::Enum(at) => i64::from(self.types.enums[at].first()) as u64,
+            Kind::Message(ty) | Kind::Group(ty) => return self.message(ty, chain, level + 1),
+            Kind::Number(_) | Kind::Enum(_) => {
+                let default = match kind {
+                    Kind::Enum(at) => i64::from(self.types.enums[at].first()) as u64,
                     _ => 0,
                 };
                 let bits = match last {
-                    Some(note) => bits(self.text, value, note.start, note.end)?.0,
+                    Some(note) => bits(self.text, kind, note.start, note.end)?.0,
                     None => default,
                 };
-                self.number(value, bits);
+                self.number(kind, bits);
             }
         }
         Ok(())
     }
 
-    fn number(&mut self, value: Value, bits: u64) {
-        let number = match value {
-            Value::Number(number) => number,
-            Value::Enum(at) => {
+    fn number(&mut self, kind: Kind, bits: u64) {
+        let number = match kind {
+            Kind::Number(number) => number,
+            Kind::Enum(at) => {
                 let names = &self.types.enums[at];
                 match names.find(bits as i32) {
                     Some(index) => return json::write_string(self.out, names.values[index].0.as_bytes()),
@@ -273,8 +273,8 @@ impl<'a> JsonWriter<'a> {
     }
 
     /// Writes the entries of a map as an object. Of entries with one key the last counts.
-    fn map(&mut self, value: Value, chain: Chain, level: usize) -> Read<()> {
-        let Value::Message(entry) = value else { return Fault::err(0, Why::Tag(0)) };
+    fn map(&mut self, kind: Kind, chain: Chain, level: usize) -> Read<()> {
+        let Kind::Message(entry) = kind else { return Fault::err(0, Why::Tag(0)) };
         let types = self.types;
         let entry = &types.messages[entry];
         let start = self.out.len();
@@ -291,11 +291,11 @@ impl<'a> JsonWriter<'a> {
             for (i, field) in entry.fields.iter().enumerate() {
                 let part = self.notes.chains[base + i];
                 if field.number == 1 {
-                    self.key(field.value, part, level)?;
+                    self.key(field.kind, part, level)?;
                     members.push((at, self.out.len()));
                     self.out.push(b':');
                 } else {
-                    self.value(field.value, part, level)?;
+                    self.value(field.kind, part, level)?;
                 }
             }
             self.notes.chains.truncate(base);
@@ -307,12 +307,12 @@ impl<'a> JsonWriter<'a> {
     }
 
     /// Writes a key as a text.
-    fn key(&mut self, value: Value, chain: Chain, level: usize) -> Read<()> {
-        if value == Value::Text {
-            return self.value(value, chain, level);
+    fn key(&mut self, kind: Kind, chain: Chain, level: usize) -> Read<()> {
+        if kind == Kind::String {
+            return self.value(kind, chain, level);
         }
         self.out.push(b'"');
-        self.value(value, chain, level)?;
+        self.value(kind, chain, level)?;
         self.out.push(b'"');
         Ok(())
     }
@@ -330,7 +330,7 @@ impl<'a> JsonWriter<'a> {
         let mut found = (0, 0);
         for (i, field) in ty.fields.iter().enumerate() {
             let Some(note) = self.notes.last(self.notes.chains[base + i]) else { continue };
-            let (value, _) = bits(self.text, field.value, note.start, note.end)?;
+            let (value, _) = bits(self.text, field.kind, note.start, note.end)?;
             match field.number {
                 1 => found.0 = value as i64,
                 _ => found.1 = i64::from(value as i32),
@@ -347,7 +347,7 @@ impl<'a> JsonWriter<'a> {
     /// Writes a `google.protobuf.Value`.
     fn any(&mut self, ty: &Type, base: usize, level: usize) -> Read<()> {
         let found = (0..ty.fields.len()).find(|i| !self.notes.chains[base + i].is_empty());
-        match found.filter(|found| !matches!(ty.fields[*found].value, Value::Enum(_))) {
+        match found.filter(|found| !matches!(ty.fields[*found].kind, Kind::Enum(_))) {
             Some(found) => self.field(ty, found, self.notes.chains[base + found], level),
             None => {
                 self.out.extend_from_slice(b"null");
@@ -359,9 +359,9 @@ impl<'a> JsonWriter<'a> {
 
 /// The bits of a number, and what follows it.
 #[inline(always)]
-pub(super) fn bits(text: &[u8], value: Value, at: usize, end: usize) -> Read<(u64, usize)> {
-    let wire_type = match value {
-        Value::Number(number) => number.wire_type(),
+pub(super) fn bits(text: &[u8], kind: Kind, at: usize, end: usize) -> Read<(u64, usize)> {
+    let wire_type = match kind {
+        Kind::Number(number) => number.wire_type(),
         _ => read::VARINT,
     };
     match wire_type {

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 
 use super::findings::{Finding, Findings};
 use crate::limits::COMPAT_STEPS_MAX;
-use crate::schema::protobuf::{Field, Kind, Label, Message, Model};
+use crate::schema::protobuf::{Field, Kind, Label, Message, Model, Number};
 
 /// What stands in the way of reading what `writer` wrote by `reader`.
 pub(super) fn can_read(reader: &Model, writer: &Model) -> Vec<Finding> {
@@ -261,13 +261,16 @@ fn group(field: &Field) -> Group {
         return Group::Map;
     }
     match field.kind {
-        Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 | Kind::Bool | Kind::Enum(_) => Group::Varint,
-        Kind::Sint32 | Kind::Sint64 => Group::Zigzag,
+        Kind::Number(number) => match number {
+            Number::Int32 | Number::Int64 | Number::Uint32 | Number::Uint64 | Number::Bool => Group::Varint,
+            Number::Sint32 | Number::Sint64 => Group::Zigzag,
+            Number::Fixed32 | Number::Sfixed32 => Group::Fixed32,
+            Number::Fixed64 | Number::Sfixed64 => Group::Fixed64,
+            Number::Float => Group::Float,
+            Number::Double => Group::Double,
+        },
+        Kind::Enum(_) => Group::Varint,
         Kind::String | Kind::Bytes => Group::Bytes,
-        Kind::Fixed32 | Kind::Sfixed32 => Group::Fixed32,
-        Kind::Fixed64 | Kind::Sfixed64 => Group::Fixed64,
-        Kind::Float => Group::Float,
-        Kind::Double => Group::Double,
         Kind::Message(_) | Kind::Group(_) => Group::Message,
     }
 }
@@ -275,8 +278,8 @@ fn group(field: &Field) -> Group {
 /// Bits that a number keeps.
 fn width(field: &Field) -> u32 {
     match field.kind {
-        Kind::Bool => 1,
-        Kind::Int64 | Kind::Uint64 => 64,
+        Kind::Number(Number::Bool) => 1,
+        Kind::Number(Number::Int64 | Number::Uint64) => 64,
         _ => 32,
     }
 }

@@ -1,8 +1,8 @@
 //! From a model to the types that decoders and encoders read and write by.
 
-use crate::event::protobuf::{FieldType, Known, Label, Names, Number, Type, Types, Value};
+use crate::event::protobuf::{FieldType, Names, Type, Types};
 
-use super::{Field, Kind, Message, Model};
+use super::{Field, Kind, Known, Label, Message, Model, Number};
 
 impl Model {
     /// What events of this model are read and written by.
@@ -21,32 +21,8 @@ impl Model {
 
     fn field_type(&self, field: &Field) -> FieldType {
         let known = self.message_of(field).and_then(|message| message.known);
-        let (name, value) = (field.name.clone(), value_of(field.kind));
-        FieldType::new(name, field.number, field.label, value, known, field.is_packed, field.oneof)
+        FieldType::new(field.name.clone(), field.number, field.label, field.kind, known, field.is_packed, field.oneof)
     }
-}
-
-fn value_of(kind: Kind) -> Value {
-    Value::Number(match kind {
-        Kind::Double => Number::Double,
-        Kind::Float => Number::Float,
-        Kind::Int32 => Number::Int32,
-        Kind::Int64 => Number::Int64,
-        Kind::Uint32 => Number::Uint32,
-        Kind::Uint64 => Number::Uint64,
-        Kind::Sint32 => Number::Sint32,
-        Kind::Sint64 => Number::Sint64,
-        Kind::Fixed32 => Number::Fixed32,
-        Kind::Fixed64 => Number::Fixed64,
-        Kind::Sfixed32 => Number::Sfixed32,
-        Kind::Sfixed64 => Number::Sfixed64,
-        Kind::Bool => Number::Bool,
-        Kind::String => return Value::Text,
-        Kind::Bytes => return Value::Bytes,
-        Kind::Enum(at) => return Value::Enum(at),
-        Kind::Message(at) => return Value::Message(at),
-        Kind::Group(at) => return Value::Group(at),
-    })
 }
 
 /// The JSON form that a message of `google.protobuf` has of its own, if it has the fields that this form is made of.
@@ -66,7 +42,7 @@ pub(super) fn known(message: &Message) -> Option<Known> {
     let fits = match (found, kinds.as_slice()) {
         (
             Known::Timestamp | Known::Duration,
-            [(1, Kind::Int64, Label::Implicit), (2, Kind::Int32, Label::Implicit)],
+            [(1, Kind::Number(Number::Int64), Label::Implicit), (2, Kind::Number(Number::Int32), Label::Implicit)],
         ) => true,
         (Known::Wrapper, [(1, kind, Label::Implicit)]) => {
             !matches!(kind, Kind::Message(_) | Kind::Group(_) | Kind::Enum(_))

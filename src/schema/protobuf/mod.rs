@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::SchemaError;
 
-pub use crate::event::protobuf::{Known, Label};
+pub use crate::event::protobuf::{Kind, Known, Label, Number};
 
 /// A `.proto` file as an event type.
 #[derive(Clone, Debug)]
@@ -96,32 +96,6 @@ pub struct Field {
     pub default: Option<Arc<str>>,
     pub doc: Option<Arc<str>>,
     pub deprecated: bool,
-}
-
-/// The type of a field's values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    Double,
-    Float,
-    Int32,
-    Int64,
-    Uint32,
-    Uint64,
-    Sint32,
-    Sint64,
-    Fixed32,
-    Fixed64,
-    Sfixed32,
-    Sfixed64,
-    Bool,
-    String,
-    Bytes,
-    /// An index into the model's enums.
-    Enum(usize),
-    /// An index into the model's messages.
-    Message(usize),
-    /// A message between two tags instead of behind its length (proto2).
-    Group(usize),
 }
 
 /// An enum.
@@ -232,30 +206,6 @@ impl Enum {
     /// The name without its package and outer messages.
     pub fn name(&self) -> &str {
         last_part(&self.full_name)
-    }
-}
-
-impl Kind {
-    /// As a `.proto` file writes it, if it is not the name of another type.
-    pub fn keyword(self) -> Option<&'static str> {
-        Some(match self {
-            Kind::Double => "double",
-            Kind::Float => "float",
-            Kind::Int32 => "int32",
-            Kind::Int64 => "int64",
-            Kind::Uint32 => "uint32",
-            Kind::Uint64 => "uint64",
-            Kind::Sint32 => "sint32",
-            Kind::Sint64 => "sint64",
-            Kind::Fixed32 => "fixed32",
-            Kind::Fixed64 => "fixed64",
-            Kind::Sfixed32 => "sfixed32",
-            Kind::Sfixed64 => "sfixed64",
-            Kind::Bool => "bool",
-            Kind::String => "string",
-            Kind::Bytes => "bytes",
-            Kind::Enum(_) | Kind::Message(_) | Kind::Group(_) => return None,
-        })
     }
 }
 

@@ -11,7 +11,7 @@ use prost_reflect::{Cardinality, EnumDescriptor, FieldDescriptor, FileDescriptor
 use protox::file::{File, FileResolver, GoogleFileResolver};
 
 use super::lower::known;
-use super::{Enum, EnumValue, Field, Imports, Kind, Label, Message, Model};
+use super::{Enum, EnumValue, Field, Imports, Kind, Label, Message, Model, Number};
 use crate::limits::{PROTO_FILES_MAX, PROTO_NESTING_MAX, PROTO_TYPES_MAX, SCHEMA_BYTES_MAX};
 
 pub(super) fn parse(name: &str, text: &str, imports: Imports, message: Option<&str>) -> Result<Model, String> {
@@ -235,19 +235,19 @@ impl Reading {
 
     fn kind(&mut self, field: &FieldDescriptor) -> Result<Kind, String> {
         Ok(match field.kind() {
-            prost_reflect::Kind::Double => Kind::Double,
-            prost_reflect::Kind::Float => Kind::Float,
-            prost_reflect::Kind::Int32 => Kind::Int32,
-            prost_reflect::Kind::Int64 => Kind::Int64,
-            prost_reflect::Kind::Uint32 => Kind::Uint32,
-            prost_reflect::Kind::Uint64 => Kind::Uint64,
-            prost_reflect::Kind::Sint32 => Kind::Sint32,
-            prost_reflect::Kind::Sint64 => Kind::Sint64,
-            prost_reflect::Kind::Fixed32 => Kind::Fixed32,
-            prost_reflect::Kind::Fixed64 => Kind::Fixed64,
-            prost_reflect::Kind::Sfixed32 => Kind::Sfixed32,
-            prost_reflect::Kind::Sfixed64 => Kind::Sfixed64,
-            prost_reflect::Kind::Bool => Kind::Bool,
+            prost_reflect::Kind::Double => Kind::Number(Number::Double),
+            prost_reflect::Kind::Float => Kind::Number(Number::Float),
+            prost_reflect::Kind::Int32 => Kind::Number(Number::Int32),
+            prost_reflect::Kind::Int64 => Kind::Number(Number::Int64),
+            prost_reflect::Kind::Uint32 => Kind::Number(Number::Uint32),
+            prost_reflect::Kind::Uint64 => Kind::Number(Number::Uint64),
+            prost_reflect::Kind::Sint32 => Kind::Number(Number::Sint32),
+            prost_reflect::Kind::Sint64 => Kind::Number(Number::Sint64),
+            prost_reflect::Kind::Fixed32 => Kind::Number(Number::Fixed32),
+            prost_reflect::Kind::Fixed64 => Kind::Number(Number::Fixed64),
+            prost_reflect::Kind::Sfixed32 => Kind::Number(Number::Sfixed32),
+            prost_reflect::Kind::Sfixed64 => Kind::Number(Number::Sfixed64),
+            prost_reflect::Kind::Bool => Kind::Number(Number::Bool),
             prost_reflect::Kind::String => Kind::String,
             prost_reflect::Kind::Bytes => Kind::Bytes,
             prost_reflect::Kind::Enum(found) => Kind::Enum(self.enum_index(&found)?),

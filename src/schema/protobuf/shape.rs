@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Field, Kind, Known, Label, Model};
+use super::{Field, Kind, Known, Label, Model, Number};
 use crate::limits::{SHAPE_DEPTH_MAX, SHAPE_NODES_MAX};
 use crate::schema::{self, Kinds, Meaning, Object, Shape};
 
@@ -59,8 +59,8 @@ impl Shaping<'_> {
 
     fn value(&mut self, field: &Field, depth: usize) -> Shape {
         match field.kind {
-            Kind::Double | Kind::Float => Shape::of(Kinds::FLOAT),
-            Kind::Bool => Shape::of(Kinds::BOOL),
+            Kind::Number(Number::Double | Number::Float) => Shape::of(Kinds::FLOAT),
+            Kind::Number(Number::Bool) => Shape::of(Kinds::BOOL),
             Kind::String => Shape::of(Kinds::STRING),
             Kind::Bytes => Shape::meaning(Kinds::STRING, Meaning::Base64 { length: None }),
             Kind::Enum(at) => {
@@ -70,7 +70,7 @@ impl Shaping<'_> {
                 Shape { symbols: names, ..Shape::of(Kinds::STRING.and(Kinds::INT)) }
             }
             Kind::Message(at) | Kind::Group(at) => self.message(at, depth + 1),
-            _ => Shape::of(Kinds::INT),
+            Kind::Number(_) => Shape::of(Kinds::INT),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::limits::JSON_DEPTH_MAX;
 
 use super::super::known::{read_duration, read_timestamp};
 use super::super::read::GROUP_END;
-use super::super::types::{FieldType, Known, Label, Number, Type, Types, Value};
+use super::super::types::{FieldType, Kind, Known, Label, Number, Type, Types};
 use super::number::{bits, write_bits, write_varint};
 
 /// A value that is to be written.
@@ -190,7 +190,7 @@ impl Writer<'_> {
     }
 
     fn field(&mut self, field: &FieldType, item: Item<'_>, depth: usize) -> Result<(), Problem> {
-        let is_any = matches!(field.value, Value::Message(ty) if self.types.messages[ty].known == Some(Known::Value));
+        let is_any = matches!(field.kind, Kind::Message(ty) if self.types.messages[ty].known == Some(Known::Value));
         if item == Item::Missing || (item == Item::Null && !is_any) {
             return match field.label {
                 Label::Required => Err(Problem::new("a required field is missing".to_owned())),
@@ -204,7 +204,7 @@ impl Writer<'_> {
                 let start = self.out.len();
                 let content = self.value(field, item, depth)?;
                 // What is the default is not written.
-                if self.out[content..].iter().all(|byte| *byte == 0) && is_default(field.value, &self.out[content..]) {
+                if self.out[content..].iter().all(|byte| *byte == 0) && is_default(field.kind, &self.out[content..]) {
                     self.out.truncate(start);
                 }
                 Ok(())
@@ -226,7 +226,7 @@ impl Writer<'_> {
         write_varint(self.out, field.packed_tag.into());
         let start = self.open();
         for (i, item) in items.enumerate() {
-            self.scalar(field.value, item).map_err(|problem| problem.inside(&format!("[{i}]")))?;
+            self.scalar(field.kind, item).map_err(|problem| problem.inside(&format!("[{i}]")))?;
         }
         match self.out.len() == start + 1 {
             true => self.out.truncate(before),
@@ -236,7 +236,7 @@ impl Writer<'_> {
     }
 
     fn map(&mut self, field: &FieldType, item: Item<'_>, depth: usize) -> Result<(), Problem> {
-        let (Some(text), Value::Message(entry)) = (item.object(), field.value) else {
+        let (Some(text), Kind::Message(entry)) = (item.object(), field.kind) else {
             return Err(Problem::of_kind("an object", item));
         };
         let types = self.types;
@@ -260,10 +260,10 @@ impl Writer<'_> {
     }
 
     fn key(&mut self, field: &FieldType, name: &[u8]) -> Result<(), Problem> {
-        let item = match (field.value, name) {
-            (Value::Text, name) => Item::Str(name),
-            (Value::Number(Number::Bool), b"true") => Item::Bool(true),
-            (Value::Number(Number::Bool), b"false") => Item::Bool(false),
+        let item = match (field.kind, name) {
+            (Kind::String, name) => Item::Str(name),
+            (Kind::Number(Number::Bool), b"true") => Item::Bool(true),
+            (Kind::Number(Number::Bool), b"false") => Item::Bool(false),
             (_, name) => {
                 let number = std::str::from_utf8(name).ok().and_then(|name| name.parse::<i64>().ok());
                 number.map_or(Item::Number(name), Item::Int)
@@ -276,25 +276,25 @@ impl Writer<'_> {
     fn value(&mut self, field: &FieldType, item: Item<'_>, depth: usize) -> Result<usize, Problem> {
         write_varint(self.out, field.tag.into());
         let content = self.out.len();
-        match field.value {
-            Value::Number(_) | Value::Enum(_) => self.scalar(field.value, item)?,
-            Value::Text => {
+        match field.kind {
+            Kind::Number(_) | Kind::Enum(_) => self.scalar(field.kind, item)?,
+            Kind::String => {
                 let text = item.str().ok_or_else(|| Problem::of_kind("a string", item))?;
                 write_varint(self.out, text.len() as u64);
                 self.out.extend_from_slice(&text);
             }
-            Value::Bytes => {
+            Kind::Bytes => {
                 let text = item.str().ok_or_else(|| Problem::of_kind("bytes as a text in base64", item))?;
                 let bytes = json::base64_bytes(&text).ok_or_else(|| Problem::of_kind("a text in base64", item))?;
                 write_varint(self.out, bytes.len() as u64);
                 self.out.extend_from_slice(&bytes);
             }
-            Value::Message(ty) => {
+            Kind::Message(ty) => {
                 let start = self.open();
                 self.inner(ty, item, depth + 1)?;
                 self.close(start);
             }
-            Value::Group(ty) => {
+            Kind::Group(ty) => {
                 self.inner(ty, item, depth + 1)?;
                 write_varint(self.out, u64::from(field.number) << 3 | u64::from(GROUP_END));
             }
@@ -303,13 +303,13 @@ impl Writer<'_> {
     }
 
     /// Writes a number or an enum's.
-    fn scalar(&mut self, value: Value, item: Item<'_>) -> Result<(), Problem> {
-        match value {
-            Value::Number(number) => {
+    fn scalar(&mut self, kind: Kind, item: Item<'_>) -> Result<(), Problem> {
+        match kind {
+            Kind::Number(number) => {
                 let bits = bits(number, item)?;
                 write_bits(self.out, number, bits);
             }
-            Value::Enum(found) => {
+            Kind::Enum(found) => {
                 let names = &self.types.enums[found];
                 let number = match item {
                     Item::Int(value) => i32::try_from(value).ok(),
@@ -402,11 +402,11 @@ impl Writer<'_> {
 }
 
 /// Whether the bytes of a value, all of them zero, are its default.
-fn is_default(value: Value, bytes: &[u8]) -> bool {
-    match value {
-        Value::Number(_) | Value::Enum(_) => true,
+fn is_default(kind: Kind, bytes: &[u8]) -> bool {
+    match kind {
+        Kind::Number(_) | Kind::Enum(_) => true,
         // An empty length.
-        Value::Text | Value::Bytes => bytes.len() == 1,
-        Value::Message(_) | Value::Group(_) => false,
+        Kind::String | Kind::Bytes => bytes.len() == 1,
+        Kind::Message(_) | Kind::Group(_) => false,
     }
 }
