@@ -61,6 +61,9 @@ impl Plan {
             Work::Sink(sink) => {
                 let _ = writeln!(out, "sink {} from {}", node.id, self.from(node));
                 let _ = writeln!(out, "  {}", sink.plan.outline());
+                if let Some(expected) = &sink.expected {
+                    let _ = writeln!(out, "  event type: {}", expected.event_type);
+                }
             }
         }
         self.types(place, out);
@@ -78,6 +81,9 @@ impl Plan {
     fn source(&self, node: &Node, source: &SourceNode, out: &mut String) {
         let _ = writeln!(out, "source {}", node.id);
         let _ = writeln!(out, "  {}", source.plan.outline());
+        if let Some(schema) = &source.schema {
+            let _ = writeln!(out, "  event type: {}", schema.event_type);
+        }
         let time = match &source.time {
             TimeRule::None => "none",
             TimeRule::Broker => "the broker's timestamp",

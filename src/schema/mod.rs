@@ -87,6 +87,21 @@ pub struct EventType {
     pub others: Vec<Definition>,
 }
 
+/// `shop.events.PaymentAuthorized in Avro, version 2`.
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let language = self.definition.language();
+        match self.definition.full_name() {
+            Some(name) => write!(f, "{name} in {language}")?,
+            None => write!(f, "{language} without a name")?,
+        }
+        match self.version {
+            Some(version) => write!(f, ", version {version}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What an event type says.
 #[derive(Clone, Debug)]
 pub enum Definition {
