@@ -1,5 +1,6 @@
 //! Events as tables: a batch is columns of cells over shared text, and knows nothing of where it came from.
 
+mod ascii;
 pub mod avro;
 mod batch;
 mod builder;

@@ -134,14 +134,3 @@ pub trait PackedEncoder: Debug + Send + Sync {
         errors: &mut Vec<(u32, EncodeError)>,
     );
 }
-
-/// Whether no byte has its high bit, for the short texts that most are: vectors of others are too slow to start for them.
-#[inline(always)]
-pub(super) fn is_ascii(value: &[u8]) -> bool {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    // Whole words, the last of which may have bytes of the one before.
-    let Some(last) = value.last_chunk() else { return value.iter().all(u8::is_ascii) };
-    let high =
-        value.as_chunks().0.iter().fold(u64::from_le_bytes(*last), |high, word| high | u64::from_le_bytes(*word));
-    high & HIGH == 0
-}

@@ -4,7 +4,7 @@
 //! that is past the end says at last that the event was cut off.
 
 use super::fault::{Fault, Read, Why};
-use crate::event::packed::is_ascii;
+use crate::event::ascii::is_ascii_at;
 use crate::limits::AVRO_EMPTY_ITEMS_MAX;
 
 /// Bytes behind an event that make its last values quick to read.
@@ -119,8 +119,9 @@ pub(super) fn prefixed(text: &[u8], at: usize) -> Read<(&[u8], usize)> {
 #[inline(always)]
 pub(super) fn string(text: &[u8], at: usize) -> Read<(&[u8], usize)> {
     let (value, end) = prefixed(text, at)?;
-    if !is_ascii(value) && simdutf8::basic::from_utf8(value).is_err() {
-        return Fault::err(end - value.len(), Why::Utf8);
+    let start = end - value.len();
+    if !is_ascii_at(text, start, value.len()) && simdutf8::basic::from_utf8(value).is_err() {
+        return Fault::err(start, Why::Utf8);
     }
     Ok((value, end))
 }

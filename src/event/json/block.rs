@@ -1,4 +1,4 @@
-//! Sixteen bytes looked at together: which of them end a string's plain run, are no digits, or differ. A mask has a bit a byte, the
+//! Sixteen bytes looked at together: which of them end a string's plain run, are no digits, no ASCII, or differ. A mask has a bit a byte, the
 //! first byte lowest. SSE2 where the target always has it (x86-64), else arithmetic on two words; both are tested against each other.
 
 /// Bytes in a block.
@@ -16,6 +16,12 @@ impl<'a> Block<'a> {
     #[inline(always)]
     pub fn at(text: &'a [u8], at: usize) -> Option<Block<'a>> {
         text.get(at..)?.first_chunk().map(Block)
+    }
+
+    /// These bytes.
+    #[inline(always)]
+    pub fn of(bytes: &'a [u8; BLOCK]) -> Block<'a> {
+        Block(bytes)
     }
 
     /// Its bytes.
@@ -46,6 +52,12 @@ impl<'a> Block<'a> {
     #[inline(always)]
     pub fn no_digits(self) -> u32 {
         twin::no_digits(self.0)
+    }
+
+    /// The bytes that are no ASCII.
+    #[inline(always)]
+    pub fn no_ascii(self) -> u32 {
+        twin::no_ascii(self.0)
     }
 
     /// The bytes that are not those of another block.
@@ -101,6 +113,13 @@ mod sse2 {
             let digits = _mm_cmpeq_epi8(_mm_min_epu8(values, _mm_set1_epi8(9)), values);
             _mm_movemask_epi8(digits) as u32 ^ super::ALL
         }
+    }
+
+    #[inline(always)]
+    pub fn no_ascii(block: &[u8; BLOCK]) -> u32 {
+        let bytes = load(block);
+        // SAFETY: SSE2, see above.
+        unsafe { _mm_movemask_epi8(bytes) as u32 }
     }
 
     #[inline(always)]
@@ -161,6 +180,11 @@ mod words {
     }
 
     #[inline(always)]
+    pub fn no_ascii(block: &[u8; BLOCK]) -> u32 {
+        mask(block, |word| word)
+    }
+
+    #[inline(always)]
     pub fn differs(block: &[u8; BLOCK], other: &[u8; BLOCK]) -> u32 {
         let ([a, b], [c, d]) = (words(block), words(other));
         let both = (u128::from(a ^ c) | u128::from(b ^ d) << 64).to_le_bytes();
@@ -183,6 +207,8 @@ mod tests {
         assert_eq!((twin::specials(block), words::specials(block)), (specials, specials), "{block:?}");
         let no_digits = of(block, |i| !block[i].is_ascii_digit());
         assert_eq!((twin::no_digits(block), words::no_digits(block)), (no_digits, no_digits), "{block:?}");
+        let no_ascii = of(block, |i| !block[i].is_ascii());
+        assert_eq!((twin::no_ascii(block), words::no_ascii(block)), (no_ascii, no_ascii), "{block:?}");
         let differs = of(block, |i| block[i] != other[i]);
         assert_eq!((twin::differs(block, other), words::differs(block, other)), (differs, differs), "{block:?}");
     }

@@ -4,7 +4,7 @@
 use smallvec::SmallVec;
 
 use super::fault::{Fault, Read, Why};
-use crate::event::packed::is_ascii;
+use crate::event::ascii::is_ascii;
 
 /// The wire types.
 pub(super) const VARINT: u8 = 0;
