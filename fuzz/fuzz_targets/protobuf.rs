@@ -87,7 +87,7 @@ fuzz_target!(|input: (bool, &[u8])| {
         (Some((_, message)), Ok(_)) => assert!(is_stricter(message), "only good to prost-reflect: {message}"),
     }
     let Some((json, _)) = whole else { return };
-    let encoding = Arc::new(ProtobufEncoding::new(Wire::Raw, sample.types.clone(), None));
+    let encoding = Arc::new(ProtobufEncoding::raw(sample.types.clone()));
     let mut decoder = Decoder::new(Format::Json, Arc::new(layout([])), "fuzz".into(), 128);
     let (batch, _) = decode(&mut decoder, &chunk([&json[..]]));
     let (mut out, mut ends, mut errors) = (Vec::new(), Vec::new(), Vec::new());

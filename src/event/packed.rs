@@ -134,3 +134,13 @@ pub trait PackedEncoder: Debug + Send + Sync {
         errors: &mut Vec<(u32, EncodeError)>,
     );
 }
+
+/// Writes a varint: seven bits a byte, the lowest first, each byte but the last with its high bit. Avro and Protobuf have the same.
+#[inline(always)]
+pub(super) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}

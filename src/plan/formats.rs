@@ -129,11 +129,13 @@ pub(super) fn of_sink(
             })
         }
         Definition::Protobuf(schema) => {
-            let number = match wire {
-                Wire::Confluent => Some(schemas.publication(&spec.common, event_type, diagnostics)?),
-                Wire::Container | Wire::SingleObject | Wire::Raw => None,
-            };
-            Arc::new(ProtobufEncoding::new(wire, Arc::new(schema.model.types()), number))
+            let types = Arc::new(schema.model.types());
+            Arc::new(match wire {
+                Wire::Confluent => {
+                    ProtobufEncoding::numbered(types, schemas.publication(&spec.common, event_type, diagnostics)?)
+                }
+                Wire::Container | Wire::SingleObject | Wire::Raw => ProtobufEncoding::raw(types),
+            })
         }
         Definition::Json(schema) => {
             let number = schemas.publication(&spec.common, event_type, diagnostics)?;

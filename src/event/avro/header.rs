@@ -43,11 +43,6 @@ pub(super) fn single_object(fingerprint: u64) -> Vec<u8> {
     [&SINGLE_OBJECT[..], &fingerprint.to_le_bytes()].concat()
 }
 
-/// What Confluent's serializers write before an event.
-pub(in crate::event) fn confluent(number: u32) -> Vec<u8> {
-    [&[CONFLUENT][..], &number.to_be_bytes()].concat()
-}
-
 /// What an event begins with, if it is not what it should be.
 #[cold]
 fn unlike(event: &[u8], expected: &str, size: usize) -> String {

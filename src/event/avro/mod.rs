@@ -25,7 +25,6 @@ pub use self::encode::AvroEncoding;
 pub use self::fault::{Fault, Why};
 pub use self::form::{FieldForm, Form, FormId, FormNode, Names, RecordForm};
 pub use self::node::{Absent, Bytes, DURATION, Field, Node, NodeId, Number, Reading, Record, Step};
-pub(super) use self::read::write_varint;
 
 /// The schemas that the events of a source may be written with, as its own schema reads them. What it gives is kept by the caller, so
 /// it may take its time.

@@ -5,6 +5,7 @@
 
 use super::fault::{Fault, Read, Why};
 use crate::event::ascii::is_ascii_at;
+use crate::event::packed;
 use crate::limits::AVRO_EMPTY_ITEMS_MAX;
 
 /// Bytes behind an event that make its last values quick to read.
@@ -62,17 +63,7 @@ fn slow_varint(text: &[u8], at: usize) -> Read<(u64, usize)> {
 /// Writes a number as a zigzag varint.
 #[inline]
 pub(super) fn write_long(out: &mut Vec<u8>, value: i64) {
-    write_varint(out, ((value << 1) ^ (value >> 63)) as u64);
-}
-
-/// Writes a varint without zigzag.
-#[inline]
-pub(in crate::event) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
+    packed::write_varint(out, ((value << 1) ^ (value >> 63)) as u64);
 }
 
 #[inline(always)]

@@ -1,8 +1,11 @@
 //! From a batch to the bytes of its events: JSON, CSV or plain text.
 
 mod csv;
+mod formed;
 mod json;
 mod numbered;
+mod stamp;
+mod value;
 
 use std::sync::Arc;
 
@@ -12,8 +15,11 @@ use super::codes::{self, Code};
 use super::packed::{PackedEncoder, PackedEncoding};
 use super::{Batch, Cell, Layout, TextRef};
 
+pub(in crate::event) use self::formed::{EventForm, FormEncoder};
 pub use self::json::{JsonEncoder, write_cell};
 pub use self::numbered::NumberedJson;
+pub(in crate::event) use self::stamp::Stamp;
+pub(in crate::event) use self::value::{Fields, Misfit, Value, Written, excerpt, sort_members};
 
 /// How a sink's bytes are written.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +69,7 @@ enum Kind {
 }
 
 /// Layouts an encoder remembers. A port has few.
-const COMPILED_MAX: usize = 16;
+const LAYOUTS_MAX: usize = 16;
 
 impl Encoder {
     /// An encoder. `columns`: those of a CSV output where the plan knows them, else they are the fields of the first event.
@@ -105,7 +111,7 @@ impl Encoder {
         if let Kind::Packed(packed) = &mut self.kind {
             return packed.encode(batch, line_end, out, ends, errors);
         }
-        let json = compiled(&mut self.compiled, &batch.layout);
+        let json = of_layout(&mut self.compiled, &batch.layout, JsonEncoder::new);
         let bound = json.bind(batch);
         for row in batch.selection.iter() {
             let start = out.len();
@@ -146,13 +152,18 @@ pub fn fitting(batch: &Batch, room: usize) -> usize {
     fits.count().max(1)
 }
 
-fn compiled<'a>(known: &'a mut Vec<(Arc<Layout>, JsonEncoder)>, layout: &Arc<Layout>) -> &'a JsonEncoder {
+/// What was made for a layout; the last few are remembered.
+fn of_layout<'a, T>(
+    known: &'a mut Vec<(Arc<Layout>, T)>,
+    layout: &Arc<Layout>,
+    make: impl FnOnce(&Layout) -> T,
+) -> &'a T {
     let found = known.iter().position(|(other, _)| Arc::ptr_eq(other, layout) || other == layout);
     let at = found.unwrap_or_else(|| {
-        if known.len() == COMPILED_MAX {
+        if known.len() == LAYOUTS_MAX {
             known.remove(0);
         }
-        known.push((layout.clone(), JsonEncoder::new(layout)));
+        known.push((layout.clone(), make(layout)));
         known.len() - 1
     });
     &known[at].1

@@ -16,4 +16,4 @@ pub use scan::check_value;
 pub(super) use scan::{key, literal, number, number_of, skip_space, skip_value, skip_value_flat, string, string_of};
 pub use text::{escape_into, minify, unescape, write_string};
 pub use view::{Items, Members, Value, items, items_from, lookup, lookup_cell, members};
-pub(super) use view::{Member as RawMember, RawMembers, find_cell};
+pub(super) use view::{RawMembers, find_cell};

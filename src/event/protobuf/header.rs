@@ -1,7 +1,7 @@
 //! What stands before a message in the framing of Confluent's serializers: a zero, the registry's number of the schema, and the way to
 //! the message in its file.
 
-use crate::event::packed::Wire;
+use crate::event::packed::{Wire, write_varint};
 
 use super::read;
 
@@ -51,16 +51,16 @@ pub(super) fn read(wire: Wire, event: &[u8], way: &[u32]) -> Result<usize, Strin
 
 const CUT: &str = "the event ends before the number of its message";
 
-/// Writes what comes before a message of a schema with this number.
-pub(super) fn write(out: &mut Vec<u8>, id: u32, way: &[u32]) {
-    out.push(0);
-    out.extend_from_slice(&id.to_be_bytes());
+/// The way to a message, as it is written behind the number of the schema.
+pub(super) fn way(way: &[u32]) -> Vec<u8> {
     if way == [0] {
-        return out.push(0);
+        return vec![0];
     }
+    let mut out = Vec::new();
     let zigzag = |value: u64| value << 1;
-    super::encode::write_varint(out, zigzag(way.len() as u64));
-    way.iter().for_each(|index| super::encode::write_varint(out, zigzag(u64::from(*index))));
+    write_varint(&mut out, zigzag(way.len() as u64));
+    way.iter().for_each(|index| write_varint(&mut out, zigzag(u64::from(*index))));
+    out
 }
 
 #[cfg(test)]
@@ -70,10 +70,8 @@ mod tests {
     #[test]
     fn the_way_to_the_message_is_read_and_written() {
         for (way, bytes) in [(vec![0], vec![0]), (vec![1], vec![2, 2]), (vec![2, 0, 70], vec![6, 4, 0, 0x8c, 1])] {
-            let mut out = Vec::new();
-            write(&mut out, 258, &way);
-            assert_eq!(out, [vec![0, 0, 0, 1, 2], bytes].concat());
-            out.extend([8, 1]);
+            assert_eq!(super::way(&way), bytes);
+            let out = [vec![0, 0, 0, 1, 2], bytes, vec![8, 1]].concat();
             assert_eq!(read(Wire::Confluent, &out, &way), Ok(out.len() - 2));
             assert!(read(Wire::Confluent, &out, &[9]).unwrap_err().contains("[9]"));
             for cut in 0..out.len() - 2 {

@@ -8,9 +8,9 @@ use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MapKey, MessageDescrip
 use serde_json::{Map, Value as Json, json};
 
 use super::ProtobufFormat;
-use super::encode::write_varint as varint;
 use crate::event::decode::{Decoded, Decoder, Format};
 use crate::event::packed::Wire;
+use crate::event::packed::write_varint as varint;
 use crate::event::samples::Choices;
 use crate::event::{Chunk, Demand, Layout, Path};
 use crate::schema::protobuf::Model;

@@ -265,15 +265,6 @@ impl Type {
     fn find_sparse(&self, number: u32) -> u16 {
         self.sparse.binary_search_by_key(&number, |(number, _)| *number).map_or(NONE, |at| self.sparse[at].1)
     }
-
-    /// The index of the field of a name. `guess`: the one that is looked at first.
-    pub(super) fn find_name(&self, name: &[u8], guess: usize) -> Option<usize> {
-        let is_it = |field: &FieldType| field.name.as_bytes() == name;
-        match self.fields.get(guess).is_some_and(is_it) {
-            true => Some(guess),
-            false => self.fields.iter().position(is_it),
-        }
-    }
 }
 
 impl FieldType {

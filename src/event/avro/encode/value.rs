@@ -1,125 +1,15 @@
 //! One value written as a type of the schema. Nested values come as JSON text and are walked against the schema; no tree is made.
 
-use std::borrow::Cow;
-use std::sync::Arc;
-
 use smallvec::SmallVec;
 
 use crate::event::avro::form::{FieldForm, Form, FormId, FormNode, RecordForm};
 use crate::event::avro::node::DURATION;
 use crate::event::avro::read::write_long;
+use crate::event::encode::{Misfit, Value, Written, excerpt, sort_members};
 use crate::event::json::{self, RawMembers};
-use crate::event::{Cell, TextRef};
 use crate::limits::{AVRO_WASTED_VALUES_MAX, BINARY_TEXT_BYTES_MAX, JSON_DEPTH_MAX};
 
 use super::decimal;
-
-/// A value that is to be written: a cell with its text.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Value<'a> {
-    Missing,
-    Null,
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    /// A number that is not written as an i64.
-    Number(&'a [u8]),
-    /// A string without escapes.
-    Str(&'a [u8]),
-    /// A string as JSON has it between its quotes.
-    Escaped(&'a [u8]),
-    /// An object or array.
-    Json(&'a [u8]),
-}
-
-/// Why a value cannot be written.
-#[derive(Debug)]
-pub(super) struct Misfit {
-    /// The names and places that lead to it, the last first.
-    path: Vec<String>,
-    why: String,
-}
-
-pub(super) type Written = Result<(), Box<Misfit>>;
-
-impl Misfit {
-    #[cold]
-    pub fn new(why: impl Into<String>) -> Box<Misfit> {
-        Box::new(Misfit { path: Vec::new(), why: why.into() })
-    }
-
-    #[cold]
-    pub fn inside(mut self: Box<Misfit>, name: &str) -> Box<Misfit> {
-        self.path.push(if self.path.last().is_some_and(|inner| !inner.starts_with('[')) {
-            format!("{name}.")
-        } else {
-            name.to_owned()
-        });
-        self
-    }
-
-    /// The sentence for people.
-    pub fn message(&self) -> String {
-        let path: String = self.path.iter().rev().map(String::as_str).collect();
-        match path.is_empty() {
-            true => format!("the event {}", self.why),
-            false => format!("the field `{path}` {}", self.why),
-        }
-    }
-}
-
-impl<'a> Value<'a> {
-    pub fn of(cell: Cell, bytes: impl FnOnce(TextRef) -> &'a [u8]) -> Value<'a> {
-        match cell {
-            Cell::Missing | Cell::Packed(_) => Value::Missing,
-            Cell::Null => Value::Null,
-            Cell::Bool(value) => Value::Bool(value),
-            Cell::Int(value) => Value::Int(value),
-            Cell::Float(value) => Value::Float(value),
-            Cell::Number(at) => Value::Number(bytes(at)),
-            Cell::Str(at) => Value::Str(bytes(at)),
-            Cell::Escaped(at) => Value::Escaped(bytes(at)),
-            Cell::Json(at) => Value::Json(bytes(at)),
-        }
-    }
-
-    fn within(cell: Cell, text: &'a [u8]) -> Value<'a> {
-        Value::of(cell, |at| text.get(at.start as usize..(at.start + at.len) as usize).unwrap_or_default())
-    }
-
-    /// The bytes of a string; none of another value.
-    fn text(self) -> Cow<'a, [u8]> {
-        match self {
-            Value::Str(text) => Cow::Borrowed(text),
-            Value::Escaped(raw) => Cow::Owned(json::unescape(raw).into_owned().into_bytes()),
-            _ => Cow::Borrowed(&[]),
-        }
-    }
-
-    /// What it is, after "is".
-    fn what(self) -> String {
-        match self {
-            Value::Missing => "missing".to_owned(),
-            Value::Null => "null".to_owned(),
-            Value::Bool(_) => "a bool".to_owned(),
-            Value::Int(value) => format!("the number {value}"),
-            Value::Float(value) => format!("the float {value}"),
-            Value::Number(text) => format!("the number {}", excerpt(text)),
-            Value::Str(text) | Value::Escaped(text) => format!("the text \"{}\"", excerpt(text)),
-            Value::Json(text) if text.first() == Some(&b'[') => "an array".to_owned(),
-            Value::Json(_) => "an object".to_owned(),
-        }
-    }
-}
-
-fn excerpt(text: &[u8]) -> String {
-    const SHOWN: usize = 40;
-    let text = String::from_utf8_lossy(text);
-    match text.chars().count() > SHOWN {
-        true => text.chars().take(SHOWN).chain("...".chars()).collect(),
-        false => text.into_owned(),
-    }
-}
 
 /// Writes the values of one event.
 pub(super) struct Pen<'a> {
@@ -144,7 +34,7 @@ impl<'a> Pen<'a> {
         let form = self.form;
         let node = form.node(id);
         if !self.of_kind(node, value, depth)? {
-            return Err(Misfit::new(format!("is {}, and the schema has {}", value.what(), name(node))));
+            return Err(Misfit::unlike(value, name(node)));
         }
         match self.out.len() - self.start > BINARY_TEXT_BYTES_MAX {
             true => Err(Misfit::new(format!("makes more than {BINARY_TEXT_BYTES_MAX} bytes"))),
@@ -159,7 +49,7 @@ impl<'a> Pen<'a> {
             (FormNode::Boolean, Value::Bool(value)) => self.out.push(u8::from(value)),
             (FormNode::Int, Value::Int(value)) if i32::try_from(value).is_ok() => write_long(self.out, value),
             (FormNode::Long, Value::Int(value)) => write_long(self.out, value),
-            (FormNode::Float | FormNode::Double, _) => match float(value) {
+            (FormNode::Float | FormNode::Double, _) => match value.float() {
                 Some(value) => self.float(matches!(node, FormNode::Double), value)?,
                 None => return Ok(false),
             },
@@ -207,7 +97,7 @@ impl<'a> Pen<'a> {
 
     /// Writes a text as a type that is made of one.
     fn text(&mut self, node: &FormNode, value: Value<'_>) -> Written {
-        let text = value.text();
+        let text = value.text().unwrap_or_default();
         match node {
             FormNode::Bytes => self.base64(&text, None)?,
             FormNode::Fixed(size) => self.base64(&text, Some(*size))?,
@@ -266,7 +156,7 @@ impl<'a> Pen<'a> {
         let (mut count, mut left) = (0, json::items(text));
         while let Some(cell) = left.next_cell() {
             let item = self.value(items, Value::within(cell, text), depth);
-            item.map_err(|misfit| misfit.inside(&format!("[{count}]")))?;
+            item.map_err(|misfit| misfit.at(count))?;
             count += 1;
         }
         self.block(start, count);
@@ -290,16 +180,17 @@ impl<'a> Pen<'a> {
     /// Makes a block of the items that were written since `start`, and ends the array or map.
     fn block(&mut self, start: usize, count: i64) {
         if count > 0 {
-            let mut head = Vec::with_capacity(10);
-            write_long(&mut head, count);
-            insert(self.out, start, &head);
+            let end = self.out.len();
+            write_long(self.out, count);
+            let bytes = self.out.len() - end;
+            self.out[start..].rotate_right(bytes);
         }
         self.out.push(0);
     }
 
     fn object(&mut self, record: &RecordForm, text: &[u8], depth: usize) -> Written {
         let mut values: SmallVec<[Value<'_>; 32]> = SmallVec::from_elem(Value::Missing, record.fields.len());
-        members(record, text, &[], &mut values)?;
+        sort_members(record, text, &[], &mut values)?;
         self.record(record, &values, depth)
     }
 
@@ -355,56 +246,16 @@ impl<'a> Pen<'a> {
             Some(misfit) => Err(misfit),
             None => {
                 let names: Vec<_> = branches.iter().map(|id| name(self.form.node(*id))).collect();
-                Err(Misfit::new(format!("is {}, and the schema has {}", value.what(), names.join(" or "))))
+                Err(Misfit::unlike(value, &names.join(" or ")))
             }
         }
     }
-}
-
-/// Sorts the members of an object's text into the fields of a record. `gone`: members of these names do not count.
-pub(super) fn members<'t>(record: &RecordForm, text: &'t [u8], gone: &[Arc<str>], values: &mut [Value<'t>]) -> Written {
-    // Most events have their fields in the schema's order.
-    let mut expected = 0;
-    for member in RawMembers::new(text) {
-        let is_expected = record.fields.get(expected).is_some_and(|field| member.is(text, field.name.as_bytes()));
-        let place = if is_expected { Some(expected) } else { record.place(&member.name(text)) };
-        let Some(place) = place else {
-            if gone.iter().any(|name| member.is(text, name.as_bytes())) {
-                continue;
-            }
-            return Err(
-                Misfit::new("is not in the schema; leave it out with `unset` or a `map`").inside(&member.name(text))
-            );
-        };
-        if let Some(value) = values.get_mut(place) {
-            *value = Value::within(member.cell(text), text);
-        }
-        expected = place + 1;
-    }
-    Ok(())
-}
-
-/// Puts bytes in at a place.
-pub(super) fn insert(out: &mut Vec<u8>, at: usize, bytes: &[u8]) {
-    let end = out.len();
-    out.extend_from_slice(bytes);
-    out.copy_within(at..end, at + bytes.len());
-    out[at..at + bytes.len()].copy_from_slice(bytes);
 }
 
 fn inner(depth: usize) -> Result<usize, Box<Misfit>> {
     match depth < JSON_DEPTH_MAX {
         true => Ok(depth + 1),
         false => Err(Misfit::new(format!("is nested deeper than {JSON_DEPTH_MAX}"))),
-    }
-}
-
-fn float(value: Value<'_>) -> Option<f64> {
-    match value {
-        Value::Int(value) => Some(value as f64),
-        Value::Float(value) => Some(value),
-        Value::Number(text) => std::str::from_utf8(text).ok()?.parse().ok(),
-        _ => None,
     }
 }
 

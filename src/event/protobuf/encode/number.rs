@@ -1,20 +1,10 @@
 //! Numbers as Protobuf writes them.
 
-use crate::event::json;
+use crate::event::encode::{Misfit, Value};
+use crate::event::packed::write_varint;
 
 use super::super::read::{FIXED32, FIXED64};
 use super::super::types::Number;
-use super::message::{Item, Problem};
-
-/// Writes a varint.
-#[inline(always)]
-pub(in super::super) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
 
 /// Writes the bits of a number in its wire type.
 pub(super) fn write_bits(out: &mut Vec<u8>, number: Number, bits: u64) {
@@ -26,64 +16,72 @@ pub(super) fn write_bits(out: &mut Vec<u8>, number: Number, bits: u64) {
 }
 
 /// The bits that a value has as a number.
-pub(super) fn bits(number: Number, item: Item<'_>) -> Result<u64, Problem> {
-    let refuse = |wanted: &str| Problem::new(format!("{wanted} is expected, and the event has {}", item.describe()));
-    let int = |min: i128, max: i128, wanted: &str| {
-        let value = whole(item).ok_or_else(|| refuse(wanted))?;
-        if value < min || value > max { Err(refuse(wanted)) } else { Ok(value) }
-    };
-    Ok(match number {
-        Number::Double => float(item).ok_or_else(|| refuse("a number"))?.to_bits(),
+pub(super) fn bits(number: Number, value: Value<'_>) -> Result<u64, Box<Misfit>> {
+    bits_of(number, value).ok_or_else(|| Misfit::unlike(value, wanted(number)))
+}
+
+fn bits_of(number: Number, value: Value<'_>) -> Option<u64> {
+    Some(match number {
+        Number::Double => float(value)?.to_bits(),
         Number::Float => {
-            let value = float(item).ok_or_else(|| refuse("a number"))?;
+            let value = float(value)?;
             let narrow = value as f32;
             if value.is_finite() && !narrow.is_finite() {
-                return Err(refuse("a number that a float of 32 bits can hold"));
+                return None;
             }
             narrow.to_bits().into()
         }
-        Number::Bool => match item {
-            Item::Bool(value) => value.into(),
-            _ => return Err(refuse("true or false")),
+        Number::Bool => match value {
+            Value::Bool(value) => value.into(),
+            _ => return None,
         },
-        Number::Int32 | Number::Sfixed32 => int(i32::MIN.into(), i32::MAX.into(), "an int of 32 bits")? as i64 as u64,
-        Number::Int64 | Number::Sfixed64 => int(i64::MIN.into(), i64::MAX.into(), "an int of 64 bits")? as i64 as u64,
-        Number::Uint32 | Number::Fixed32 => int(0, u32::MAX.into(), "an int from 0 on of 32 bits")? as u64,
-        Number::Uint64 | Number::Fixed64 => int(0, u64::MAX.into(), "an int from 0 on of 64 bits")? as u64,
+        Number::Int32 | Number::Sfixed32 => i64::from(i32::try_from(whole(value)?).ok()?) as u64,
+        Number::Int64 | Number::Sfixed64 => i64::try_from(whole(value)?).ok()? as u64,
+        Number::Uint32 | Number::Fixed32 => u32::try_from(whole(value)?).ok()?.into(),
+        Number::Uint64 | Number::Fixed64 => u64::try_from(whole(value)?).ok()?,
         Number::Sint32 => {
-            let value = int(i32::MIN.into(), i32::MAX.into(), "an int of 32 bits")? as i32;
-            (value << 1 ^ value >> 31) as u32 as u64
+            let value = i32::try_from(whole(value)?).ok()?;
+            ((value << 1 ^ value >> 31) as u32).into()
         }
         Number::Sint64 => {
-            let value = int(i64::MIN.into(), i64::MAX.into(), "an int of 64 bits")? as i64;
+            let value = i64::try_from(whole(value)?).ok()?;
             (value << 1 ^ value >> 63) as u64
         }
     })
 }
 
+/// What the schema has, for people.
+fn wanted(number: Number) -> &'static str {
+    match number {
+        Number::Double => "a double (a number)",
+        Number::Float => "a float (a number of 32 bits)",
+        Number::Bool => "a bool",
+        Number::Int32 | Number::Sint32 | Number::Sfixed32 => "an int of 32 bits",
+        Number::Int64 | Number::Sint64 | Number::Sfixed64 => "an int of 64 bits",
+        Number::Uint32 | Number::Fixed32 => "an int of 32 bits from 0 on",
+        Number::Uint64 | Number::Fixed64 => "an int of 64 bits from 0 on",
+    }
+}
+
 /// A number without a fraction.
-fn whole(item: Item<'_>) -> Option<i128> {
+fn whole(value: Value<'_>) -> Option<i128> {
     let of_float = |value: f64| (value.fract() == 0.0 && value.abs() < 1e19).then_some(value as i128);
-    match item {
-        Item::Int(value) => Some(value.into()),
-        Item::Float(value) => of_float(value),
-        Item::Number(text) => match std::str::from_utf8(text).ok()?.parse::<u64>() {
+    match value {
+        Value::Int(value) => Some(value.into()),
+        Value::Number(text) => match std::str::from_utf8(text).ok()?.parse::<u64>() {
             Ok(value) => Some(value.into()),
-            Err(_) => of_float(json::number_to_f64(text)?),
+            Err(_) => of_float(value.float()?),
         },
-        _ => None,
+        _ => of_float(value.float()?),
     }
 }
 
 /// Any number, or one of the texts that stand for what JSON has no number for.
-fn float(item: Item<'_>) -> Option<f64> {
-    match item {
-        Item::Int(value) => Some(value as f64),
-        Item::Float(value) => Some(value),
-        Item::Number(text) => json::number_to_f64(text),
-        Item::Str(b"NaN") => Some(f64::NAN),
-        Item::Str(b"Infinity") => Some(f64::INFINITY),
-        Item::Str(b"-Infinity") => Some(f64::NEG_INFINITY),
-        _ => None,
+fn float(value: Value<'_>) -> Option<f64> {
+    match value {
+        Value::Str(b"NaN") => Some(f64::NAN),
+        Value::Str(b"Infinity") => Some(f64::INFINITY),
+        Value::Str(b"-Infinity") => Some(f64::NEG_INFINITY),
+        _ => value.float(),
     }
 }

@@ -5,9 +5,10 @@ use serde_json::{Value as Json, json};
 use super::super::tests::{SAMPLES, Sample, decode, decoder, layout, reference, whole, write_message};
 use super::*;
 use crate::event::encode::{Encoder, Format};
+use crate::event::json::RawMembers;
 use crate::event::packed::Wire;
 use crate::event::samples::Choices;
-use crate::event::{BatchBuilder, Meta, TextRef, Timestamp};
+use crate::event::{Batch, BatchBuilder, Body, Cell, Layout, Meta, TextRef, Timestamp, codes};
 
 #[derive(Debug)]
 struct Seven;
@@ -20,7 +21,10 @@ impl Numbering for Seven {
 
 fn encoder(sample: &Sample, wire: Wire) -> Encoder {
     let types = Arc::new(sample.model.types());
-    let encoding = ProtobufEncoding::new(wire, types, Some(Arc::new(Seven)));
+    let encoding = match wire {
+        Wire::Confluent => ProtobufEncoding::numbered(types, Arc::new(Seven)),
+        _ => ProtobufEncoding::raw(types),
+    };
     Encoder::new(Format::Packed(Arc::new(encoding)), None)
 }
 
@@ -129,7 +133,10 @@ fn values_are_written_by_their_type() {
         "object": { "a": [1, null, "x", { "b": true }] }, "any": null, "wrapped": 0, "note": null, "inner": { "inner": {} },
     });
     let mut input = good.clone();
-    assert_eq!(written(&input).unwrap_err(), "the schema has no field `note`");
+    assert_eq!(
+        written(&input).unwrap_err(),
+        "the field `note` is not in the schema; leave it out with `unset` or a `map`"
+    );
     input.as_object_mut().unwrap().remove("note");
     let found = written(&input).unwrap();
     for (name, wanted) in [
@@ -156,34 +163,49 @@ fn what_a_field_cannot_hold_is_that_events_error() {
     for (event, why) in [
         (
             json!({ "an_int32": 2_147_483_648_i64 }),
-            "`an_int32`: an int of 32 bits is expected, and the event has 2147483648",
+            "the field `an_int32` is the number 2147483648, and the schema has an int of 32 bits",
         ),
-        (json!({ "a_uint32": -1 }), "`a_uint32`: an int from 0 on of 32 bits is expected, and the event has -1"),
-        (json!({ "an_int64": 1.5 }), "`an_int64`: an int of 64 bits is expected, and the event has 1.5"),
+        (
+            json!({ "a_uint32": -1 }),
+            "the field `a_uint32` is the number -1, and the schema has an int of 32 bits from 0 on",
+        ),
+        (json!({ "an_int64": 1.5 }), "the field `an_int64` is the number 1.5, and the schema has an int of 64 bits"),
         (
             json!({ "a_float": 1e39 }),
-            "`a_float`: a number that a float of 32 bits can hold is expected, and the event has 1e+39",
+            "the field `a_float` is the number 1e+39, and the schema has a float (a number of 32 bits)",
         ),
-        (json!({ "a_string": 1 }), "`a_string`: a string is expected, and the event has 1"),
-        (json!({ "some_bytes": "!" }), "`some_bytes`: a text in base64 is expected, and the event has \"!\""),
-        (json!({ "inner": { "inner": { "nmae": 1 } } }), "`inner.inner`: the schema has no field `nmae`"),
-        (json!({ "inner": [] }), "`inner`: an object is expected, and the event has an array"),
-        (json!({ "inners": [{}, 1] }), "`inners.[1]`: an object is expected, and the event has 1"),
-        (json!({ "ints": [1, null] }), "`ints.[1]`: an int of 32 bits is expected, and the event has null"),
-        (json!({ "text": "x", "number": 1 }), "of `text` and `number` a message has only one"),
+        (json!({ "a_string": 1 }), "the field `a_string` is the number 1, and the schema has a string"),
+        (
+            json!({ "some_bytes": "!" }),
+            "the field `some_bytes` is the text \"!\", and the schema has bytes (a text in base64)",
+        ),
+        (
+            json!({ "inner": { "inner": { "nmae": 1 } } }),
+            "the field `inner.inner.nmae` is not in the schema; leave it out with `unset` or a `map`",
+        ),
+        (json!({ "inner": [] }), "the field `inner` is an array, and the schema has a message (an object)"),
+        (
+            json!({ "inners": [{}, 1] }),
+            "the field `inners[1]` is the number 1, and the schema has a message (an object)",
+        ),
+        (json!({ "ints": [1, null] }), "the field `ints[1]` is null, and the schema has an int of 32 bits"),
+        (json!({ "text": "x", "number": 1 }), "the event has `text` and `number`, of which the schema takes one"),
         (
             json!({ "by_number": { "x": {} } }),
-            "`by_number.[\"x\"]`: an int of 32 bits is expected, and the event has x",
+            "the field `by_number[\"x\"]` is the text \"x\", and the schema has an int of 32 bits",
         ),
         (
             json!({ "took": "1" }),
-            "`took`: a duration as a text of seconds like \"1.5s\" is expected, and the event has \"1\"",
+            "the field `took` is the text \"1\", and the schema has a Duration (seconds as a text like \"1.5s\")",
         ),
     ] {
         assert_eq!(written(&event).unwrap_err(), why, "{event}");
     }
     let why = written(&json!({ "kind": "THREE" })).unwrap_err();
-    assert_eq!(why, "`kind`: one of NONE, ONE, TWO, ALSO_TWO, MINUS, FAR is expected, and the event has \"THREE\"");
+    assert_eq!(
+        why,
+        "the field `kind` is the text \"THREE\", and the schema has an enum (NONE, ONE, TWO, ALSO_TWO, MINUS, FAR)"
+    );
     assert!(written(&json!({ "at": 1_764_547_200_000_i64 })).unwrap_err().contains("format_time"));
 }
 
@@ -197,7 +219,7 @@ fn a_bad_event_leaves_no_bytes_and_disturbs_no_other() {
     let batch = builder.finish(0, Arc::new(Meta::of("test".into())));
     let rows = encode(&mut encoder(sample, Wire::Raw), &batch, true);
     assert_eq!(rows[0], Ok(vec![2, 24, 1]));
-    assert_eq!(rows[1], Err("the schema has no field `note`".to_owned()));
+    assert_eq!(rows[1], Err("the field `note` is not in the schema; leave it out with `unset` or a `map`".to_owned()));
     assert!(rows[2].is_err());
     assert_eq!(rows[3], Ok(vec![2, 24, 3]));
 }
