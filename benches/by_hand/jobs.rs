@@ -12,7 +12,7 @@ pub struct Job {
     pub input: Input,
     /// What the runner's CPU time may be, by hand being 1.
     pub goal: f64,
-    /// A topology that reads `$IN` and writes `$OUT1`, `$OUT2`, ...; `$HERE` is the folder of this file.
+    /// A topology that reads `$IN` and writes `$OUT1`, `$OUT2`, ...; `$HERE` is the folder of this file, `$TRAVEL` is [`TRAVEL`].
     pub topology: &'static str,
     /// Files that it writes.
     pub outputs: usize,
@@ -20,6 +20,24 @@ pub struct Job {
     pub ordered: bool,
     pub by_hand: fn(&Path, &[PathBuf]) -> io::Result<()>,
 }
+
+/// A filter and a map that read four fields, of events in several forms.
+const TRAVEL: &str = r#"
+stages:
+  travel:
+    from: card
+    filter: event.amount > 500.0 && event.merchant.category == "travel"
+    map: { user: event.user_id, amount: event.amount, merchant: event.merchant.id, fee: event.amount * 0.02 }
+sinks:
+  out: { from: travel, file: { path: $OUT1 } }
+"#;
+
+const OF_PROTOBUF: &str = r#"
+schemas: { Payment: "$HERE/payment.proto" }
+sources:
+  card: { file: { path: $IN }, decode: protobuf, schema: Payment }
+$TRAVEL
+"#;
 
 pub const JOBS: &[Job] = &[
     Job {
@@ -29,13 +47,7 @@ pub const JOBS: &[Job] = &[
         topology: r#"
 sources:
   card: { file: { path: $IN } }
-stages:
-  travel:
-    from: card
-    filter: event.amount > 500.0 && event.merchant.category == "travel"
-    map: { user: event.user_id, amount: event.amount, merchant: event.merchant.id, fee: event.amount * 0.02 }
-sinks:
-  out: { from: travel, file: { path: $OUT1 } }
+$TRAVEL
 "#,
         outputs: 1,
         ordered: true,
@@ -276,13 +288,7 @@ sinks:
 schemas: { Payment: "$HERE/payment.avsc" }
 sources:
   card: { file: { path: $IN }, decode: avro, schema: Payment }
-stages:
-  travel:
-    from: card
-    filter: event.amount > 500.0 && event.merchant.category == "travel"
-    map: { user: event.user_id, amount: event.amount, merchant: event.merchant.id, fee: event.amount * 0.02 }
-sinks:
-  out: { from: travel, file: { path: $OUT1 } }
+$TRAVEL
 "#,
         outputs: 1,
         ordered: true,
@@ -292,18 +298,7 @@ sinks:
         name: "protobuf",
         input: Input::Protobuf,
         goal: 0.8,
-        topology: r#"
-schemas: { Payment: "$HERE/payment.proto" }
-sources:
-  card: { file: { path: $IN }, decode: protobuf, schema: Payment }
-stages:
-  travel:
-    from: card
-    filter: event.amount > 500.0 && event.merchant.category == "travel"
-    map: { user: event.user_id, amount: event.amount, merchant: event.merchant.id, fee: event.amount * 0.02 }
-sinks:
-  out: { from: travel, file: { path: $OUT1 } }
-"#,
+        topology: OF_PROTOBUF,
         outputs: 1,
         ordered: true,
         by_hand: protobuf::filter_map,
@@ -312,18 +307,7 @@ sinks:
         name: "protobuf-whole",
         input: Input::Protobuf,
         goal: 0.8,
-        topology: r#"
-schemas: { Payment: "$HERE/payment.proto" }
-sources:
-  card: { file: { path: $IN }, decode: protobuf, schema: Payment }
-stages:
-  travel:
-    from: card
-    filter: event.amount > 500.0 && event.merchant.category == "travel"
-    map: { user: event.user_id, amount: event.amount, merchant: event.merchant.id, fee: event.amount * 0.02 }
-sinks:
-  out: { from: travel, file: { path: $OUT1 } }
-"#,
+        topology: OF_PROTOBUF,
         outputs: 1,
         ordered: true,
         by_hand: protobuf::filter_map_whole,
@@ -335,7 +319,10 @@ impl Job {
     pub fn fill(topology: &str, input: &Path, outputs: &[PathBuf]) -> String {
         let quoted = |path: &Path| format!("{:?}", path.display().to_string());
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/by_hand");
-        let mut text = topology.replace("$IN", &quoted(input)).replace("$HERE", &here.display().to_string());
+        let mut text = topology
+            .replace("$TRAVEL", TRAVEL)
+            .replace("$IN", &quoted(input))
+            .replace("$HERE", &here.display().to_string());
         for (n, path) in outputs.iter().enumerate() {
             text = text.replace(&format!("$OUT{}", n + 1), &quoted(path));
         }

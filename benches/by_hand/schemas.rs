@@ -18,13 +18,7 @@ const TOPOLOGY: &str = r#"
 SCHEMAS
 sources:
   card: { file: { path: $IN }, decode: json, SCHEMA }
-stages:
-  travel:
-    from: card
-    filter: event.amount > 500.0 && event.merchant.category == "travel"
-    map: { user: event.user_id, amount: event.amount, merchant: event.merchant.id, fee: event.amount * 0.02 }
-sinks:
-  out: { from: travel, file: { path: $OUT1 } }
+$TRAVEL
 "#;
 
 /// The payments of `payment.avsc` once more.
