@@ -227,7 +227,8 @@ fn described<'e>(
     let found = event_type.definition.language();
     if found != language {
         let message = format!("`{key}: {name}` needs a schema in {language}, and this one is in {found}");
-        diagnostics.error(&codes::NOT_TOGETHER, common.span_of("schema"), message);
+        let report = diagnostics.error(&codes::NOT_TOGETHER, common.span_of("schema"), message);
+        report.help(format!("write `{key}: {}`, or name an event type in {language}", found.format()));
         return None;
     }
     Some(event_type)

@@ -25,9 +25,9 @@ pub(super) struct Schemas<'a> {
     pub registry: Option<Arc<Registry>>,
     /// What its numbers stand for, for all sources.
     pub known: Option<Arc<Known>>,
-    /// Subjects that were fetched, with what they were: none where that was reported.
     /// A schema that takes the place of another one.
     pub instead: Option<&'a Instead>,
+    /// Subjects that were fetched, with what they were: none where that was reported.
     fetched: Vec<(String, Wanted, Option<Entry>)>,
 }
 
@@ -70,8 +70,10 @@ impl<'a> Schemas<'a> {
         let none = Schemas { topology, registry: None, known: None, instead, fetched: Vec::new() };
         let (Some(section), Some(settings)) = (&topology.registry, registry_settings(topology)) else { return none };
         if let Err((why, help)) = settings.place.check() {
-            // The line itself is not shown, as there may be a login in it.
-            diagnostics.error(&codes::BAD_VALUE, Span::of_file(topology.file), why).help(help);
+            // There may be a login in it.
+            let span = section.span_of("url");
+            diagnostics.hide(span);
+            diagnostics.error(&codes::BAD_VALUE, span, why).help(help);
             return none;
         }
         match Registry::open(&settings) {

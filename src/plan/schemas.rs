@@ -10,6 +10,8 @@ use crate::spec::{SchemaRef, Section};
 use super::registry::Schemas;
 use super::{Expected, Node, SourceSchema, Work};
 
+const NAME_HELP: &str = "write the name of one of `schemas`, such as `Payment`, or `Payment@1`";
+
 /// The event type of a source, and whether the whole event is checked. The outer option: whether it could be planned.
 pub(super) fn of_source(
     schemas: &mut Schemas<'_>,
@@ -49,7 +51,11 @@ pub(super) fn named(
             Ok(version) => (name, Some(version)),
             Err(_) => {
                 let message = format!("`{version}` is no version: versions are whole numbers");
-                diagnostics.error(&codes::UNKNOWN_SCHEMA, span, message).help(format!("for example `{name}@1`"));
+                let help = match name {
+                    "" => NAME_HELP.to_owned(),
+                    name => format!("write `{name}@1`, or `{name}` for the newest"),
+                };
+                diagnostics.error(&codes::UNKNOWN_SCHEMA, span, message).help(help);
                 return None;
             }
         },
@@ -58,7 +64,10 @@ pub(super) fn named(
     let Some(reference) = declared.get(name) else {
         let message = format!("`schemas` names no event type `{name}`");
         let report = diagnostics.error(&codes::UNKNOWN_SCHEMA, span, message);
-        report.suggest(name, declared.keys().map(String::as_str));
+        match name {
+            "" => report.help(NAME_HELP),
+            name => report.suggest(name, declared.keys().map(String::as_str)),
+        };
         return None;
     };
     let version = version.map(|version| (version, span));
@@ -131,8 +140,11 @@ pub(super) fn report(why: SchemaError, name: &str, span: Span, diagnostics: &mut
                 .help("give the file the ending of its language, or remove `schema` and check events with a `filter`");
         }
         SchemaError::Broken(why) => {
-            let report = diagnostics.error(&codes::SCHEMA_BROKEN, span, format!("{name} is {why}"));
-            report.help("mend the file; references must be to definitions within it");
+            let help = match why.starts_with("no JSON Schema") {
+                true => "mend the schema; its references must be to definitions within it",
+                false => "mend it, or name another one under `schemas`",
+            };
+            diagnostics.error(&codes::SCHEMA_BROKEN, span, format!("{name} is {why}")).help(help);
         }
     }
 }

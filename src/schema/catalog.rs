@@ -1,6 +1,8 @@
 //! Where event types are on disk: a file, or a folder with a file for each version (`1.avsc`, `2.avsc`).
 
 use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,7 +32,7 @@ pub struct Version {
 impl Catalog {
     /// Reads the file, or all files of the folder whose names are numbers.
     pub fn read(path: &Path) -> Result<Catalog, SchemaError> {
-        if path.is_dir() {
+        if std::fs::metadata(path).map_err(|error| unreadable(&error))?.is_dir() {
             return Catalog::of_folder(path);
         }
         let language = language(path)?;
@@ -38,8 +40,7 @@ impl Catalog {
     }
 
     fn of_folder(folder: &Path) -> Result<Catalog, SchemaError> {
-        let entries =
-            std::fs::read_dir(folder).map_err(|error| SchemaError::Broken(format!("not readable: {error}")))?;
+        let entries = std::fs::read_dir(folder).map_err(|error| unreadable(&error))?;
         let mut files = Vec::new();
         for entry in entries.flatten() {
             let path = entry.path();
@@ -58,8 +59,8 @@ impl Catalog {
             return Err(SchemaError::Broken(message));
         };
         let language = *language;
+        let name = |file: &(u32, Language, PathBuf)| file.2.file_name().map(|name| name.display().to_string());
         for pair in files.windows(2) {
-            let name = |file: &(u32, Language, PathBuf)| file.2.file_name().map(|name| name.display().to_string());
             if pair[0].0 == pair[1].0 || pair[1].1 != language {
                 let (a, b) = (name(&pair[0]).unwrap_or_default(), name(&pair[1]).unwrap_or_default());
                 let message = format!(
@@ -68,7 +69,13 @@ impl Catalog {
                 return Err(SchemaError::Broken(message));
             }
         }
-        let versions = files.into_iter().map(|(number, _, path)| Version::read(Some(number), &path));
+        let versions = files.iter().map(|file| {
+            let version = Version::read(Some(file.0), &file.2);
+            version.map_err(|why| {
+                let (SchemaError::Broken(why) | SchemaError::Unsupported(why)) = why;
+                SchemaError::Broken(format!("a folder whose `{}` is {why}", name(file).unwrap_or_default()))
+            })
+        });
         Ok(Catalog { language, versions: versions.collect::<Result<_, _>>()? })
     }
 
@@ -119,14 +126,22 @@ impl Catalog {
 
 impl Version {
     fn read(number: Option<u32>, path: &Path) -> Result<Version, SchemaError> {
-        let broken = |error: std::io::Error| SchemaError::Broken(format!("not readable: {error}"));
-        let length = std::fs::metadata(path).map_err(broken)?.len();
+        let broken = |error: std::io::Error| unreadable(&error);
+        let found = std::fs::metadata(path).map_err(broken)?;
+        // To open a pipe would wait for whoever writes it, and a device may have no end.
+        if !found.is_file() {
+            let what = if found.is_dir() { "a folder" } else { "a pipe or a device" };
+            return Err(SchemaError::Broken(format!("not readable: it is {what}, and no file")));
+        }
+        let length = found.len();
         if length > SCHEMA_BYTES_MAX {
             return Err(SchemaError::Broken(format!(
                 "too large: {length} bytes, and at most {SCHEMA_BYTES_MAX} are read"
             )));
         }
-        let bytes = std::fs::read(path).map_err(broken)?;
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(SCHEMA_BYTES_MAX).read_to_end(&mut bytes));
+        read.map_err(broken)?;
         let content = Content::of(&bytes);
         let text = String::from_utf8(bytes).map_err(|_| SchemaError::Broken("not UTF-8".to_owned()))?;
         Ok(Version { number, path: path.to_path_buf(), text: text.into(), content })
@@ -151,6 +166,10 @@ fn imports_beside(file: &Path, reads: Rc<RefCell<Vec<FileRead>>>) -> Imports {
         reads.borrow_mut().push(FileRead { path, content: read.content });
         Ok(Some(read.text.to_string()))
     })
+}
+
+fn unreadable(error: &io::Error) -> SchemaError {
+    SchemaError::Broken(format!("not readable: {error}"))
 }
 
 fn language(path: &Path) -> Result<Language, SchemaError> {
@@ -187,5 +206,26 @@ mod tests {
         let SchemaError::Broken(why) = why else { panic!("{why:?}") };
         assert!(why.contains("1.avsc and 2.json"), "{why}");
         assert!(Catalog::read(folder(&["a.json"]).path()).is_err());
+    }
+
+    #[test]
+    fn what_is_no_file_is_named_and_not_waited_for() {
+        let why = |path: &Path| match Catalog::read(path) {
+            Err(SchemaError::Broken(why)) => why,
+            other => panic!("{other:?}"),
+        };
+        let folder = folder(&["1.json"]);
+        let of = |name: &str| folder.path().join(name);
+        assert!(why(&of("nothing")).contains("No such file"), "whatever its ending");
+        std::os::unix::fs::symlink("/dev/zero", of("endless.json")).unwrap();
+        assert!(why(&of("endless.json")).contains("a pipe or a device"));
+        std::fs::create_dir(of("2.json")).unwrap();
+        assert!(why(folder.path()).contains("a folder whose `2.json` is not readable: it is a folder"));
+        std::fs::remove_dir(of("2.json")).unwrap();
+        std::os::unix::fs::symlink("2.json", of("2.json")).unwrap();
+        assert!(why(folder.path()).contains("`2.json`"));
+        std::fs::remove_file(of("2.json")).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(of("2.json")).status().unwrap().success());
+        assert!(why(folder.path()).contains("`2.json` is not readable: it is a pipe"));
     }
 }

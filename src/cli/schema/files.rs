@@ -133,9 +133,14 @@ pub(super) fn load_one(written: &str, message: Option<&str>, diagnostics: &mut D
         return load(path, message, diagnostics).and_then(|mut found| found.versions.pop());
     };
     let found = load(Path::new(folder), message, diagnostics)?;
+    let there: Vec<String> = found.versions.iter().filter_map(|there| Some(there.number?.to_string())).collect();
     let version = found.versions.into_iter().find(|version| version.number == Some(number));
     if version.is_none() && !diagnostics.has_errors() {
-        let message = format!("{folder} has no version {number}");
+        let there = match there.as_slice() {
+            [] => "it is one file, not a folder of versions".to_owned(),
+            there => format!("it has {}", there.join(", ")),
+        };
+        let message = format!("{folder} has no version {number}: {there}");
         diagnostics.error(&codes::UNKNOWN_SCHEMA, Span::NONE, message);
     }
     version

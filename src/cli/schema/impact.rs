@@ -38,11 +38,16 @@ pub(super) fn impact(args: &ImpactArgs) -> Exit {
         Ok(files) => files,
         Err(exit) => return exit,
     };
-    let (mut out, mut users, mut broken) = (String::new(), 0, 0);
+    let (mut out, mut users, mut broken, mut unread) = (String::new(), 0, 0, 0);
     for file in &files {
         let (before, known) = planned(file, old.as_ref(), &args.settings);
         let (after, found) = planned(file, Some(&new), &args.settings);
         if !new.take_used() {
+            // Nobody knows what one uses that cannot be read.
+            if before.is_none() && known.has_errors() {
+                unread += 1;
+                let _ = writeln!(out, "{}\n\n{}\n", file.display(), load::rendered(&known).trim_end());
+            }
             continue;
         }
         users += 1;
@@ -64,8 +69,11 @@ pub(super) fn impact(args: &ImpactArgs) -> Exit {
         out.push('\n');
     }
     let _ = writeln!(out, "{users} of {} topologies use this type; {broken} would break", files.len());
+    if unread > 0 {
+        let _ = writeln!(out, "of {unread} it is not known, as they cannot be read");
+    }
     let printed = print(&out);
-    if broken > 0 { Exit::Invalid } else { printed }
+    if broken + unread > 0 { Exit::Invalid } else { printed }
 }
 
 fn planned(file: &Path, instead: Option<&Instead>, settings: &SettingsArgs) -> (Option<Vec<NodeType>>, Diagnostics) {

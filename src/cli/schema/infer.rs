@@ -98,9 +98,14 @@ fn look(mut input: impl BufRead, events_max: u64) -> io::Result<(Inference, Bad)
     for number in 1.. {
         line.clear();
         if inference.events() == events_max
-            || input.by_ref().take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut line)? == 0
+            || input.by_ref().take(LINE_BYTES_MAX as u64 + 1).read_until(b'\n', &mut line)? == 0
         {
             break;
+        }
+        if line.len() > LINE_BYTES_MAX && line.last() != Some(&b'\n') {
+            bad.add(number, &format!("it has more than {LINE_BYTES_MAX} bytes"));
+            input.skip_until(b'\n')?;
+            continue;
         }
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
@@ -112,4 +117,18 @@ fn look(mut input: impl BufRead, events_max: u64) -> io::Result<(Inference, Bad)
         }
     }
     Ok((inference, bad))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_too_long_is_one_line_and_not_held() {
+        let long = io::repeat(b'x').take(3 * LINE_BYTES_MAX as u64);
+        let input = BufReader::new(b"{\"a\":1}\n".chain(long).chain(&b"\n{\"a\":2}\n[]"[..]));
+        let (inference, bad) = look(input, 10).unwrap();
+        assert_eq!((inference.events(), bad.count), (2, 2));
+        assert_eq!(bad.first.unwrap(), format!("line 2: it has more than {LINE_BYTES_MAX} bytes"));
+    }
 }

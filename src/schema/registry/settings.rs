@@ -69,7 +69,7 @@ impl fmt::Debug for Credential {
 }
 
 impl Place {
-    /// For messages. A login within a URL is left out.
+    /// For messages. A login within a URL is left out, and what follows its path.
     pub fn shown(&self) -> String {
         match self {
             Place::Folder(folder) => folder.display().to_string(),
@@ -77,7 +77,8 @@ impl Place {
                 Some((scheme, rest)) => {
                     let host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
                     let bare = rest[..host].rfind('@').map_or(0, |at| at + 1);
-                    format!("{scheme}://{}", rest[bare..].trim_end_matches('/'))
+                    let end = rest.find(['?', '#']).unwrap_or(rest.len());
+                    format!("{scheme}://{}", rest[bare..end].trim_end_matches('/'))
                 }
                 None => url.rsplit('@').next().unwrap_or(url).to_owned(),
             },
@@ -92,16 +93,26 @@ impl Place {
             let why = format!("`{}` is no address of a schema registry", self.shown());
             return Err((why, "for example `http://127.0.0.1:8081`"));
         };
-        if rest.split(['/', '?', '#']).next().is_some_and(|host| host.contains('@')) {
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if host.contains('@') {
             let why = format!("there is a login in the URL of {}", self.shown());
             return Err((
                 why,
                 "give it with `auth: { user: NAME, password: { env: VARIABLE } }`, where it is shown to nobody",
             ));
         }
+        // What looks like a port may be the start of a password with a slash.
+        let behind_address = host.rsplit_once(']').map_or(host, |(_, behind)| behind);
+        if behind_address.split_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_err()) {
+            let why = "the URL of the schema registry has a port that is no number up to 65535".to_owned();
+            return Err((why, "for example `http://127.0.0.1:8081`"));
+        }
         if url.contains(['?', '#']) || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
             let why = format!("`{}` is no address of a schema registry", self.shown());
-            return Err((why, "it ends with the path that the API is below: `http://127.0.0.1:8080/apis/ccompat/v7`"));
+            return Err((
+                why,
+                "it ends with the path that the API is below, and nothing follows: `http://127.0.0.1:8080/apis/ccompat/v7`",
+            ));
         }
         Ok(())
     }
@@ -117,9 +128,15 @@ mod tests {
         assert_eq!(place.shown(), "http://host:8081/x@y");
         assert!(!place.check().unwrap_err().0.contains("hunter2"));
         assert_eq!(Place::Url("http://host:8081/a@b".into()).check(), Ok(()));
-        for bad in ["host:8081", "ftp://host", "http://", "http:///x", "http://h/a b", "http://h?x=1"] {
+        for bad in ["host:8081", "ftp://host", "http://", "http:///x", "http://h/a b", "http://h?x=1", "http://h:99999"]
+        {
             assert!(Place::Url(bad.into()).check().is_err(), "{bad}");
         }
+        for secret in ["http://h/?token=hunter2", "http://h#hunter2", "http://u:a/hunter2@h", "u:hunter2@h"] {
+            let why = Place::Url(secret.into()).check().unwrap_err().0;
+            assert!(!why.contains("hunter2"), "{why}");
+        }
+        assert_eq!(Place::Url("http://[::1]:8081".into()).check(), Ok(()));
     }
 
     #[test]
