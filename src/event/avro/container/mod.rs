@@ -13,7 +13,7 @@ use crate::limits::AVRO_HEAD_BYTES_MAX;
 pub use self::codec::Codec;
 
 /// How a container begins.
-const MAGIC: [u8; 4] = *b"Obj\x01";
+pub const MAGIC: [u8; 4] = *b"Obj\x01";
 /// Bytes of the marker behind the head and behind each block.
 pub const MARKER_BYTES: usize = 16;
 
@@ -60,12 +60,10 @@ impl FileHead {
 
     /// Reads the head that `bytes` begin with. Gives what follows it.
     pub fn read(bytes: &[u8]) -> Result<(FileHead, usize), Trouble> {
-        let start = bytes.get(..MAGIC.len()).unwrap_or(bytes);
-        if !MAGIC.starts_with(start) {
+        // What is said of other bytes does not depend on how few came at first.
+        let start = bytes.get(..MAGIC.len()).ok_or(Trouble::Partly)?;
+        if *start != MAGIC {
             return Err(Trouble::Bad(unlike(start)));
-        }
-        if start.len() < MAGIC.len() {
-            return Err(Trouble::Partly);
         }
         match metadata(bytes) {
             Ok((metadata, end)) => metadata.head(bytes, end),

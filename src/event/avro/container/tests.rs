@@ -58,6 +58,8 @@ fn what_is_no_container_is_told() {
     assert!(name > other);
     bytes[name..name + 4].copy_from_slice(b"lzma");
     assert!(why(&bytes).starts_with("its codec is `lzma`, which is not read"));
+    // What is said does not depend on how few bytes come first.
+    assert_eq!(FileHead::read(b"{\"a"), Err(Trouble::Partly));
     // A map of 2^60 entries, and a text of as many bytes.
     let mut endless = b"Obj\x01".to_vec();
     read::write_long(&mut endless, 1 << 60);
