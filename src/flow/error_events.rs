@@ -11,8 +11,9 @@ use crate::schema::{Kinds, Shape};
 use super::{Reject, Rejected};
 
 /// The fields of an error event, in order. `event` is the refused event as an object; where the input was none, `raw` holds its text
-/// instead, cut at `RAW_BYTES_KEPT_MAX`, and `raw_bytes` its length.
-const FIELDS: [&str; 9] = ["code", "message", "node", "at", "time", "event", "raw", "raw_bytes", "meta"];
+/// instead, cut at `RAW_BYTES_KEPT_MAX`, and `raw_bytes` its length. Where the bytes are no text, `raw` has what can be read of them, and
+/// `raw_base64` all.
+const FIELDS: [&str; 10] = ["code", "message", "node", "at", "time", "event", "raw", "raw_bytes", "raw_base64", "meta"];
 
 /// The layout of the batches of every `errors` port.
 pub fn error_layout() -> Arc<Layout> {
@@ -25,7 +26,7 @@ pub fn error_shape() -> Shape {
     let shape = |name| match name {
         "code" | "message" | "node" | "at" => Shape::of(Kinds::STRING),
         "time" | "raw_bytes" => perhaps(Kinds::INT),
-        "raw" => perhaps(Kinds::STRING),
+        "raw" | "raw_base64" => perhaps(Kinds::STRING),
         "event" => perhaps(Kinds::OBJECT),
         _ => Shape::of(Kinds::OBJECT),
     };
@@ -71,7 +72,7 @@ impl ErrorEvents {
         let time = batch.times.get(*row as usize).copied().unwrap_or(Timestamp::NONE);
         let mark = batch.marks.get(*row as usize).copied().unwrap_or(Timestamp::NONE);
         let meta = self.meta(batch, *row);
-        self.row(why, time, mark, [event, Cell::Missing, Cell::Missing, meta]);
+        self.row(why, time, mark, [event, Cell::Missing, Cell::Missing, Cell::Missing, meta]);
     }
 
     /// The error event of input that is no event.
@@ -79,6 +80,13 @@ impl ErrorEvents {
         let text = String::from_utf8_lossy(&input.raw);
         let raw = Cell::Str(self.rows.text(text.as_bytes()));
         let out = &mut self.scratch;
+        out.clear();
+        let base64 = if is_text(input) {
+            Cell::Missing
+        } else {
+            json::base64(out, &input.raw);
+            Cell::Str(self.rows.text(out))
+        };
         out.clear();
         out.extend_from_slice(b"{\"source\":");
         json::write_string(out, self.node.as_bytes());
@@ -97,7 +105,7 @@ impl ErrorEvents {
         out.push(b'}');
         let meta = Cell::Json(self.rows.text(&self.scratch));
         let length = Cell::Int(i64::try_from(input.length).unwrap_or(i64::MAX));
-        self.row(why, input.time, mark, [Cell::Missing, raw, length, meta]);
+        self.row(why, input.time, mark, [Cell::Missing, raw, length, base64, meta]);
     }
 
     /// The error events as a batch.
@@ -105,7 +113,7 @@ impl ErrorEvents {
         self.rows.finish(0, Arc::new(Meta::of(self.node.clone())))
     }
 
-    fn row(&mut self, why: &Reject, time: Timestamp, mark: Timestamp, rest: [Cell; 4]) {
+    fn row(&mut self, why: &Reject, time: Timestamp, mark: Timestamp, rest: [Cell; 5]) {
         let head = [why.code, &why.message, &self.node, &why.at].map(|text| Cell::Str(self.rows.text(text.as_bytes())));
         let at = time.get().map_or(Cell::Null, Cell::Int);
         self.rows.push(head.into_iter().chain([at]).chain(rest), time, mark);
@@ -132,5 +140,14 @@ impl ErrorEvents {
         }
         out.push(b'}');
         Cell::Json(self.rows.text(&self.scratch))
+    }
+}
+
+/// Whether the bytes are UTF-8, but perhaps for a character that the cut went through.
+fn is_text(input: &Undecodable) -> bool {
+    let is_cut = (input.raw.len() as u64) < input.length;
+    match std::str::from_utf8(&input.raw) {
+        Ok(_) => true,
+        Err(why) => is_cut && why.error_len().is_none(),
     }
 }
