@@ -3,6 +3,7 @@
 mod cases;
 mod chaos;
 mod compat;
+mod containers;
 mod cores;
 mod docs;
 mod examples;

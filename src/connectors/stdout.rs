@@ -157,7 +157,16 @@ impl Sink for LineSink {
     }
 
     fn close(&mut self) -> BoxFuture<'_, Result<(), ConnectorError>> {
-        self.flush()
+        Box::pin(async move {
+            self.flush().await?;
+            match &mut self.state {
+                State::Here(output) if !self.is_closed => {
+                    output.fill().map_err(|why| failed("compress for", NAME.as_ref(), &why))?;
+                    self.write_out().await
+                }
+                _ => Ok(()),
+            }
+        })
     }
 
     fn is_closed(&self) -> bool {

@@ -108,7 +108,7 @@ fn collect(root: &Path, dir: &Path, got: &mut Got) {
         } else if name.ends_with(".dead.jsonl") {
             got.insert("dead.jsonl".into(), read_text(&path));
         } else if name.starts_with("out") && name.ends_with(".avro") {
-            got.insert(format!("{name}.jsonl"), read_events(&path));
+            got.insert(format!("{name}.jsonl"), events_of(fs::File::open(&path).expect("the output is read")));
         } else if name.starts_with("out") {
             got.insert(name, read_text(&path));
         }
@@ -120,9 +120,8 @@ fn read_text(path: &Path) -> String {
 }
 
 /// The events of an Avro container as JSON Lines. Where its blocks end depends on how events are batched, and is no result.
-fn read_events(path: &Path) -> String {
-    let file = fs::File::open(path).expect("the output is read");
-    let events = apache_avro::Reader::new(file).expect("it is a container");
+fn events_of(container: impl std::io::Read) -> String {
+    let events = apache_avro::Reader::new(container).expect("it is a container");
     let line = |event| serde_json::Value::try_from(event).map(|event| format!("{event}\n"));
     events.map(|event| line(event.expect("a sound block")).expect("a value of JSON")).collect()
 }

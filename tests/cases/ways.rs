@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::support::{Finished, finish, runner};
 
-use super::{Got, collect, copy_inputs, differences, each_case, lines, write_expected};
+use super::{Got, collect, copy_inputs, differences, each_case, events_of, lines, write_expected};
 
 const SMALL: [&str; 4] = ["--batch-events", "1", "--edge-batches", "1"];
 
@@ -31,12 +31,15 @@ const NOT_KILLED: [(&str, &str); 3] =
 const FULL_AGAIN: &str = "a throttle goes by the clock, and its bucket is full after a restart";
 
 /// Cases that come to no checkpoint at which to kill them, and why.
-const NO_CHECKPOINT: [(&str, &str); 5] = [
+const NO_CHECKPOINT: [(&str, &str); 8] = [
     ("file_empty", "there is no event"),
     ("file_full_disk", "its sink fails at the first event"),
     ("file_missing", "its source cannot be opened"),
     ("stdin_text_lines", "stdin cannot be read again"),
     ("stdin_to_stdout", "stdin cannot be read again"),
+    ("stdin_to_stdout_avro", "stdin cannot be read again"),
+    ("stdin_to_stdout_avro_of_nothing", "stdin cannot be read again"),
+    ("stdin_to_stdout_protobuf", "stdin cannot be read again"),
 ];
 
 /// After so many kills any case has ended: between two of them twice as much is read each time.
@@ -125,7 +128,9 @@ impl Folder<'_> {
 pub fn got(dir: &Path, Finished { status, stdout, stderr }: Finished) -> Got {
     let mut got = Got::new();
     got.insert("exit".into(), status.code().map_or("a signal".into(), |code| code.to_string()));
-    if !stdout.is_empty() {
+    if stdout.starts_with(b"Obj\x01") {
+        got.insert("stdout".into(), events_of(&stdout[..]));
+    } else if !stdout.is_empty() {
         got.insert("stdout".into(), String::from_utf8_lossy(&stdout).into_owned());
     }
     got.insert("stderr".into(), stderr);

@@ -115,7 +115,7 @@ impl Output {
 
     /// Looks whether what is in the file and what will be added make one.
     fn go_on(&mut self) -> Result<(), ConnectorError> {
-        if self.len == 0 || self.packing.is_plain() {
+        if self.len == 0 {
             return Ok(());
         }
         let read = |why: io::Error| failed("read", &self.path, &why);
@@ -156,6 +156,11 @@ impl Output {
     /// The file's length when everything taken is written (of what is not yet compressed, its own length).
     pub fn len_when_written(&self) -> u64 {
         self.len + (self.block.len() - self.sent) as u64 + self.lines.len() as u64
+    }
+
+    /// Bytes that are to come into the file beside those of events.
+    pub fn around(&self) -> usize {
+        self.packing.around()
     }
 
     /// Whether nothing was ever in it.
@@ -219,14 +224,21 @@ impl Output {
         result
     }
 
-    /// The last call: an empty file is no compressed file and no container, so one that got nothing gets a member of nothing, or a head.
+    /// The last call: see `fill`.
     pub fn finish(&mut self) -> Result<(), ConnectorError> {
-        let needs_something = self.compression != Compression::None || !self.packing.is_plain();
-        if needs_something && !self.is_stream && self.is_blank() && self.packing.waiting() == 0 {
-            let packed = self.packing.pack(Vec::new()).and_then(|block| self.compression.pack(block));
-            self.block = packed.map_err(|why| failed("compress for", &self.path, &why))?;
-        }
+        self.fill().map_err(|why| failed("compress for", &self.path, &why))?;
         self.write_out()
+    }
+
+    /// An empty file is no compressed file and no container: one that got nothing gets a member of nothing, or a head. Into a pipe goes
+    /// only the head, which whoever reads a container waits for.
+    pub fn fill(&mut self) -> io::Result<()> {
+        let is_packed = self.compression != Compression::None && !self.is_stream;
+        let is_wanted = is_packed || !self.packing.is_plain();
+        if is_wanted && self.is_blank() && self.packing.waiting() == 0 {
+            self.block = self.compression.pack(self.packing.pack(Vec::new())?)?;
+        }
+        Ok(())
     }
 
     /// Drops what was taken: its reader has gone.

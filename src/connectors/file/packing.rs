@@ -6,9 +6,12 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::connectors::{ConnectorError, Frames};
-use crate::event::avro::container::{FileHead, Trouble};
+use crate::event::avro::container::{FileHead, MAGIC, MARKER_BYTES, Trouble};
 use crate::limits::AVRO_HEAD_BYTES_MAX;
 use crate::schema::AvroSchema;
+
+/// Two numbers and the marker.
+const BLOCK_AROUND_BYTES_MAX: usize = 10 + 10 + MARKER_BYTES;
 
 /// How events stand in a file, and what is known of those on their way into it.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub enum Packing {
 #[derive(Debug)]
 pub struct Blocks {
     head: FileHead,
+    /// Bytes of the head as it is written.
+    head_bytes: usize,
     /// Whether the head is in the file, or before the block that is being written.
     has_head: bool,
     /// Where each event ends that is to be in the next block.
@@ -37,6 +42,11 @@ impl Packing {
             Frames::Lines => Packing::Lines,
             Frames::Messages => Packing::Messages,
             Frames::Container(head) => Packing::Blocks(Blocks {
+                head_bytes: {
+                    let mut bytes = Vec::new();
+                    head.write(&mut bytes);
+                    bytes.len()
+                },
                 head: (**head).clone(),
                 has_head: false,
                 ends: Vec::new(),
@@ -45,14 +55,24 @@ impl Packing {
         }
     }
 
-    /// Goes on in a file that has something: a container has to be one of the same schema, and keeps its marker and codec.
-    pub fn go_on(&mut self, path: &Path, content: impl Read) -> Result<(), ConnectorError> {
-        let Packing::Blocks(blocks) = self else { return Ok(()) };
+    /// Goes on in a file that has something: a container has to be one of the same schema, and keeps its marker and codec; nothing else
+    /// may be added to one.
+    pub fn go_on(&mut self, path: &Path, mut content: impl Read) -> Result<(), ConnectorError> {
         let refuse = |why: String| {
             ConnectorError::fatal(format!(
-                "cannot add to `{}`: {why}; write to another file, or start it anew with `mode: replace`",
+                "cannot add to `{}`: {why}; write to another file, or let a new run begin it anew (`mode: replace`)",
                 path.display()
             ))
+        };
+        let Packing::Blocks(blocks) = self else {
+            let mut start = MAGIC.map(|_| 0);
+            // What is too short for it, or no whole member of what it is compressed as, is no container.
+            return match content.read_exact(&mut start) {
+                Ok(()) if start == MAGIC => {
+                    Err(refuse("it is an Avro container, and no events in another form may follow in it".to_owned()))
+                }
+                _ => Ok(()),
+            };
         };
         let mut start = Vec::new();
         let read = content.take(AVRO_HEAD_BYTES_MAX as u64).read_to_end(&mut start);
@@ -63,7 +83,7 @@ impl Packing {
             Err(Trouble::Bad(why)) => return Err(refuse(why)),
         };
         if !is_same(&found.schema, &blocks.head.schema) {
-            return Err(refuse("its events are of another schema".to_owned()));
+            return Err(refuse("the events in it are of another schema".to_owned()));
         }
         (blocks.head, blocks.has_head) = (found, true);
         Ok(())
@@ -78,6 +98,15 @@ impl Packing {
     pub fn waiting(&self) -> usize {
         match self {
             Packing::Blocks(blocks) => blocks.ends.len(),
+            Packing::Lines | Packing::Messages => 0,
+        }
+    }
+
+    /// Bytes that will stand around the events of the next block, at most.
+    pub fn around(&self) -> usize {
+        match self {
+            Packing::Blocks(blocks) if blocks.has_head => BLOCK_AROUND_BYTES_MAX,
+            Packing::Blocks(blocks) => blocks.head_bytes + BLOCK_AROUND_BYTES_MAX,
             Packing::Lines | Packing::Messages => 0,
         }
     }
@@ -149,11 +178,10 @@ fn cut(bytes: Vec<u8>, ends: &[u32]) -> Vec<Bytes> {
     starts.zip(ends).map(|(start, end)| bytes.slice(start..*end as usize)).collect()
 }
 
-/// The messages that begin at `from` or behind it, without their lengths.
+/// The messages that end behind `from`, without their lengths.
 fn messages(bytes: &Bytes, from: usize) -> Vec<Bytes> {
     let (mut found, mut at) = (Vec::new(), 0);
     while at < bytes.len() {
-        let begins = at;
         let (mut length, mut shift) = (0_usize, 0);
         while let Some(byte) = bytes.get(at) {
             at += 1;
@@ -164,7 +192,8 @@ fn messages(bytes: &Bytes, from: usize) -> Vec<Bytes> {
             }
         }
         let end = at.saturating_add(length).min(bytes.len());
-        if begins >= from {
+        // One that is written in part is none that anybody has.
+        if end > from {
             found.push(bytes.slice(at..end));
         }
         at = end;

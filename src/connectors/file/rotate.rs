@@ -28,7 +28,8 @@ impl Rotate {
     /// Bytes that still fit.
     pub fn room(&self, output: &Output) -> usize {
         self.size.map_or(usize::MAX, |size| {
-            usize::try_from(size.saturating_sub(output.len_when_written())).unwrap_or(usize::MAX)
+            let taken = output.len_when_written() + output.around() as u64;
+            usize::try_from(size.saturating_sub(taken)).unwrap_or(usize::MAX)
         })
     }
 }
