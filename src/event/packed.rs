@@ -102,6 +102,13 @@ pub trait Numbering: Debug + Send + Sync {
     fn number(&self) -> Result<u32, String>;
 }
 
+/// One that is known.
+impl Numbering for u32 {
+    fn number(&self) -> Result<u32, String> {
+        Ok(*self)
+    }
+}
+
 /// A form that a sink encodes.
 pub trait PackedEncoding: Debug + Send + Sync {
     fn encoder(&self) -> Box<dyn PackedEncoder>;

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostics, Span, codes};
 use crate::event::packed::Numbering;
 use crate::schema::registry::{
-    Credential, Entry, ErrorKind, Known, Login, Place, Publication, Registered, Registry, RegistryError, Settings, Tls,
-    Wanted,
+    Credential, Entry, ErrorKind, Known, Login, Place, Publication, Registry, RegistryError, Settings, Tls, Wanted,
 };
 use crate::schema::{Definition, EventType};
 use crate::spec::{SchemaRef, SecretRef, Section, TopologySpec};
@@ -155,11 +154,10 @@ impl<'a> Schemas<'a> {
         let known =
             fetched.into_iter().find(|entry| entry.subject == subject && Some(entry.version) == event_type.version);
         if let Some(entry) = known {
-            return Some(Arc::new(Publication::of(registry, entry)));
+            return Some(Arc::new(entry.id));
         }
-        let definition = &event_type.definition;
-        let schema = Registered { language: definition.language(), text: definition.text().clone(), links: Vec::new() };
-        Some(Arc::new(Publication::new(registry, subject, schema, common.bool("register"))))
+        let definition = event_type.definition.clone();
+        Some(Arc::new(Publication::new(registry, subject, definition, common.bool("register"))))
     }
 
     /// Warns of what the registry could not answer as it should.

@@ -333,7 +333,8 @@ pub static SINK: Table = Table::new(
         Key::new(
             "register",
             Type::Bool,
-            "With `wire: confluent`: the schema is registered under its type's subject when the sink opens, before anything is written. A registry that \
+            "With `wire: confluent`: the schema is registered under its type's subject when the sink opens, before anything is written, and \
+             Protobuf files that it imports under their names. A registry that \
              refuses it stops the start, or the reload. Without it the schema must be there.",
         )
         .default("false"),

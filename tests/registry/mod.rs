@@ -131,6 +131,13 @@ fn what_refers_to_others_is_registered_and_fetched_with_them() {
     ok(&["schema", "pull", "referred.order", "--out", "pulled"]);
     let pulled = std::fs::read_to_string(dir.path().join("pulled/money.proto")).expect("it is written");
     assert!(pulled.contains("int64 cents"), "{pulled}");
+    // Without a reference, what lies beside it becomes a subject of its name.
+    ok(&["schema", "register", "order.proto", "--subject", "imported.order"]);
+    ok(&["schema", "pull", "imported.order", "--out", "again"]);
+    let pulled = std::fs::read_to_string(dir.path().join("again/money.proto")).expect("it is written");
+    assert!(pulled.contains("int64 cents"), "{pulled}");
+    let links = &registry.ask("GET", "/subjects/imported.order/versions/1", None)["references"];
+    assert_eq!(links[0]["subject"], "money.proto", "{links}");
     let unknown = [
         "schema",
         "register",
@@ -380,6 +387,46 @@ async fn a_sink_registers_its_schema_before_it_writes_and_stops_where_it_is_refu
     assert!(done.status.success(), "{}", done.stderr);
     let info = stream.info().await.expect("the stream");
     assert_eq!(info.state.messages, 2, "of what was refused nothing was written");
+}
+
+#[test]
+fn a_sink_registers_the_files_that_its_schema_imports() {
+    let (registry, dir) = (shared(), tempfile::tempdir().expect("a folder"));
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("it is written");
+    let file = |imports: &str, rest: &str| format!("syntax = \"proto3\";\npackage shipping;\n{imports}\n{rest}\n");
+    write("units.proto", &file("", "enum Unit { KILOGRAM = 0; POUND = 1; }"));
+    write("weight.proto", &file("import \"units.proto\";", "message Weight { double value = 1; Unit unit = 2; }"));
+    let both = "import \"weight.proto\";\nimport \"units.proto\";\nimport \"google/protobuf/timestamp.proto\";";
+    write("parcel.proto", &file(both, "message ParcelSent { string id = 1; Weight weight = 2; Unit unit = 3; }"));
+    write("in.jsonl", "{\"id\":\"a\",\"weight\":{\"value\":1.5,\"unit\":\"POUND\"}}\n");
+    let topology = |register: bool| {
+        format!(
+            "topology: test\nregistry: {{ url: \"{}\" }}\nschemas: {{ Sent: parcel.proto }}\n\
+             sources:\n  in: {{ file: {{ path: in.jsonl }}, time: arrival }}\n\
+             sinks:\n  out: {{ from: in, stdout: {{}}, encode: protobuf, wire: confluent, schema: Sent, register: {register} }}\n",
+            registry.url()
+        )
+    };
+    write("t.yaml", &topology(false));
+    let done = call(dir.path(), &["t.yaml"]);
+    assert!(done.status.code() == Some(1) && done.stderr.contains("imports `units.proto`"), "{}", done.stderr);
+    write("t.yaml", &topology(true));
+    let done = call(dir.path(), &["t.yaml"]);
+    assert!(done.status.success(), "{}", done.stderr);
+    let sent = registry.ask("GET", "/subjects/shipping.ParcelSent/versions/1", None);
+    let id = sent["id"].as_u64().expect("a number") as u32;
+    let named = |links: &serde_json::Value| {
+        links.as_array().expect("links").iter().map(|link| link["name"].to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(named(&sent["references"]), ["\"units.proto\"", "\"weight.proto\""]);
+    let weight = registry.ask("GET", "/subjects/weight.proto/versions/1", None);
+    assert_eq!(named(&weight["references"]), ["\"units.proto\""]);
+    // The length of the event, a zero, the number, the first message of its file.
+    assert_eq!(&done.stdout[1..7], [&[0][..], &id.to_be_bytes(), &[0]].concat());
+    // It is all there now.
+    write("t.yaml", &topology(false));
+    let again = call(dir.path(), &["t.yaml"]);
+    assert!(again.status.success() && again.stdout == done.stdout, "{}", again.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

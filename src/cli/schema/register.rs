@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::schema::compat::{self, Mode};
 use crate::schema::registry::{ErrorKind, Link, Registered, Registry, RegistryError, Wanted};
-use crate::schema::{Catalog, Definition, SchemaError};
+use crate::schema::{Catalog, Definition, SchemaError, Version};
 
 use super::super::Exit;
 use super::place::{self, PlaceArgs};
@@ -22,9 +22,13 @@ pub(super) struct RegisterArgs {
     /// The subject [default: the full name that the schema gives itself].
     #[arg(long)]
     subject: Option<String>,
-    /// A schema in the registry that this one refers to, by the name that it uses for it.
+    /// A schema in the registry that this one refers to, by the name that it uses for it [default: Protobuf files that it imports become
+    /// subjects of their names].
     #[arg(long = "reference", value_name = "NAME=SUBJECT@VERSION", value_parser = link)]
     references: Vec<Link>,
+    /// The message of Protobuf files that have several.
+    #[arg(long)]
+    message: Option<String>,
     /// Only ask whether the registry would take it.
     #[arg(long)]
     check: bool,
@@ -50,12 +54,13 @@ pub(super) fn register(args: &RegisterArgs) -> Exit {
         Err(why) => return invalid(&args.path, &why),
     };
     for version in &catalog.versions {
-        let schema =
-            Registered { language: catalog.language, text: version.text.clone(), links: args.references.clone() };
-        let definition = match parsed(&registry, &schema) {
-            Ok(Ok(definition)) => definition,
-            Ok(Err(why)) => return invalid(&version.path, &why),
+        let read = match read(&registry, &catalog, version, args) {
+            Ok(read) => read,
             Err(error) => return place::failed(&error),
+        };
+        let (schema, definition) = match read {
+            Ok(read) => read,
+            Err(why) => return invalid(&version.path, &why),
         };
         let Some(subject) = args.subject.as_deref().or(definition.full_name()) else {
             eprintln!(
@@ -72,7 +77,7 @@ pub(super) fn register(args: &RegisterArgs) -> Exit {
         match done {
             Ok(None) => {}
             Ok(Some(said)) => {
-                explain(&registry, subject, &definition, &said);
+                explain(&registry, subject, args.message.as_deref(), &definition, &said);
                 return Exit::Invalid;
             }
             Err(error) => return place::failed(&error),
@@ -81,10 +86,34 @@ pub(super) fn register(args: &RegisterArgs) -> Exit {
     Exit::Success
 }
 
+/// A version of a catalog as it is registered, and what it says. Files that it imports are registered as well, unless `--reference` says
+/// what they are.
+fn read(
+    registry: &Registry,
+    catalog: &Catalog,
+    version: &Version,
+    args: &RegisterArgs,
+) -> Result<Result<(Registered, Definition), SchemaError>, RegistryError> {
+    if args.references.is_empty() {
+        let definition = match catalog.parse(version, args.message.as_deref()) {
+            Ok(event_type) => event_type.definition,
+            Err(why) => return Ok(Err(why)),
+        };
+        return Ok(Ok((registry.with_imports(&definition, !args.check)?, definition)));
+    }
+    let links = args.references.clone();
+    let schema = Registered { language: catalog.language, text: version.text.clone(), links };
+    Ok(parsed(registry, &schema, args.message.as_deref())?.map(|definition| (schema, definition)))
+}
+
 /// Reads a schema with what it refers to in the registry.
-fn parsed(registry: &Registry, schema: &Registered) -> Result<Result<Definition, SchemaError>, RegistryError> {
+fn parsed(
+    registry: &Registry,
+    schema: &Registered,
+    message: Option<&str>,
+) -> Result<Result<Definition, SchemaError>, RegistryError> {
     let resolved = registry.resolve(schema)?;
-    Ok(Definition::parse(resolved.language, &resolved.text, None, &resolved.references))
+    Ok(Definition::parse(resolved.language, &resolved.text, message, &resolved.references))
 }
 
 /// Registers one schema. `Some`: it is refused, which was told in these words.
@@ -128,14 +157,14 @@ fn asked(
 
 /// Says in our words what stands between a schema that was refused and the versions before it: registries differ in how much
 /// they say. `said`: their words.
-fn explain(registry: &Registry, subject: &str, definition: &Definition, said: &str) {
+fn explain(registry: &Registry, subject: &str, message: Option<&str>, definition: &Definition, said: &str) {
     let Ok(Some(mode)) = registry.level(subject).map(|level| Mode::of(&level)) else { return };
     let Ok(numbers) = registry.versions(subject) else { return };
     let wanted = if mode.is_transitive() { numbers.len() } else { 1 };
     let mut versions = Vec::new();
     for number in numbers.into_iter().rev().take(wanted) {
         let entry = registry.entry(subject, Wanted::Number(number));
-        let Ok(Ok(Ok(version))) = entry.map(|entry| parsed(registry, &entry.schema)) else { return };
+        let Ok(Ok(Ok(version))) = entry.map(|entry| parsed(registry, &entry.schema, message)) else { return };
         versions.push((number, version));
     }
     versions.reverse();

@@ -52,8 +52,20 @@ pub struct Model {
     pub messages: Vec<Message>,
     /// The enums likewise.
     pub enums: Vec<Enum>,
-    /// The names that the file imports, and what those import, without the well-known ones.
-    pub imports: Vec<Arc<str>>,
+    /// What the file imports, and what those import, without the well-known ones; what is imported comes first.
+    pub imports: Vec<Import>,
+    /// The names that the file itself imports, likewise.
+    pub imported: Vec<Arc<str>>,
+}
+
+/// A file that is imported.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Import {
+    /// As it is imported by.
+    pub name: Arc<str>,
+    pub text: Arc<str>,
+    /// The names that it imports itself.
+    pub imported: Vec<Arc<str>>,
 }
 
 /// A message type.

@@ -11,11 +11,11 @@ use prost_reflect::{Cardinality, EnumDescriptor, FieldDescriptor, FileDescriptor
 use protox::file::{File, FileResolver, GoogleFileResolver};
 
 use super::lower::known;
-use super::{Enum, EnumValue, Field, Imports, Kind, Label, Message, Model, Number};
+use super::{Enum, EnumValue, Field, Import, Imports, Kind, Label, Message, Model, Number};
 use crate::limits::{PROTO_FILES_MAX, PROTO_NESTING_MAX, PROTO_TYPES_MAX, SCHEMA_BYTES_MAX};
 
 pub(super) fn parse(name: &str, text: &str, imports: Imports, message: Option<&str>) -> Result<Model, String> {
-    let known: Rc<RefCell<Vec<Arc<str>>>> = Rc::default();
+    let known: Rc<RefCell<HashMap<String, Arc<str>>>> = Rc::default();
     let files = Files { name: name.to_owned(), text: text.to_owned(), imports, found: known.clone() };
     let mut compiler = protox::Compiler::with_file_resolver(files);
     compiler.include_imports(true).include_source_info(true);
@@ -29,8 +29,17 @@ pub(super) fn parse(name: &str, text: &str, imports: Imports, message: Option<&s
     file.enums().try_for_each(|found| reading.enum_index(&found).map(drop))?;
     let root = reading.message_index(&root)?;
     let (messages, enums) = reading.finish(&file)?;
-    let imports = known.borrow().clone();
-    Ok(Model { root, messages, enums, imports })
+    let texts = known.borrow();
+    let imported = |file: &FileDescriptor| {
+        let names = file.dependencies().filter(|other| texts.contains_key(other.name()));
+        names.map(|other| other.name().into()).collect()
+    };
+    // The pool has what is imported before what imports it.
+    let imports = pool.files().filter_map(|file| {
+        let text = texts.get(file.name())?.clone();
+        Some(Import { name: file.name().into(), text, imported: imported(&file) })
+    });
+    Ok(Model { root, messages, enums, imports: imports.collect(), imported: imported(&file) })
 }
 
 /// The file and its imports, for the compiler.
@@ -38,7 +47,7 @@ struct Files {
     name: String,
     text: String,
     imports: Imports,
-    found: Rc<RefCell<Vec<Arc<str>>>>,
+    found: Rc<RefCell<HashMap<String, Arc<str>>>>,
 }
 
 impl FileResolver for Files {
@@ -52,7 +61,7 @@ impl FileResolver for Files {
                 if found.len() == PROTO_FILES_MAX {
                     return Err(protox::Error::new(format!("it imports more than {PROTO_FILES_MAX} files")));
                 }
-                found.push(name.into());
+                found.insert(name.to_owned(), text.as_str().into());
                 read(name, &text)
             }
             None => GoogleFileResolver::new().open_file(name),

@@ -86,7 +86,7 @@ fn a_file_becomes_a_model() {
     assert!(model.messages[2].is_own && !model.messages[4].is_own);
     let kind = model.enum_of(root_field(&model, "kind")).unwrap();
     assert_eq!((&*kind.values[1].name, kind.values[1].number, kind.is_closed), ("KIND_ONLINE", 1, false));
-    assert_eq!(model.imports.iter().map(|name| &**name).collect::<Vec<_>>(), ["common/money.proto"]);
+    assert_eq!(model.imports.iter().map(|import| &*import.name).collect::<Vec<_>>(), ["common/money.proto"]);
 }
 
 #[test]

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::event::packed::{Numbered, Numbering};
 use crate::limits::REGISTRY_NUMBERS_MAX;
+use crate::schema::Definition;
 
-use super::{Entry, ErrorKind, Registered, Registry, Resolved};
+use super::{ErrorKind, Registry, RegistryError, Resolved};
 
 /// Schemas by number, as far as they were asked for. The sources of a topology share it.
 pub struct Known {
@@ -76,36 +77,31 @@ impl Numbered for Known {
 pub struct Publication {
     registry: Arc<Registry>,
     subject: String,
-    schema: Registered,
+    definition: Definition,
     /// Whether it is to be made a version of the subject where it is none.
     register: bool,
     number: OnceLock<u32>,
 }
 
 impl Publication {
-    pub fn new(registry: Arc<Registry>, subject: String, schema: Registered, register: bool) -> Publication {
-        Publication { registry, subject, schema, register, number: OnceLock::new() }
+    /// Of a definition from a file.
+    pub fn new(registry: Arc<Registry>, subject: String, definition: Definition, register: bool) -> Publication {
+        Publication { registry, subject, definition, register, number: OnceLock::new() }
     }
 
-    /// Of a version that the registry has.
-    pub fn of(registry: Arc<Registry>, entry: &Entry) -> Publication {
-        let number = OnceLock::from(entry.id);
-        Publication { number, ..Publication::new(registry, entry.subject.clone(), entry.schema.clone(), false) }
-    }
-
-    fn ask(&self) -> Result<u32, String> {
+    fn ask(&self) -> Result<u32, RegistryError> {
+        let schema = self.registry.with_imports(&self.definition, self.register)?;
         if self.register {
-            return self.registry.register(&self.subject, &self.schema).map_err(|error| error.message);
+            return self.registry.register(&self.subject, &schema);
         }
-        match self.registry.lookup(&self.subject, &self.schema) {
-            Ok(Some(entry)) => Ok(entry.id),
-            Ok(None) => Err(format!(
+        let entry = self.registry.lookup(&self.subject, &schema)?.ok_or_else(|| {
+            RegistryError::unknown(format!(
                 "the schema registry {} has this schema in no version of `{}`: register it (`runner schema register`), or let the sink do that with `register: true`",
                 self.registry.shown(),
                 self.subject
-            )),
-            Err(error) => Err(error.message),
-        }
+            ))
+        })?;
+        Ok(entry.id)
     }
 }
 
@@ -114,7 +110,7 @@ impl Numbering for Publication {
         if let Some(number) = self.number.get() {
             return Ok(*number);
         }
-        let number = self.ask()?;
+        let number = self.ask().map_err(|error| error.message)?;
         Ok(*self.number.get_or_init(|| number))
     }
 }

@@ -24,7 +24,7 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Language, Reference};
+use super::{Definition, Language, Reference};
 
 pub use self::error::{ErrorKind, RegistryError};
 pub use self::known::{Known, Publication};
@@ -157,6 +157,12 @@ impl Registry {
         references::resolve(schema, &|link| {
             self.shelf.entry(&link.subject, Wanted::Number(link.version)).map(|entry| entry.schema)
         })
+    }
+
+    /// The schema of a definition from a file, with links to the files that it imports: each is a version of the subject of its name.
+    /// `register`: those that are none are made one.
+    pub fn with_imports(&self, definition: &Definition, register: bool) -> Result<Registered, RegistryError> {
+        references::with_imports(self, definition, register)
     }
 
     /// The version of the subject that is this very schema, if there is one.

@@ -1,10 +1,13 @@
-//! What a schema refers to, fetched: bounded in number, depth and bytes, and refused where it goes in a circle.
+//! What a schema refers to. Fetched, it is bounded in number, depth and bytes, and refused where it goes in a circle; files that a schema
+//! imports become subjects of their own.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::limits::{REFERENCE_DEPTH_MAX, REFERENCES_BYTES_MAX, REFERENCES_MAX};
+use crate::schema::Definition;
 
-use super::{Link, Reference, Registered, RegistryError, Resolved};
+use super::{Link, Reference, Registered, Registry, RegistryError, Resolved};
 
 type Fetch<'a> = &'a dyn Fn(&Link) -> Result<Registered, RegistryError>;
 
@@ -66,6 +69,36 @@ impl Walk<'_> {
         }
         Ok(())
     }
+}
+
+/// The schema of a definition from a file, with links to what it imports: each import is a version of the subject that has its name, as
+/// Confluent's serializers have it. `register`: those that are none are made one.
+pub(super) fn with_imports(
+    registry: &Registry,
+    definition: &Definition,
+    register: bool,
+) -> Result<Registered, RegistryError> {
+    let plain = |text: &Arc<str>, links| Registered { language: definition.language(), text: text.clone(), links };
+    let Definition::Protobuf(schema) = definition else { return Ok(plain(definition.text(), Vec::new())) };
+    let mut known: Vec<Link> = Vec::new();
+    let links = |known: &[Link], names: &[Arc<str>]| {
+        known.iter().filter(|link| names.iter().any(|name| **name == *link.name)).cloned().collect()
+    };
+    for import in &schema.model.imports {
+        let subject = import.name.to_string();
+        let imported = plain(&import.text, links(&known, &import.imported));
+        if register {
+            registry.register(&subject, &imported)?;
+        }
+        let entry = registry.lookup(&subject, &imported)?.ok_or_else(|| {
+            RegistryError::unknown(format!(
+                "the schema imports `{subject}`, which the schema registry {} has in no version of the subject `{subject}`: register it (`runner schema register`)",
+                registry.shown()
+            ))
+        })?;
+        known.push(Link { name: subject.clone(), subject, version: entry.version });
+    }
+    Ok(plain(&schema.text, links(&known, &schema.model.imported)))
 }
 
 fn too_many(what: String) -> RegistryError {
