@@ -136,8 +136,7 @@ pub(super) fn report(why: SchemaError, name: &str, span: Span, diagnostics: &mut
     match why {
         SchemaError::Unsupported(why) => {
             let report = diagnostics.error(&codes::SCHEMA_UNSUPPORTED, span, format!("{name} is {why}"));
-            report
-                .help("give the file the ending of its language, or remove `schema` and check events with a `filter`");
+            report.help("if that cannot be, remove `schema` and check events with a `filter`");
         }
         SchemaError::Broken(why) => {
             let help = match why.starts_with("no JSON Schema") {

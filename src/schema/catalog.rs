@@ -175,7 +175,7 @@ fn unreadable(error: &io::Error) -> SchemaError {
 fn language(path: &Path) -> Result<Language, SchemaError> {
     Language::of(path).ok_or_else(|| {
         let message =
-            "in a language that its ending does not tell: Avro is `.avsc`, Protobuf `.proto`, JSON Schema `.json`";
+            "in a language that its ending does not tell; give it one: Avro is `.avsc`, Protobuf `.proto`, JSON Schema `.json`";
         SchemaError::Unsupported(message.to_owned())
     })
 }

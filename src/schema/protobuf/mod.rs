@@ -17,6 +17,9 @@ use super::SchemaError;
 
 pub use crate::event::protobuf::{Kind, Known, Label, Number};
 
+const WITHOUT: &str =
+    "which this program was built without: build it with its feature `schemas`, which is on by default";
+
 /// A `.proto` file as an event type.
 #[derive(Clone, Debug)]
 pub struct ProtobufSchema {
@@ -34,7 +37,7 @@ impl ProtobufSchema {
         message: Option<&str>,
     ) -> Result<ProtobufSchema, SchemaError> {
         if cfg!(not(feature = "schemas")) {
-            return Err(SchemaError::Unsupported("Protobuf, and this build has no Protobuf".to_owned()));
+            return Err(SchemaError::Unsupported(format!("in Protobuf, {WITHOUT}")));
         }
         let model = Model::parse(name, text, imports, message)
             .map_err(|why| SchemaError::Broken(format!("no usable Protobuf file: {why}")))?;
@@ -148,8 +151,7 @@ impl Model {
     /// As it is in a build that cannot.
     #[cfg(not(feature = "schemas"))]
     pub fn parse(_: &str, _: &str, _: Imports, _: Option<&str>) -> Result<Model, String> {
-        Err("this build has no Protobuf; build the runner with its feature `schemas`, which is on by default"
-            .to_owned())
+        Err(format!("it is in Protobuf, {WITHOUT}"))
     }
 
     /// The message that an event is.
@@ -223,4 +225,15 @@ impl Enum {
 
 fn last_part(full_name: &str) -> &str {
     full_name.rsplit('.').next().unwrap_or(full_name)
+}
+
+#[cfg(all(test, not(feature = "schemas")))]
+mod without {
+    use super::*;
+
+    #[test]
+    fn a_program_without_protobuf_says_how_to_get_one_with_it() {
+        let parsed = ProtobufSchema::parse("a.proto", "", Rc::new(|_| Ok(None)), None);
+        assert!(matches!(parsed, Err(SchemaError::Unsupported(why)) if why.contains("its feature `schemas`")));
+    }
 }

@@ -10,8 +10,7 @@ use prost_reflect::prost_types::{DescriptorProto, FileDescriptorProto, enum_desc
 use prost_reflect::{Cardinality, EnumDescriptor, FieldDescriptor, FileDescriptor, MessageDescriptor, Syntax};
 use protox::file::{File, FileResolver, GoogleFileResolver};
 
-use super::lower::known;
-use super::{Enum, EnumValue, Field, Import, Imports, Kind, Label, Message, Model, Number};
+use super::{Enum, EnumValue, Field, Import, Imports, Kind, Known, Label, Message, Model, Number};
 use crate::limits::{PROTO_FILES_MAX, PROTO_NESTING_MAX, PROTO_TYPES_MAX, SCHEMA_BYTES_MAX};
 
 pub(super) fn parse(name: &str, text: &str, imports: Imports, message: Option<&str>) -> Result<Model, String> {
@@ -329,4 +328,33 @@ impl Docs {
             }
         }
     }
+}
+
+/// The JSON form that a message of `google.protobuf` has of its own, if it has the fields that this form is made of.
+fn known(message: &Message) -> Option<Known> {
+    let kinds: Vec<(u32, Kind, Label)> =
+        message.fields.iter().map(|field| (field.number, field.kind, field.label)).collect();
+    let found = match message.full_name.strip_prefix("google.protobuf.")? {
+        "Timestamp" => Known::Timestamp,
+        "Duration" => Known::Duration,
+        "DoubleValue" | "FloatValue" | "Int64Value" | "UInt64Value" | "Int32Value" | "UInt32Value" | "BoolValue"
+        | "StringValue" | "BytesValue" => Known::Wrapper,
+        "Struct" => Known::Struct,
+        "Value" => Known::Value,
+        "ListValue" => Known::ListValue,
+        _ => return None,
+    };
+    let fits = match (found, kinds.as_slice()) {
+        (
+            Known::Timestamp | Known::Duration,
+            [(1, Kind::Number(Number::Int64), Label::Implicit), (2, Kind::Number(Number::Int32), Label::Implicit)],
+        ) => true,
+        (Known::Wrapper, [(1, kind, Label::Implicit)]) => {
+            !matches!(kind, Kind::Message(_) | Kind::Group(_) | Kind::Enum(_))
+        }
+        (Known::Struct, [(1, _, Label::Map)]) | (Known::ListValue, [(1, Kind::Message(_), Label::Repeated)]) => true,
+        (Known::Value, all) => all.len() == 6 && message.oneofs.len() == 1,
+        _ => false,
+    };
+    fits.then_some(found)
 }

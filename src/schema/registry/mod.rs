@@ -125,7 +125,7 @@ impl Registry {
             #[cfg(not(feature = "schemas"))]
             Place::Url(_) => {
                 return Err(RegistryError::broken(
-                    "this program was built without its client of schema registries: build it with the feature `schemas`, or name a folder",
+                    "this program was built without its client of schema registries: build it with its feature `schemas`, which is on by default, or name a folder",
                 ));
             }
         };
