@@ -9,6 +9,8 @@ pub const CSV_NAMES_BYTES_MAX: usize = 4 << 20;
 /// How deep the quick check of a schema follows its parts, and how many there may be; a larger schema is checked by the validator alone.
 pub const SCHEMA_RULE_DEPTH_MAX: usize = 32;
 pub const SCHEMA_RULES_MAX: usize = 4096;
+/// Columns that are cut out of events for the check of whole events alone; where it would take more, each event is read again.
+pub const SCHEMA_COLUMNS_MAX: usize = 128;
 /// Batches that wait in the channel of one edge.
 pub const EDGE_BATCHES_MAX: usize = 4;
 /// Nodes fused into one task: each is a call within the one before it.

@@ -11,7 +11,7 @@ mod view;
 pub use base64::{base64, base64_bytes};
 pub(super) use block::{BLOCK, Block};
 pub use fault::{Fault, Why};
-pub use number::{Short, classify_number, number_to_f64, short_number, write_f64, write_i64};
+pub use number::{Short, classify_number, digits_before_point, number_to_f64, short_number, write_f64, write_i64};
 pub use scan::check_value;
 pub(super) use scan::{key, literal, number, number_of, skip_space, skip_value, skip_value_flat, string, string_of};
 pub use text::{escape_into, minify, unescape, write_string};

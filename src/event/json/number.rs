@@ -2,6 +2,8 @@
 
 use crate::event::{Cell, TextRef};
 
+use super::block::{ALL, BLOCK, Block};
+
 /// The cell of a number's text (checked before; `at` is its place): an `Int` where it is written as an i64, else the text.
 /// `-0` is no int: as one it would lose its sign.
 #[inline]
@@ -83,6 +85,20 @@ pub fn short_number(text: &[u8]) -> Option<Short> {
     };
     let float = value as f64 / TENS.get(digits.len() - point - 1)?;
     Some(Short::Float(if negative { -float } else { float }))
+}
+
+/// Whether a number with a point and without exponent is negative, and how many digits it has before the point; none where that is a
+/// single zero. `head` is its text of `len` bytes, and anything behind it. `None` for other numbers, and for longer ones.
+#[inline(always)]
+pub fn digits_before_point(head: &[u8; BLOCK], len: usize) -> Option<(bool, u32)> {
+    let block = Block::at(head, 0).filter(|_| len <= BLOCK)?;
+    let negative = block.byte(0) == b'-';
+    let sign = u32::from(negative);
+    let others = block.no_digits() & !sign & !(ALL << len);
+    let point = others.trailing_zeros();
+    let is_plain = others & others.wrapping_sub(1) == 0 && block.byte(point as usize) == b'.';
+    let is_small = block.byte(sign as usize) == b'0';
+    is_plain.then_some((negative, if is_small { 0 } else { point - sign }))
 }
 
 /// Writes the shortest text that reads back as the same float, and as a float: `1.0`, never `1`. `false`, and nothing is

@@ -2,9 +2,11 @@
 //! where that does not tell; whom they do not surely let pass, the validator judges and finds words for.
 
 mod compile;
+mod quick;
 mod rule;
 mod shape;
 mod watch;
+mod words;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -38,7 +40,7 @@ impl Checker {
     pub fn new(document: &Value, paths: Option<&BTreeSet<Path>>) -> Result<Checker, String> {
         let validator = jsonschema::validator_for(document).map_err(|error| error.to_string())?;
         let rule = compile::rule(document);
-        let watched = rule.as_ref().zip(paths).and_then(|(rule, paths)| watch::columns(rule, paths));
+        let watched = rule.as_ref().and_then(|rule| watch::columns(rule, paths));
         let fields = paths.map(|paths| paths.iter().filter_map(|path| path.first().cloned()).collect());
         Ok(Checker(Arc::new(Check { validator, fields, rule, watched })))
     }

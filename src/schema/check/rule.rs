@@ -5,7 +5,7 @@ use crate::event::{Cell, Tag, Tags, Texts};
 use crate::schema::Kinds;
 
 /// Ints up to this are floats without rounding.
-const EXACT_MAX: u64 = 1 << 53;
+pub(super) const EXACT_MAX: u64 = 1 << 53;
 
 /// What a value may be: all of this must hold.
 #[derive(Clone, Debug)]
@@ -167,7 +167,7 @@ impl Constants {
 }
 
 impl Bounds {
-    fn allow_int(self, int: i64) -> bool {
+    pub fn allow_int(self, int: i64) -> bool {
         if self.least.is_none() && self.greatest.is_none() {
             return true;
         }
@@ -191,7 +191,7 @@ impl Bounds {
 }
 
 impl TextRule {
-    fn allows(self, text: &[u8]) -> bool {
+    pub fn allows(self, text: &[u8]) -> bool {
         // A character has one to four bytes.
         let chars = || std::str::from_utf8(text).map_or(0, |text| text.chars().count());
         self.least.is_none_or(|least| text.len() >= least.saturating_mul(4) || chars() >= least)

@@ -82,6 +82,113 @@ fn members_of(choices: &mut Choices<'_>, depth: usize, schema: &mut Value) {
     }
 }
 
+/// Values at the edges of what [`edge_schema`] says, as JSON writes them.
+const EDGES: [&str; 44] = [
+    "0",
+    "-0",
+    "0.0",
+    "-0.0",
+    "0.5",
+    "-0.5",
+    "1",
+    "-1",
+    "1.0",
+    "9.99",
+    "-9.99",
+    "9.99999999999999999999",
+    "10",
+    "10.0",
+    "-10",
+    "-10.5",
+    "99.5",
+    "100",
+    "100.0",
+    "100.5",
+    "1e2",
+    "1E-2",
+    "999999.99",
+    "1000000",
+    "1000000.0",
+    "9007199254740991",
+    "9007199254740993",
+    "999999999999999.9",
+    "1000000000000000.5",
+    "1e400",
+    "\"\"",
+    "\"a\"",
+    "\"ab\"",
+    "\"\\u0061\"",
+    "\"é\"",
+    "\"éé\"",
+    "\"😀\"",
+    "\"abcd\"",
+    "\"sixteen bytes ok\"",
+    "\"seventeen bytes b\"",
+    "null",
+    "true",
+    "[]",
+    "{}",
+];
+
+/// A schema of one value that a loop over cells can mostly judge.
+fn edge_schema(choices: &mut Choices<'_>) -> Value {
+    let bounds = [
+        json!(0),
+        json!(1),
+        json!(-1),
+        json!(10),
+        json!(-10),
+        json!(100),
+        json!(0.5),
+        json!(9.99),
+        json!(1_000_000),
+        json!(1u64 << 53),
+    ];
+    let bound = |choices: &mut Choices<'_>| bounds[choices.below(bounds.len())].clone();
+    let edges = |choices: &mut Choices<'_>| {
+        let some = (0..choices.below(6) + 1).map(|_| serde_json::from_str::<Value>(choices.of(&EDGES)));
+        some.filter_map(Result::ok).collect::<Vec<_>>()
+    };
+    let mut schema = match choices.below(6) {
+        0 => json!({ "type": "string", "minLength": choices.below(4), "maxLength": choices.below(18) }),
+        1 => json!({ "enum": edges(choices) }),
+        2 => json!({ "enum": edges(choices), "maxLength": choices.below(18), "maximum": bound(choices) }),
+        3 => json!({ "type": choices.of(&["number", "integer"]), "minimum": bound(choices) }),
+        4 => json!({ "type": "number", "exclusiveMinimum": bound(choices), "exclusiveMaximum": bound(choices) }),
+        _ => json!({ "minimum": bound(choices), "maximum": bound(choices), "minLength": choices.below(4) }),
+    };
+    if let (Some(name), 0) = (schema.get("type").cloned(), choices.below(3)) {
+        schema["type"] = json!([name, "null"]);
+    }
+    schema
+}
+
+/// Events of the same fields, the value of one of which is mostly of the same kind, as a program would write them.
+fn edge_event(choices: &mut Choices<'_>, kinds: &[usize; 4]) -> String {
+    let value = |choices: &mut Choices<'_>, kind: usize| match choices.below(4) {
+        0 => choices.of(&EDGES),
+        _ => EDGES[(kind + choices.below(4)) % EDGES.len()],
+    };
+    let [a, b, c, d] = kinds.map(|kind| value(choices, kind));
+    match choices.below(9) {
+        0 => format!(r#"{{"a":{a},"c":{{"d":{d},"x":{c}}}}}"#),
+        1 => format!(r#"{{"a":{a},"b":{b},"c":{c}}}"#),
+        2 => format!(r#"{{"a":{a},"b":{b},"a":{c},"c":{{"d":{d},"d":{b}}}}}"#),
+        3 => format!(r#"{{"\u0061":{a},"b":{b},"c":{{"\u0064":{d},"x":{c}}}}}"#),
+        4 => format!(r#"{{"a":{a},"b":{b},"c":{{"d":{d},"x":{c}}},"c":{{"x":{a}}}}}"#),
+        _ => format!(r#"{{"a":{a},"b":{b},"c":{{"d":{d},"x":{c}}}}}"#),
+    }
+}
+
+/// Whether a batch of these events is judged as the validator judges each of them.
+fn all_are_judged_as_alone(checker: &Checker, lines: &str) -> Result<(), TestCaseError> {
+    let (batch, checking) = batch(checker, lines);
+    let alone = |row: u32| checker.check(batch.texts.bytes(batch.cell(0, row).text_ref()?)).err();
+    let alone: Vec<_> = batch.selection.iter().filter_map(|row| Some((row, alone(row)?))).collect();
+    prop_assert_eq!(checking.refused(&batch), alone, "{:?} {}", checker.0.rule, lines);
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
 
@@ -98,10 +205,24 @@ proptest! {
         let Ok(parsed) = JsonSchema::parse(&document.to_string()) else { return Ok(()) };
         let lines = (0..8).map(|_| object(choices).replace(['\n', '\r'], " ") + "\n").collect::<String>();
         for checker in [parsed.checker(None).unwrap(), parsed.checker(Some(&fields)).unwrap()] {
-            let (batch, checking) = batch(&checker, &lines);
-            let alone = |row: u32| checker.check(batch.texts.bytes(batch.cell(0, row).text_ref()?)).err();
-            let alone: Vec<_> = batch.selection.iter().filter_map(|row| Some((row, alone(row)?))).collect();
-            prop_assert_eq!(checking.refused(&batch), alone, "{} {}", document, lines);
+            all_are_judged_as_alone(&checker, &lines)?;
+        }
+    }
+
+    #[test]
+    fn columns_are_judged_alike_at_the_edges(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let choices = &mut Choices::new(&bytes);
+        let inner = json!({ "type": "object", "properties": { "d": edge_schema(choices), "x": edge_schema(choices) }, "required": ["d"] });
+        let mut document = json!({ "properties": { "a": edge_schema(choices), "b": edge_schema(choices), "c": inner } });
+        if choices.below(2) == 0 {
+            document["required"] = json!(["b", "c"]);
+        }
+        let Ok(parsed) = JsonSchema::parse(&document.to_string()) else { return Ok(()) };
+        let fields = paths(&["a", "b", "c.d", "c.x"]);
+        let kinds = [(); 4].map(|()| choices.below(EDGES.len()));
+        let lines = (0..16).map(|_| edge_event(choices, &kinds) + "\n").collect::<String>();
+        for checker in [parsed.checker(None).unwrap(), parsed.checker(Some(&fields)).unwrap()] {
+            all_are_judged_as_alone(&checker, &lines)?;
         }
     }
 }
