@@ -237,11 +237,20 @@ pub fn did_you_mean<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str
             let lower = candidate.to_lowercase();
             let distance = strsim::damerau_levenshtein(&wanted, &lower);
             let prefix = wanted.len() >= 3 && (lower.starts_with(&wanted) || wanted.starts_with(&lower));
-            let near = distance <= far || (prefix && distance <= 6);
+            // `amnt` for `amount`.
+            let short =
+                wanted.len() >= 3 && distance <= 3 && wanted.get(..1) == lower.get(..1) && is_within(&wanted, &lower);
+            let near = distance <= far || (prefix && distance <= 6) || short;
             near.then_some((distance, candidate))
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// Whether the one is the other with letters left out.
+fn is_within(short: &str, long: &str) -> bool {
+    let mut left = long.chars();
+    short.chars().all(|wanted| left.any(|found| found == wanted))
 }
 
 #[cfg(test)]
@@ -253,6 +262,8 @@ mod tests {
         let fields = ["amount", "user", "merchant"];
         assert_eq!(did_you_mean("amuont", fields), Some("amount"));
         assert_eq!(did_you_mean("usr", fields), Some("user"));
+        assert_eq!(did_you_mean("amnt", fields), Some("amount"));
+        assert_eq!(did_you_mean("mrchnt", fields), Some("merchant"));
         assert_eq!(did_you_mean("country", fields), None);
         assert_eq!(did_you_mean("x", ["y"]), Some("y"));
     }

@@ -18,6 +18,9 @@ use crate::schema::{Kinds, Object, Shape};
 use super::env::{Env, Spot};
 use super::{Finding, Sort, operators, words};
 
+/// Fields that are named where none is like the one that was written.
+const NAMES_SHOWN: usize = 12;
+
 pub(super) struct Walk<'a> {
     pub shared: &'a Shared,
     /// The text that positions are of; that of a function's file while one is walked.
@@ -275,8 +278,9 @@ impl<'a> Walk<'a> {
         let names = object.fields.iter().map(|field| &*field.name);
         let help = did_you_mean(name, names.clone()).map(|near| format!("did you mean `{near}`?"));
         let help = help.or_else(|| {
-            let names: Vec<&str> = names.collect();
-            (!whole && !names.is_empty() && names.len() <= 8).then(|| format!("it has {}", names.join(", ")))
+            let more = if object.fields.len() > NAMES_SHOWN { ", ..." } else { "" };
+            let names: Vec<&str> = names.take(NAMES_SHOWN).collect();
+            (!names.is_empty()).then(|| format!("it has {}{more}", names.join(", ")))
         });
         self.find(Sort::NoField, &codes::UNKNOWN_FIELD, self.source.token(at), message, help);
     }
