@@ -88,7 +88,8 @@ impl<'a> Value<'a> {
             Value::Null => "null".to_owned(),
             Value::Bool(_) => "a bool".to_owned(),
             Value::Int(value) => format!("the number {value}"),
-            Value::Float(value) => format!("the float {value}"),
+            // In digits and powers of ten: the largest have 300 zeros.
+            Value::Float(value) => format!("the float {value:?}"),
             Value::Number(text) => format!("the number {}", excerpt(text)),
             Value::Str(text) | Value::Escaped(text) => format!("the text \"{}\"", excerpt(text)),
             Value::Json(text) if text.first() == Some(&b'[') => "an array".to_owned(),

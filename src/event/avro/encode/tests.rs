@@ -74,7 +74,7 @@ fn what_does_not_fit_is_told() {
         (FormNode::Long, r#"{"f":1.5}"#, "the field `f` is the number 1.5, and the schema has a long"),
         (FormNode::Long, "{}", "the field `f` is missing, and the schema has no default"),
         (FormNode::Long, r#"{"f":1,"g":2}"#, "the field `g` is not in the schema"),
-        (FormNode::Float, r#"{"f":1e99}"#, "beyond a float of 32 bits"),
+        (FormNode::Float, r#"{"f":1e99}"#, "is 1e99, which is beyond a float of 32 bits"),
         (FormNode::String, r#"{"f":[1]}"#, "is an array, and the schema has a string"),
         (FormNode::Bytes, r#"{"f":"a"}"#, "is \"a\", which is no base64"),
         (FormNode::Fixed(3), r#"{"f":"/wA="}"#, "has 2 bytes, and the schema has a fixed of 3"),

@@ -89,7 +89,7 @@ impl<'a> Pen<'a> {
         }
         let rounded = value as f32;
         if rounded.is_infinite() && value.is_finite() {
-            return Err(Misfit::new(format!("is {value}, which is beyond a float of 32 bits")));
+            return Err(Misfit::new(format!("is {value:?}, which is beyond a float of 32 bits")));
         }
         self.out.extend_from_slice(&rounded.to_le_bytes());
         Ok(())
