@@ -2,12 +2,23 @@
 
 use super::json::{BLOCK, Block};
 
+/// The masks of the first bytes of a block, by their count. A look into memory is less than the shifts that it stands for.
+pub(super) static FIRST: [u16; BLOCK + 1] = {
+    let mut masks = [u16::MAX; BLOCK + 1];
+    let mut count = 0;
+    while count < BLOCK {
+        masks[count] = (1 << count) - 1;
+        count += 1;
+    }
+    masks
+};
+
 /// Whether the `len` bytes at `start` are there and are ASCII. In a few instructions for up to a block of them, if what follows them in
 /// `text` fills the block.
 #[inline(always)]
 pub(super) fn is_ascii_at(text: &[u8], start: usize, len: usize) -> bool {
-    match Block::at(text, start) {
-        Some(block) if len <= BLOCK => block.no_ascii() & !(u32::MAX << len) == 0,
+    match (Block::at(text, start), FIRST.get(len)) {
+        (Some(block), Some(mask)) => block.no_ascii() & u32::from(*mask) == 0,
         _ => text.get(start..).and_then(|rest| rest.get(..len)).is_some_and(is_ascii),
     }
 }

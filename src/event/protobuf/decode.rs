@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::event::codes::{self, Code};
+use crate::event::codes;
 use crate::event::decode::Rows;
 use crate::event::encode::EncodeError;
 use crate::event::packed::{PackedDecoder, PackedFormat, PackedRows, Unpack, Wire};
 use crate::event::{Cell, Chunk, Column, Layout, TextRef};
-use crate::limits::{BINARY_TEXT_BYTES_MAX, JSON_DEPTH_MAX};
+use crate::limits::JSON_DEPTH_MAX;
 
 use super::fault::Fault;
 use super::header;
@@ -33,11 +33,12 @@ impl ProtobufFormat {
 impl PackedFormat for ProtobufFormat {
     fn decoder(&self, layout: &Layout, depth_max: usize) -> Box<dyn PackedDecoder> {
         let unpack = ProtobufUnpack { wire: self.wire, types: self.types.clone(), notes: Mutex::default() };
+        let program = Program::new(self.types.clone(), layout);
         Box::new(ProtobufDecoder {
             wire: self.wire,
-            program: Arc::new(Program::new(self.types.clone(), layout)),
+            scratch: Scratch::new(&program),
+            program: Arc::new(program),
             depth_max: depth_max.min(JSON_DEPTH_MAX),
-            scratch: Scratch::default(),
             unpack: Arc::new(unpack),
         })
     }
@@ -59,68 +60,40 @@ struct ProtobufDecoder {
 
 impl PackedDecoder for ProtobufDecoder {
     fn decode(&mut self, chunk: &Chunk) -> PackedRows {
-        let mut columns = vec![vec![Cell::Missing; chunk.frames.len()]; self.program.slots];
-        let mut made = self.program.constants.clone();
+        let program = &*self.program;
+        let mut machine = Machine::new(program, &mut self.scratch, &chunk.text, chunk.frames.len(), self.depth_max);
         let mut bad = Vec::new();
-        let mut row = 0;
         for (i, frame) in chunk.frames.iter().enumerate() {
-            let (start, end) = (frame.start as usize, frame.end as usize);
-            match self.event(chunk, start..end, row, &mut columns, &mut made) {
-                Ok(()) => row += 1,
-                Err((code, message)) => bad.push((i, code, message)),
+            let bytes = chunk.text.get(frame.start as usize..frame.end as usize).unwrap_or_default();
+            let before = machine.made.len();
+            let read = match header::read(self.wire, bytes, &program.types.index_path) {
+                Err(message) => Err((codes::PROTOBUF_HEADER, message)),
+                Ok(header) => machine.event(frame.start as usize + header, frame.end as usize).map_err(|fault| {
+                    let path = machine.path.iter().rev().map(|name| &**name).collect::<Vec<_>>().join(".");
+                    (fault.code(), fault.message(frame.start as usize, &path, self.depth_max))
+                }),
+            };
+            if let Err((code, message)) = read {
+                machine.clear_row(before);
+                bad.push((i, code, message));
+                continue;
             }
+            if !program.whole {
+                machine.set(0, Cell::Packed(TextRef { text: 0, start: frame.start, len: frame.end - frame.start }));
+            }
+            machine.row += 1;
         }
-        let columns = columns.into_iter().map(|mut cells| {
+        let row = machine.row;
+        let columns = machine.columns.into_iter().map(|mut cells| {
             cells.truncate(row);
             Column::from(cells)
         });
-        let rows = Rows { columns: columns.collect(), text: chunk.text.clone(), made: made.into(), bad };
+        let rows = Rows { columns: columns.collect(), text: chunk.text.clone(), made: machine.made.into(), bad };
         PackedRows { rows, unpack: Some(self.unpack.clone()) }
     }
 
     fn another(&self) -> Box<dyn PackedDecoder> {
         Box::new(self.clone())
-    }
-}
-
-impl ProtobufDecoder {
-    /// Reads an event into a row. After an error the row is empty again.
-    #[inline]
-    fn event(
-        &mut self,
-        chunk: &Chunk,
-        event: std::ops::Range<usize>,
-        row: usize,
-        columns: &mut [Vec<Cell>],
-        made: &mut Vec<u8>,
-    ) -> Result<(), (Code, String)> {
-        let bytes = chunk.text.get(event.clone()).unwrap_or_default();
-        let header = header::read(self.wire, bytes, &self.program.types.index_path)
-            .map_err(|message| (codes::PROTOBUF_HEADER, message))?;
-        let before = made.len();
-        let mut machine = Machine {
-            program: &self.program,
-            text: &chunk.text,
-            columns,
-            row,
-            made,
-            made_max: BINARY_TEXT_BYTES_MAX,
-            depth_max: self.depth_max,
-            scratch: &mut self.scratch,
-            path: Vec::new(),
-        };
-        let Err(fault) = machine.event(event.start + header, event.end) else {
-            if !self.program.whole
-                && let Some(cell) = columns.first_mut().and_then(|column| column.get_mut(row))
-            {
-                *cell = Cell::Packed(TextRef { text: 0, start: event.start as u32, len: event.len() as u32 });
-            }
-            return Ok(());
-        };
-        let path = machine.path.iter().rev().map(|name| &**name).collect::<Vec<_>>().join(".");
-        made.truncate(before);
-        columns.iter_mut().filter_map(|column| column.get_mut(row)).for_each(|cell| *cell = Cell::Missing);
-        Err((fault.code(), fault.message(event.start, &path, self.depth_max)))
     }
 }
 

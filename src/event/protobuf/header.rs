@@ -12,10 +12,12 @@ const WAY_MAX: u64 = 32;
 const ID_BYTES: usize = 5;
 
 /// How many bytes of the event come before its message. `way`: the one to the message that is expected.
+#[inline(always)]
 pub(super) fn read(wire: Wire, event: &[u8], way: &[u32]) -> Result<usize, String> {
-    if wire != Wire::Confluent {
-        return Ok(0);
-    }
+    if wire == Wire::Confluent { read_confluent(event, way) } else { Ok(0) }
+}
+
+fn read_confluent(event: &[u8], way: &[u32]) -> Result<usize, String> {
     match event.first() {
         Some(0) if event.len() >= ID_BYTES => {}
         Some(0) => return Err(format!("{} bytes are too few for the number of a schema", event.len())),

@@ -6,10 +6,12 @@ use smallvec::SmallVec;
 
 use crate::event::json;
 use crate::event::{Cell, TextRef};
+use crate::limits::BINARY_TEXT_BYTES_MAX;
 
 use super::fault::{Fault, Read, Why};
 use super::known::{DURATION_SECONDS, TIMESTAMP_SECONDS};
 use super::program::{Act, Level, Program};
+use super::quick::Outer;
 use super::read;
 use super::types::{Kind, Known, NONE, Type, Worth};
 use super::write::{Chain, JsonWriter, Notes, bits, write_worth};
@@ -17,24 +19,25 @@ use super::write::{Chain, JsonWriter, Notes, bits, write_worth};
 /// What is kept from one event to the next, so that its memory is.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scratch {
-    /// Which levels' messages have come.
-    seen: Vec<bool>,
+    /// The event in which a message of each level came last, by their count.
+    seen: Vec<u64>,
+    /// Events so far.
+    event: u64,
+    pub outer: Outer,
     /// The values of each late.
     chains: Vec<Chain>,
     notes: Notes,
 }
 
-/// One event being read.
+/// The events of a chunk being read, one after the other.
 pub(super) struct Machine<'a> {
     pub program: &'a Program,
     /// The bytes of the chunk; places count in them.
     pub text: &'a [u8],
-    pub columns: &'a mut [Vec<Cell>],
+    pub columns: Vec<Vec<Cell>>,
     pub row: usize,
     /// Text 1 of the rows.
-    pub made: &'a mut Vec<u8>,
-    /// Bytes of `made` after which nothing more is written.
-    pub made_max: usize,
+    pub made: Vec<u8>,
     pub depth_max: usize,
     pub scratch: &'a mut Scratch,
     /// After a fault: the fields on the way to its place, the innermost first.
@@ -42,15 +45,45 @@ pub(super) struct Machine<'a> {
 }
 
 /// A message that is being read.
-struct Open<'p> {
-    level: &'p Level,
-    ty: &'p Type,
-    end: usize,
+#[derive(Clone, Copy)]
+pub(super) struct Open<'a> {
+    pub level: &'a Level,
+    pub end: usize,
     /// Of its object in JSON.
-    depth: usize,
+    pub depth: usize,
 }
 
-impl Machine<'_> {
+impl Scratch {
+    pub fn new(program: &Program) -> Scratch {
+        Scratch { seen: vec![0; program.levels.len()], ..Scratch::default() }
+    }
+}
+
+impl<'a> Machine<'a> {
+    /// Rows for the events of a chunk.
+    pub fn new(
+        program: &'a Program,
+        scratch: &'a mut Scratch,
+        text: &'a [u8],
+        rows: usize,
+        depth_max: usize,
+    ) -> Machine<'a> {
+        let columns = program.blank.iter().map(|cell| vec![*cell; rows]).collect();
+        let made = program.constants.clone();
+        Machine { program, text, columns, row: 0, made, depth_max, scratch, path: Vec::new() }
+    }
+
+    /// Takes back what was put into the row, after a fault. `made`: how long that was before.
+    pub fn clear_row(&mut self, made: usize) {
+        self.made.truncate(made);
+        self.path.clear();
+        for (column, blank) in self.columns.iter_mut().zip(&self.program.blank) {
+            if let Some(cell) = column.get_mut(self.row) {
+                *cell = *blank;
+            }
+        }
+    }
+
     /// Reads the event between two places into the row.
     pub fn event(&mut self, start: usize, end: usize) -> Read<()> {
         let program = self.program;
@@ -59,10 +92,8 @@ impl Machine<'_> {
             self.scratch.chains.clear();
             self.scratch.chains.resize(program.lates.len(), Chain::EMPTY);
         }
-        if program.levels[program.root].is_wanted {
-            self.scratch.seen.clear();
-            self.scratch.seen.resize(program.levels.len(), false);
-        }
+        self.scratch.event += 1;
+        self.scratch.outer.clear();
         self.message(program.root, start, end, 1)?;
         if !program.lates.is_empty() {
             self.finish()?;
@@ -78,56 +109,94 @@ impl Machine<'_> {
 
     fn writer(&mut self) -> JsonWriter<'_> {
         let (types, text) = (&*self.program.types, self.text);
-        JsonWriter { types, text, notes: &mut self.scratch.notes, out: self.made, out_max: self.made_max }
+        JsonWriter { types, text, notes: &mut self.scratch.notes, out: &mut self.made, out_max: BINARY_TEXT_BYTES_MAX }
     }
 
     #[inline(always)]
-    fn set(&mut self, slot: u16, cell: Cell) {
+    pub(super) fn set(&mut self, slot: u16, cell: Cell) {
         if let Some(there) = self.columns.get_mut(usize::from(slot)).and_then(|column| column.get_mut(self.row)) {
             *there = cell;
         }
     }
 
     /// Reads the message of a level between two places, at a depth of JSON.
-    fn message(&mut self, at: usize, start: usize, end: usize, depth: usize) -> Read<()> {
-        let program = self.program;
-        let level = &program.levels[at];
-        let ty = level.ty(&program.types);
-        if depth + ty.lists > self.depth_max {
+    fn message(&mut self, index: usize, start: usize, end: usize, depth: usize) -> Read<()> {
+        let level = &self.program.levels[index];
+        let mut open = Open { level, end, depth };
+        if self.is_too_deep(&open) {
             return Fault::err(start, Why::Depth);
         }
-        if level.is_wanted && !std::mem::replace(&mut self.scratch.seen[at], true) {
-            level.defaults.iter().for_each(|(slot, cell)| self.set(*slot, *cell));
-        }
+        self.begin(&open);
+        let base = self.scratch.outer.count();
+        let at = self.quick(&mut open, start, base);
+        if at >= open.end && !level.is_strict { Ok(()) } else { self.any_fields(level, open, at, base) }
+    }
+
+    /// Reads on at a field that is not usual, in the message of the level or in one inside of it, to the end of the former.
+    #[inline(never)]
+    fn any_fields(&mut self, level: &Level, mut open: Open<'a>, mut at: usize, base: usize) -> Read<()> {
+        let ty = level.ty(&self.program.types);
         let mut seen: SmallVec<[u64; 1]> = SmallVec::new();
-        if ty.required > 0 {
-            seen.resize(ty.required.div_ceil(64), 0);
-        }
-        let open = Open { level, ty, end, depth };
-        let mut at = start;
-        while at < end {
-            let (tag, after) = read::tag(self.text, at, end)?;
-            let index = ty.find(tag >> 3);
-            if index == NONE {
-                at = read::skip(self.text, tag, after, end, self.depth_max.saturating_sub(depth))?;
-                continue;
-            }
-            let field = &ty.fields[usize::from(index)];
-            if let Some(bit) = field.required {
-                seen[usize::from(bit / 64)] |= 1 << (bit % 64);
-            }
-            at = match self.field(&open, usize::from(index), tag, after) {
+        seen.resize(ty.required.div_ceil(64), 0);
+        while at < open.end {
+            // What has required fields is never open inside of another here, so `seen` is of this message.
+            at = match self.any_field(&open, at, &mut seen) {
                 Ok(at) => at,
                 Err(fault) => {
-                    self.path.push(field.name.clone());
+                    self.push_path(base);
                     return Err(fault);
                 }
             };
+            at = self.quick(&mut open, at, base);
         }
-        if ty.required > 0 {
-            self.check_required(ty, &seen, end)?;
+        if level.is_strict { self.check_required(ty, &seen, open.end) } else { Ok(()) }
+    }
+
+    /// The fields that lead into the message that is being read.
+    #[cold]
+    fn push_path(&mut self, base: usize) {
+        while let Some((around, at)) = self.scratch.outer.pop(base, self.program) {
+            let ty = around.level.ty(&self.program.types);
+            let tag = read::tag(self.text, at, around.end).map_or(0, |(tag, _)| tag);
+            let field = ty.fields.get(usize::from(ty.find(tag >> 3)));
+            self.path.extend(field.map(|field| field.name.clone()));
         }
-        Ok(())
+    }
+
+    #[inline(always)]
+    pub(super) fn is_too_deep(&self, open: &Open<'_>) -> bool {
+        open.depth + open.level.lists > self.depth_max
+    }
+
+    /// A message begins. The first of an event gives its fields what they are if they are not written.
+    #[inline(always)]
+    pub(super) fn begin(&mut self, open: &Open<'a>) {
+        if open.level.is_noted && self.scratch.seen[open.level.index] != self.scratch.event {
+            self.begin_first(open);
+        }
+    }
+
+    #[inline(never)]
+    fn begin_first(&mut self, open: &Open<'a>) {
+        self.scratch.seen[open.level.index] = self.scratch.event;
+        open.level.defaults.iter().for_each(|(slot, cell)| self.set(*slot, *cell));
+    }
+
+    /// Reads a field, whatever it is. `seen`: which of the required ones have come.
+    #[inline(never)]
+    fn any_field(&mut self, open: &Open<'_>, at: usize, seen: &mut [u64]) -> Read<usize> {
+        let ty = open.level.ty(&self.program.types);
+        let (tag, after) = read::tag(self.text, at, open.end)?;
+        let index = ty.find(tag >> 3);
+        if index == NONE {
+            return read::skip(self.text, tag, after, open.end, self.depth_max.saturating_sub(open.depth));
+        }
+        let field = &ty.fields[usize::from(index)];
+        if let Some(bit) = field.required {
+            seen[usize::from(bit / 64)] |= 1 << (bit % 64);
+        }
+        let read = self.field(open, usize::from(index), tag, after);
+        read.inspect_err(|_| self.path.push(field.name.clone()))
     }
 
     /// An encoder writes a message at once, so each part of one that comes in several has to be complete.
@@ -145,7 +214,8 @@ impl Machine<'_> {
     /// Reads the value of a field behind its tag, and gives what follows it.
     #[inline]
     fn field(&mut self, open: &Open<'_>, index: usize, tag: u32, at: usize) -> Read<usize> {
-        let field = &open.ty.fields[index];
+        let ty = open.level.ty(&self.program.types);
+        let field = &ty.fields[index];
         if tag != field.tag {
             return self.packed(open, index, tag, at);
         }
@@ -159,7 +229,7 @@ impl Machine<'_> {
                 if let Act::Cell(slot) = step.act {
                     let cell = self.number(number.worth(bits));
                     self.set(slot, cell);
-                } else if let Some(known) = open.ty.known {
+                } else if let Some(known) = ty.known {
                     check_time(known, field.number, bits, at)?;
                 }
                 (at, after)
@@ -167,9 +237,7 @@ impl Machine<'_> {
             Kind::Enum(found) => {
                 let (bits, after) = read::varint(self.text, at, open.end)?;
                 if let Act::Cell(slot) = step.act {
-                    let name = self.program.types.enums[found].find(bits as i32);
-                    let name = name.and_then(|name| self.program.names[found].get(name).copied());
-                    self.set(slot, name.unwrap_or(Cell::Int((bits as i32).into())));
+                    self.set_name(found, bits, slot);
                 }
                 (at, after)
             }
@@ -186,7 +254,7 @@ impl Machine<'_> {
                 let (start, after) = read::length(self.text, at, open.end)?;
                 if let Act::Cell(slot) = step.act {
                     let from = self.made.len();
-                    json::base64(self.made, self.text.get(start..after).unwrap_or_default());
+                    json::base64(&mut self.made, self.text.get(start..after).unwrap_or_default());
                     self.set(slot, Cell::Str(range(from, self.made.len())));
                 }
                 (start, after)
@@ -220,7 +288,7 @@ impl Machine<'_> {
     /// Reads a run of numbers. Any other field behind another tag than its own is in a form that it does not have.
     #[inline(never)]
     fn packed(&mut self, open: &Open<'_>, index: usize, tag: u32, at: usize) -> Read<usize> {
-        let field = &open.ty.fields[index];
+        let field = &open.level.ty(&self.program.types).fields[index];
         if tag != field.packed_tag {
             let why = match (tag & 7) as u8 {
                 read::GROUP_END => Why::Group,
@@ -259,18 +327,26 @@ impl Machine<'_> {
         let Some(clear) = level.clears.get(usize::from(clear)) else { return };
         clear.slots.iter().for_each(|slot| self.set(*slot, Cell::Missing));
         clear.lates.iter().for_each(|late| self.scratch.chains[usize::from(*late)] = Chain::EMPTY);
-        clear.levels.iter().for_each(|level| self.scratch.seen[usize::from(*level)] = false);
+        clear.levels.iter().for_each(|level| self.scratch.seen[usize::from(*level)] = 0);
+    }
+
+    /// The name of a number of an enum, or the number.
+    #[inline(never)]
+    pub(super) fn set_name(&mut self, found: usize, bits: u64, slot: u16) {
+        let name = self.program.types.enums[found].find(bits as i32);
+        let name = name.and_then(|name| self.program.names[found].get(name).copied());
+        self.set(slot, name.unwrap_or(Cell::Int((bits as i32).into())));
     }
 
     #[inline(always)]
-    fn number(&mut self, worth: Worth) -> Cell {
+    pub(super) fn number(&mut self, worth: Worth) -> Cell {
         match worth {
             Worth::Int(value) => Cell::Int(value),
             Worth::Bool(value) => Cell::Bool(value),
             Worth::Float(value) if value.is_finite() => Cell::Float(value),
             Worth::Float(_) | Worth::Large(_) => {
                 let from = self.made.len();
-                write_worth(self.made, worth, false);
+                write_worth(&mut self.made, worth, false);
                 let text = range(from, self.made.len());
                 if matches!(worth, Worth::Large(_)) { Cell::Number(text) } else { Cell::Str(text) }
             }
@@ -283,9 +359,9 @@ impl Machine<'_> {
         for (index, late) in program.lates.iter().enumerate() {
             let chain = self.scratch.chains[index];
             if chain.is_empty() {
-                if let (Some(slot), Some(default), true) =
-                    (late.slot, late.default, self.scratch.seen[usize::from(late.level)])
-                {
+                let level = usize::from(late.level);
+                let is_there = level == program.root || self.scratch.seen[level] == self.scratch.event;
+                if let (Some(slot), Some(default), true) = (late.slot, late.default, is_there) {
                     self.set(slot, default);
                 }
                 continue;

@@ -9,6 +9,7 @@ mod header;
 mod known;
 mod machine;
 mod program;
+mod quick;
 mod read;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::event::wanted::{PlaceId, Wanted};
 use crate::event::{Cell, Layout, TextRef};
 
+use super::quick::Steps;
 use super::types::{Kind, Known, Label, NONE, Number, Type, Types};
 
 /// What is done with the fields of events. Cells that it holds point into `constants`, which is text 1 from its start.
@@ -20,9 +21,10 @@ pub(super) struct Program {
     /// The cells of the names of enums, where they are wanted.
     pub names: Vec<Box<[Cell]>>,
     pub constants: Vec<u8>,
+    /// What a row has in each column before anything is read: of the event's own fields what they are if they are not written.
+    pub blank: Vec<Cell>,
     /// Column 0 is the JSON of the event.
     pub whole: bool,
-    pub slots: usize,
 }
 
 /// What is done with a message.
@@ -31,12 +33,19 @@ pub(super) struct Level {
     pub ty: usize,
     /// A step for each field of the type.
     pub steps: Box<[Step]>,
-    /// What cells are where nothing was written, once the message is there.
+    /// What cells are where nothing was written, once such a message has come.
     pub defaults: Box<[(u16, Cell)]>,
     /// What a member of a oneof takes away when it comes.
     pub clears: Box<[Clear]>,
-    /// Whether fields of it, or below it, go anywhere.
-    pub is_wanted: bool,
+    /// Whether it is noted that a message of it has come, as something of it is wanted.
+    pub is_noted: bool,
+    /// Levels of JSON that an empty one has below itself.
+    pub lists: usize,
+    /// Whether fields must be there.
+    pub is_strict: bool,
+    /// Its own among the levels.
+    pub index: usize,
+    pub quick: Steps,
 }
 
 /// What is done with a field.
@@ -91,12 +100,22 @@ impl Program {
             lates: Vec::new(),
             names,
             constants: b"[]{}".to_vec(),
+            blank: vec![Cell::Missing; layout.slots.len()],
             whole: layout.is_whole_demanded(),
-            slots: layout.slots.len(),
         };
         let wanted = Wanted::of(layout);
         if !wanted.place(0).inside.is_empty() {
             program.root = program.level(types.root, &wanted, 0);
+            // There is always one such message in an event.
+            let root = &mut program.levels[program.root];
+            root.is_noted = false;
+            for (slot, cell) in std::mem::take(&mut root.defaults) {
+                program.blank[usize::from(slot)] = cell;
+            }
+        }
+        let steps: Vec<Steps> = program.levels.iter().map(|level| Steps::new(&types, &program.levels, level)).collect();
+        for (index, (level, steps)) in program.levels.iter_mut().zip(steps).enumerate() {
+            (level.index, level.quick) = (index, steps);
         }
         program
     }
@@ -112,7 +131,7 @@ impl Program {
         let index = self.levels.len();
         let types = self.types.clone();
         self.levels.push(Level::checking(&types, ty));
-        let mut level = Level { is_wanted: true, ..Level::checking(&types, ty) };
+        let mut level = Level { is_noted: true, ..Level::checking(&types, ty) };
         let mut defaults = Vec::new();
         for (at, field) in types.messages[ty].fields.iter().enumerate() {
             let is_only = types.messages[ty].known == Some(Known::Wrapper);
@@ -224,7 +243,17 @@ impl Program {
 impl Level {
     fn checking(types: &Types, ty: usize) -> Level {
         let steps = vec![Step { act: Act::Check, clear: NONE }; types.messages[ty].fields.len()];
-        Level { ty, steps: steps.into(), defaults: Box::default(), clears: Box::default(), is_wanted: false }
+        Level {
+            ty,
+            steps: steps.into(),
+            defaults: Box::default(),
+            clears: Box::default(),
+            is_noted: false,
+            lists: types.messages[ty].lists,
+            is_strict: types.messages[ty].required > 0,
+            index: 0,
+            quick: Steps::default(),
+        }
     }
 
     pub fn ty<'t>(&self, types: &'t Types) -> &'t Type {

@@ -265,13 +265,14 @@ fn write_field(choices: &mut Choices<'_>, number: u32, kind: &Kind, is_list: boo
                 return varint(out, tag | 4);
             }
         }
+        Kind::String if choices.below(4) == 3 => inside.resize(choices.below(256), b'x'),
         Kind::String => inside.extend_from_slice(
             choices.of(&["", "a", "key", "é\"\\\n", "a longer text, of more than a few bytes"]).as_bytes(),
         ),
         _ => inside.extend_from_slice(choices.of(&[&b""[..], b"\xff\x00", b"abc"])),
     }
     if *kind == Kind::String && choices.below(60) == 59 {
-        inside.push(0xff);
+        inside.insert(choices.below(inside.len() + 1), 0xff);
     }
     varint(out, tag | 2);
     varint(out, inside.len() as u64);
@@ -306,7 +307,7 @@ fn write_number(choices: &mut Choices<'_>, wire: u64, out: &mut Vec<u8>) {
 }
 
 /// Demands that meet the features of the sample in different ways.
-const DEMANDS: [&[&str]; 5] = [
+pub(super) const DEMANDS: [&[&str]; 5] = [
     &[],
     &[
         "a_double",

@@ -1,0 +1,352 @@
+//! The quick way over the fields of messages: a table gives what is done with a field by the bytes of its tag, and most need one look at a
+//! window of bytes. It knows what is good and usual. Of all else, bad bytes included, it does nothing and says where that is: the machine,
+//! which knows every form of a field and what is wrong with one, reads that field, and it goes on behind.
+
+use crate::event::ascii::{FIRST, is_ascii_at};
+use crate::event::json::{BLOCK, Block};
+use crate::event::{Cell, TextRef};
+
+use super::machine::{Machine, Open};
+use super::program::{Act, Level, Program};
+use super::read;
+use super::types::{FieldType, Kind, Known, NONE, Number, Type, Types};
+
+/// Bytes that are looked at together: a tag and a length of one byte each, and two blocks of a string. Nearer to the end of a chunk than
+/// that nothing is done here.
+const WINDOW: usize = 2 + 2 * BLOCK;
+
+/// Tags of two bytes are found below this, which are those of the fields up to number 127.
+const LONG_TAGS_MAX: usize = 1 << 10;
+
+/// Varints of no more bytes have no more than 64 bits.
+const SURE_VARINT_BYTES: usize = 9;
+
+/// Messages around one that is read here; one in more than these is read by a call.
+const OUTER_MAX: usize = 8;
+
+/// What is done with a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Nothing here.
+    Any,
+    /// What the second byte of the tag says.
+    Long,
+    Varint,
+    Fixed32,
+    Fixed64,
+    Bytes,
+    Text,
+    /// The same into a column.
+    VarintCell(Number, u16),
+    Fixed32Cell(Number, u16),
+    Fixed64Cell(Number, u16),
+    TextCell(u16),
+    /// The name of a number of this enum.
+    EnumCell(u8, u16),
+    /// A message of this level, so many levels of JSON below.
+    Message(u16, u8),
+}
+
+const _: () = assert!(size_of::<Step>() == 4);
+
+/// What is done with the fields of a level.
+#[derive(Clone, Debug)]
+pub(super) struct Steps {
+    /// By the first byte of the tag.
+    first: [Step; 256],
+    /// By the number that a tag of two bytes is.
+    long: Box<[Step]>,
+}
+
+impl Default for Steps {
+    /// Nothing is done with any field.
+    fn default() -> Steps {
+        Steps { first: [Step::Any; 256], long: Box::default() }
+    }
+}
+
+impl Steps {
+    /// Those of a level of these.
+    pub fn new(types: &Types, levels: &[Level], level: &Level) -> Steps {
+        let mut steps = Steps::default();
+        let mut long = Vec::new();
+        let ty = level.ty(types);
+        for (field, todo) in ty.fields.iter().zip(&level.steps) {
+            let tag = field.tag as usize;
+            if tag >= LONG_TAGS_MAX || field.required.is_some() || todo.clear != NONE {
+                continue;
+            }
+            let step = Step::new(levels, ty, field, todo.act);
+            if let Some(first) = steps.first.get_mut(tag).filter(|_| tag < 0x80) {
+                *first = step;
+                continue;
+            }
+            if long.len() <= tag {
+                long.resize(tag + 1, Step::Any);
+            }
+            long[tag] = step;
+            steps.first[tag & 0x7f | 0x80] = Step::Long;
+        }
+        steps.long = long.into();
+        steps
+    }
+
+    #[inline(always)]
+    fn long(&self, first: u8, second: u8) -> &Step {
+        self.long.get(usize::from(first & 0x7f) | usize::from(second) << 7).unwrap_or(&Step::Any)
+    }
+}
+
+impl Step {
+    fn new(levels: &[Level], ty: &Type, field: &FieldType, act: Act) -> Step {
+        match (field.kind, act) {
+            // Whoever reads a time, its numbers have a range.
+            (Kind::Number(_), Act::Check) if matches!(ty.known, Some(Known::Timestamp | Known::Duration)) => Step::Any,
+            (Kind::Number(number), Act::Check) => match number.wire_type() {
+                read::FIXED32 => Step::Fixed32,
+                read::FIXED64 => Step::Fixed64,
+                _ => Step::Varint,
+            },
+            (Kind::Number(number), Act::Cell(slot)) => match number.wire_type() {
+                read::FIXED32 => Step::Fixed32Cell(number, slot),
+                read::FIXED64 => Step::Fixed64Cell(number, slot),
+                _ => Step::VarintCell(number, slot),
+            },
+            (Kind::Enum(_), Act::Check) => Step::Varint,
+            (Kind::Enum(found), Act::Cell(slot)) => {
+                u8::try_from(found).map_or(Step::Any, |found| Step::EnumCell(found, slot))
+            }
+            (Kind::String, Act::Check) => Step::Text,
+            (Kind::String, Act::Cell(slot)) => Step::TextCell(slot),
+            (Kind::Bytes, Act::Check) => Step::Bytes,
+            (Kind::Message(inner), Act::Check | Act::Into(_)) => {
+                let inner = if let Act::Into(level) = act { level.into() } else { inner };
+                // What must be there is counted by the machine.
+                let is_strict = levels.get(inner).is_none_or(|level| level.is_strict);
+                match (u16::try_from(inner), u8::try_from(field.deeper)) {
+                    (Ok(inner), Ok(deeper)) if !is_strict => Step::Message(inner, deeper),
+                    _ => Step::Any,
+                }
+            }
+            (Kind::Bytes | Kind::Group(_), _) | (_, Act::Note(_) | Act::Into(_)) | (Kind::Message(_), Act::Cell(_)) => {
+                Step::Any
+            }
+        }
+    }
+}
+
+/// The messages around the one that is being read, the outermost first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outer {
+    frames: [Frame; OUTER_MAX],
+    count: usize,
+}
+
+/// A message around another. Places are of 32 bits, as those of all texts.
+#[derive(Clone, Copy, Debug, Default)]
+struct Frame {
+    /// Where the tag of the inner one is.
+    at: u32,
+    end: u32,
+    /// An index.
+    level: u32,
+    depth: u32,
+}
+
+impl Outer {
+    pub fn clear(&mut self) {
+        self.count = 0;
+    }
+
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// `false`: there is no room.
+    #[inline(always)]
+    fn push(&mut self, at: usize, open: &Open<'_>) -> bool {
+        let Some(frame) = self.frames.get_mut(self.count) else { return false };
+        *frame =
+            Frame { at: at as u32, end: open.end as u32, level: open.level.index as u32, depth: open.depth as u32 };
+        self.count += 1;
+        true
+    }
+
+    /// The innermost, and where the tag of the one inside of it is; `None` if there are only `base` left.
+    #[inline(always)]
+    pub fn pop<'a>(&mut self, base: usize, program: &'a Program) -> Option<(Open<'a>, usize)> {
+        if self.count <= base {
+            return None;
+        }
+        self.count -= 1;
+        let frame = self.frames.get(self.count)?;
+        let level = program.levels.get(frame.level as usize)?;
+        Some((Open { level, end: frame.end as usize, depth: frame.depth as usize }, frame.at as usize))
+    }
+}
+
+impl<'a> Machine<'a> {
+    /// Goes over fields from `at` on, into messages and out of them again, up to the end of the message that has `base` others around it, or
+    /// up to a field of which nothing is done here, in the message that is then open.
+    #[inline(never)]
+    pub(super) fn quick(&mut self, open: &mut Open<'a>, mut at: usize, base: usize) -> usize {
+        let (program, text) = (self.program, self.text);
+        let mut now = *open;
+        loop {
+            if at >= now.end {
+                let Some((around, _)) = self.scratch.outer.pop(base, program) else { break };
+                now = around;
+                continue;
+            }
+            let Some(mut bytes) = window(text, at) else { break };
+            let mut step = &now.level.quick.first[usize::from(bytes[0])];
+            if let Step::Text | Step::TextCell(_) = step {
+                let [_, length, block @ ..] = bytes;
+                let after = at + 2 + usize::from(*length);
+                if after <= now.end && is_ascii(block, *length) {
+                    if let Step::TextCell(slot) = step {
+                        self.set_text(at + 2, after, *slot);
+                    }
+                    at = after;
+                    continue;
+                }
+            }
+            let mut value = at + 1;
+            if *step == Step::Long {
+                step = now.level.quick.long(bytes[0], bytes[1]);
+                let Some(behind) = window(text, value) else { break };
+                (bytes, value) = (behind, at + 2);
+            }
+            let first = bytes[1];
+            at = match step {
+                Step::Any | Step::Long => break,
+                Step::Varint if first < 0x80 && value < now.end => value + 1,
+                Step::Fixed32 if value + 4 <= now.end => value + 4,
+                Step::Fixed64 if value + 8 <= now.end => value + 8,
+                Step::Message(inner, deeper) => {
+                    let (mut start, mut after) = (value + 1, value + 1 + usize::from(first));
+                    if first >= 0x80 || after > now.end {
+                        let Some(found) = length(text, value, now.end) else { break };
+                        (start, after) = found;
+                    }
+                    let Some(level) = program.levels.get(usize::from(*inner)) else { break };
+                    let inside = Open { level, end: after, depth: now.depth + usize::from(*deeper) };
+                    if self.is_too_deep(&inside) || !self.scratch.outer.push(at, &now) {
+                        break;
+                    }
+                    self.begin(&inside);
+                    now = inside;
+                    start
+                }
+                Step::Text => {
+                    let Some((_, after)) = string(text, value, now.end) else { break };
+                    after
+                }
+                Step::TextCell(slot) => {
+                    let Some((start, after)) = string(text, value, now.end) else { break };
+                    self.set_text(start, after, *slot);
+                    after
+                }
+                Step::Bytes => match length(text, value, now.end) {
+                    Some((_, after)) => after,
+                    None => break,
+                },
+                Step::Varint => {
+                    let length = varint_bytes(bytes);
+                    if length > SURE_VARINT_BYTES || value + length > now.end {
+                        let Some((_, after)) = varint(text, value, now.end) else { break };
+                        after
+                    } else {
+                        value + length
+                    }
+                }
+                Step::VarintCell(number, slot) => {
+                    let Some((bits, after)) = varint(text, value, now.end) else { break };
+                    self.set_number(*number, bits, *slot);
+                    after
+                }
+                Step::EnumCell(found, slot) => {
+                    let Some((bits, after)) = varint(text, value, now.end) else { break };
+                    self.set_name(usize::from(*found), bits, *slot);
+                    after
+                }
+                Step::Fixed32 | Step::Fixed64 => break,
+                Step::Fixed32Cell(number, slot) => {
+                    let Ok((bits, after)) = read::fixed32(text, value, now.end) else { break };
+                    self.set_number(*number, bits.into(), *slot);
+                    after
+                }
+                Step::Fixed64Cell(number, slot) => {
+                    let Ok((bits, after)) = read::fixed64(text, value, now.end) else { break };
+                    self.set_number(*number, bits, *slot);
+                    after
+                }
+            };
+        }
+        *open = now;
+        at
+    }
+
+    #[inline(always)]
+    fn set_text(&mut self, start: usize, end: usize, slot: u16) {
+        let text = TextRef { text: 0, start: start as u32, len: (end - start) as u32 };
+        self.set(slot, Cell::Str(text));
+    }
+
+    #[inline(never)]
+    fn set_number(&mut self, number: Number, bits: u64, slot: u16) {
+        let cell = self.number(number.worth(bits));
+        self.set(slot, cell);
+    }
+}
+
+/// The bytes at a place, if there are as many.
+#[inline(always)]
+fn window(text: &[u8], at: usize) -> Option<&[u8; WINDOW]> {
+    text.get(at..).and_then(|rest| rest.first_chunk())
+}
+
+/// Whether so many of these bytes are ASCII; of more than there are that is not known.
+#[inline(always)]
+fn is_ascii(bytes: &[u8; 2 * BLOCK], length: u8) -> bool {
+    let ([first, second], []) = bytes.as_chunks() else { return false };
+    let (first, length) = (Block::of(first).no_ascii(), usize::from(length));
+    match FIRST.get(length) {
+        Some(mask) => first & u32::from(*mask) == 0,
+        None => match FIRST.get(length - BLOCK) {
+            Some(mask) => first | Block::of(second).no_ascii() & u32::from(*mask) == 0,
+            None => false,
+        },
+    }
+}
+
+/// How many bytes the varint has that is behind the first of these. Those of ten bytes may have too many bits.
+#[inline(always)]
+fn varint_bytes([_, bytes @ ..]: &[u8; WINDOW]) -> usize {
+    bytes.first_chunk().map_or(0, |block| (!Block::of(block).no_ascii()).trailing_zeros() as usize + 1)
+}
+
+/// Where the bytes behind a length start and end.
+#[inline(never)]
+fn length(text: &[u8], at: usize, end: usize) -> Option<(usize, usize)> {
+    read::length(text, at, end).ok()
+}
+
+/// A varint, and what follows it.
+#[inline(never)]
+fn varint(text: &[u8], at: usize, end: usize) -> Option<(u64, usize)> {
+    read::varint(text, at, end).ok()
+}
+
+/// Where a string starts and ends that is UTF-8.
+#[inline(never)]
+fn string(text: &[u8], at: usize, end: usize) -> Option<(usize, usize)> {
+    let (start, after) = read::length(text, at, end).ok()?;
+    let is_good = is_ascii_at(text, start, after - start)
+        || text.get(start..after).is_some_and(|bytes| simdutf8::basic::from_utf8(bytes).is_ok());
+    is_good.then_some((start, after))
+}
+
+#[cfg(test)]
+#[path = "quick_tests.rs"]
+mod tests;
