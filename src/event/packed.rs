@@ -69,6 +69,11 @@ pub trait Numbered: Debug + Send + Sync {
 
     /// Numbers that stood for nothing are to be asked for again: they may have been given by now.
     fn forget_missing(&self);
+
+    /// What there is to tell the user since the last call, as that an answer is an old one because the registry is away.
+    fn take_notes(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// The number that stands before an event, as Confluent's serializers write it: a zero, and four bytes, big endian.

@@ -196,6 +196,7 @@ impl SourceTask {
                     tell_at = silent_since + self.idle;
                 }
                 Next::Learned(Learned::All(chunk)) => {
+                    self.tell_notes();
                     self.pulled(chunk);
                     silent_since = Instant::now();
                     tell_at = silent_since + self.idle;
@@ -375,7 +376,7 @@ impl SourceTask {
     }
 
     fn tell_notes(&mut self) {
-        for note in self.source.take_notes() {
+        for note in self.source.take_notes().into_iter().chain(self.schemas.take_notes()) {
             tracing::warn!(node = %self.id(), "{note}");
         }
     }

@@ -117,6 +117,11 @@ impl Schemas {
         }
     }
 
+    /// What there is to tell the user of the registry since the last call.
+    pub fn take_notes(&self) -> Vec<String> {
+        self.numbered.as_ref().map(|numbered| numbered.take_notes()).unwrap_or_default()
+    }
+
     /// Where the source stood before the chunk that waits.
     pub fn before(&self) -> Option<&Position> {
         self.held.as_ref().map(|held| &held.before)

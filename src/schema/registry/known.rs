@@ -70,6 +70,10 @@ impl Numbered for Known {
     fn forget_missing(&self) {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, answer| answer.is_ok());
     }
+
+    fn take_notes(&self) -> Vec<String> {
+        self.registry.take_notes()
+    }
 }
 
 /// What a sink writes with, and how a registry knows it.
