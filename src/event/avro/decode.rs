@@ -15,6 +15,7 @@ use super::fault::{Fault, Why};
 use super::header::{self, Name};
 use super::machine::Machine;
 use super::node::Reading;
+use super::op::Step;
 use super::program::Program;
 use super::read::{AHEAD, EMPTY_ITEMS};
 use super::write::JsonWriter;
@@ -151,7 +152,7 @@ impl PackedDecoder for AvroDecoder {
                 let compiled = self.compiled(name, chunk.writer.as_ref());
                 current = Some((name, compiled.map(|compiled| sheet.place(compiled))));
             }
-            match &current {
+            match &mut current {
                 Some((_, Ok(placed))) => {
                     let good = sheet.event(i, frame.start as usize, body, event, placed);
                     if good && writers != Some(Ok(placed.compiled.writer.identity)) {
@@ -189,6 +190,7 @@ fn code_of(name: Name) -> Code {
 struct Placed {
     compiled: Compiled,
     constants: usize,
+    steps: Vec<Step>,
 }
 
 /// The rows of a chunk as they are made.
@@ -219,15 +221,16 @@ impl<'a> Sheet<'a> {
     fn place(&mut self, compiled: Compiled) -> Placed {
         let constants = self.made.len();
         self.made.extend_from_slice(&compiled.program.text);
-        Placed { compiled, constants }
+        Placed { steps: compiled.program.steps(), compiled, constants }
     }
 
     /// Reads the event of a frame, which starts with `body` bytes of a header, into the next row. `false` if it is bad.
-    fn event(&mut self, frame: usize, start: usize, body: usize, event: &[u8], placed: &Placed) -> bool {
+    fn event(&mut self, frame: usize, start: usize, body: usize, event: &[u8], placed: &mut Placed) -> bool {
         let end = start + event.len();
         let made = self.made.len();
         let mut machine = Machine {
             program: &placed.compiled.program,
+            steps: &placed.steps,
             text: &self.text[..self.text.len().min(end + AHEAD)],
             columns: &mut self.columns,
             row: self.row,

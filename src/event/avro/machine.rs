@@ -1,12 +1,16 @@
 //! The machine that runs a [`Program`] over the bytes of an event.
 
+use std::ops::Range;
+
 use crate::event::{Cell, TextRef, json};
 
 use super::decimal;
 use super::fault::{Fault, Read, Why};
 use super::node::{Bytes, Counted, NodeId, Number};
-use super::program::{Map, Op, Program, Scalar, Skip};
-use super::read::{self, EMPTY_ITEMS, Items};
+use super::op::{Map, Op, Scalar, Skip, Step};
+use super::program::Program;
+use super::read::{self, Items};
+use super::stride::{self, Stride};
 use super::write::{JsonWriter, write_bytes, write_text};
 
 /// Text 0 of a batch are the bytes that came, text 1 what was made of them.
@@ -16,6 +20,8 @@ const MADE: u16 = 1;
 /// One program at work on the events of a chunk.
 pub(super) struct Machine<'a> {
     pub program: &'a Program,
+    /// Its operations at work.
+    pub steps: &'a [Step],
     /// The chunk's bytes, up to a little more than the event.
     pub text: &'a [u8],
     pub columns: &'a mut [Vec<Cell>],
@@ -30,78 +36,113 @@ pub(super) struct Machine<'a> {
     pub empty: u32,
 }
 
-/// The end of the event at `at`, by a program that keeps nothing.
-pub(super) fn end(program: &Program, text: &[u8], at: usize) -> Read<usize> {
-    let mut machine = Machine {
-        program,
-        text,
-        columns: &mut [],
-        row: 0,
-        made: &mut Vec::new(),
-        made_max: 0,
-        constants: 0,
-        depth_max: crate::limits::AVRO_CUT_DEPTH_MAX,
-        empty: EMPTY_ITEMS,
-    };
-    machine.block(0, at, 0)
-}
-
 impl Machine<'_> {
     /// Runs a block on the value at `at`, inside of `depth` objects and arrays. Gives what follows the value.
     pub fn block(&mut self, block: u32, mut at: usize, depth: usize) -> Read<usize> {
-        let program = self.program;
-        let mut ip = program.blocks[block as usize] as usize;
-        loop {
-            let op = program.ops[ip];
-            ip += 1;
-            match op {
-                Op::Skip(skip, times) => at = run(self.text, at, skip, times as usize)?,
-                Op::Keep(scalar, slot) => {
-                    let (cell, end) = self.scalar(scalar, at)?;
-                    self.set(slot, cell);
-                    at = end;
+        let (program, text, steps) = (self.program, self.text, self.steps);
+        let there = |end: &usize| *end <= text.len();
+        let mut ahead = steps[program.blocks[block as usize] as usize..].iter();
+        while let Some(Step { op, stride }) = ahead.next() {
+            // The usual values of the usual types; all others are left to `rare`.
+            let end = match *op {
+                Op::Text { slot, behind } => {
+                    let end = stride::text(text, at, stride);
+                    if let (Some(end), Some(slot)) = (end, slot) {
+                        self.set(slot, Cell::Str(range(CAME, at + 1, end)));
+                    }
+                    end.map(|end| end + behind as usize).filter(there)
                 }
+                Op::Prefixed { behind } => {
+                    stride::prefixed(text, at, stride).map(|end| end + behind as usize).filter(there)
+                }
+                Op::Long => stride::varint(text, at, stride),
+                Op::Keep(Scalar::Double, slot) => match read::double(text, at) {
+                    Ok((value, end)) => {
+                        self.set(slot, Cell::Float(value));
+                        Some(end)
+                    }
+                    Err(_) => None,
+                },
+                Op::Skip(Skip::Bytes, size) => Some(at + size as usize).filter(there),
+                Op::Skip(Skip::Int, 1) => text.get(at).filter(|byte| **byte < 0x80).map(|_| at + 1),
+                Op::Skip(Skip::Symbol(known), 1) => read::short_index(text, at, known).map(|_| at + 1),
+                Op::Items { skip: Skip::Text, times, .. } => stride::items(text, at, times, stride::text),
+                Op::Items { skip: Skip::Prefixed, times, .. } => stride::items(text, at, times, stride::prefixed),
                 Op::Union { first, known } => {
-                    let (branch, end) = read::branch(self.text, at, known)?;
-                    ip = program.targets[first as usize + branch] as usize;
-                    at = end;
+                    let (branch, end) = match read::short_index(text, at, known) {
+                        Some(branch) => (branch, at + 1),
+                        None => read::branch(text, at, known)?,
+                    };
+                    ahead = steps[program.targets[first as usize + branch] as usize..].iter();
+                    Some(end)
                 }
-                Op::Jump(target) => ip = target as usize,
-                Op::Put { constant, slot } => {
-                    let cell = self.constant(constant as usize);
+                Op::Jump(target) => {
+                    ahead = steps[target as usize..].iter();
+                    Some(at)
+                }
+                Op::Return => return Ok(at),
+                _ => None,
+            };
+            at = match end {
+                Some(end) => end,
+                None => self.rare(op, at, depth)?,
+            };
+        }
+        Ok(at)
+    }
+
+    /// Any operation on any value, but for those that say where to go on.
+    #[inline(never)]
+    fn rare(&mut self, op: &Op, at: usize, depth: usize) -> Read<usize> {
+        let (program, text) = (self.program, self.text);
+        match *op {
+            Op::Skip(skip, times) => run(text, at, skip, times as usize),
+            Op::Text { slot, behind } => {
+                let (value, end) = read::string(text, at)?;
+                if let Some(slot) = slot {
+                    self.set(slot, Cell::Str(range(CAME, end - value.len(), end)));
+                }
+                Ok(read::bytes(text, end, behind as usize)?.1)
+            }
+            Op::Prefixed { behind } => {
+                let end = read::prefixed(text, at)?.1;
+                Ok(read::bytes(text, end, behind as usize)?.1)
+            }
+            Op::Long => Ok(read::varint(text, at)?.1),
+            Op::Keep(scalar, slot) => {
+                let (cell, end) = self.scalar(scalar, at)?;
+                self.set(slot, cell);
+                Ok(end)
+            }
+            Op::Put { constant, slot } => {
+                let cell = self.constant(constant as usize);
+                self.set(slot, cell);
+                Ok(at)
+            }
+            Op::Symbol { node, first, known, slot } => {
+                let (index, end) = read::symbol(text, at, known)?;
+                let cell = self.constant(first as usize + index);
+                if cell == Cell::Missing {
+                    return Fault::err(at, program.reading.node(node).unknown_symbol(index as u64));
+                }
+                if let Some(slot) = slot {
                     self.set(slot, cell);
                 }
-                Op::Symbol { node, first, known, slot } => {
-                    let (index, end) = read::symbol(self.text, at, known)?;
-                    let cell = self.constant(first as usize + index);
-                    if cell == Cell::Missing {
-                        return Fault::err(at, program.reading.node(node).unknown_symbol(index as u64));
-                    }
-                    if let Some(slot) = slot {
-                        self.set(slot, cell);
-                    }
-                    at = end;
-                }
-                Op::Items { skip, times, width } => at = self.items(skip, times, width, at)?,
-                Op::Array { block, width, depth: inside } => {
-                    at = self.array(block, width, at, depth + usize::from(inside) + 1)?;
-                }
-                Op::Map { map, depth: inside } => {
-                    at = self.map(&program.maps[map as usize], at, depth + usize::from(inside) + 1)?;
-                }
-                Op::Call { block, depth: inside } => at = self.block(block, at, depth + usize::from(inside))?,
-                Op::Return => return Ok(at),
-                Op::Json { node, slot, depth: inside, again } => {
-                    let end = self.json(node, slot, at, depth + usize::from(inside), again)?;
-                    at = if again { at } else { end };
-                }
-                Op::Depth(inside) => {
-                    if depth + usize::from(inside) >= self.depth_max {
-                        return Fault::err(at, Why::Depth);
-                    }
-                }
-                Op::Refuse(node) => return Fault::err(at, Why::Refused(node)),
+                Ok(end)
             }
+            Op::Items { skip, times, width } => self.items(skip, times, width, at),
+            Op::Array { block, width, depth: inside } => self.array(block, width, at, depth + usize::from(inside) + 1),
+            Op::Map { map, depth: inside } => {
+                self.map(&program.maps[map as usize], at, depth + usize::from(inside) + 1)
+            }
+            Op::Call { block, depth: inside } => self.block(block, at, depth + usize::from(inside)),
+            Op::Json { node, slot, depth: inside, again } => {
+                let end = self.json(node, slot, at, depth + usize::from(inside), again)?;
+                Ok(if again { at } else { end })
+            }
+            Op::Depth(inside) if depth + usize::from(inside) >= self.depth_max => Fault::err(at, Why::Depth),
+            Op::Refuse(node) => Fault::err(at, Why::Refused(node)),
+            Op::Depth(_) | Op::Union { .. } | Op::Jump(_) | Op::Return => Ok(at),
         }
     }
 
@@ -273,6 +314,36 @@ fn range(text: u16, start: usize, end: usize) -> TextRef {
     TextRef { text, start: start as u32, len: (end - start) as u32 }
 }
 
+/// Where the text is that follows its length at `at`.
+#[inline(always)]
+fn text(text: &[u8], at: usize, stride: &Stride) -> Read<Range<usize>> {
+    match stride::text(text, at, stride) {
+        Some(end) => Ok(at + 1..end),
+        None => {
+            let (value, end) = read::string(text, at)?;
+            Ok(end - value.len()..end)
+        }
+    }
+}
+
+/// Goes over bytes that follow their length.
+#[inline(always)]
+fn prefixed(text: &[u8], at: usize, stride: &Stride) -> Read<usize> {
+    match stride::prefixed(text, at, stride) {
+        Some(end) => Ok(end),
+        None => Ok(read::prefixed(text, at)?.1),
+    }
+}
+
+/// Goes over a varint.
+#[inline(always)]
+fn varint(text: &[u8], at: usize, stride: &Stride) -> Read<usize> {
+    match stride::varint(text, at, stride) {
+        Some(end) => Ok(end),
+        None => Ok(read::varint(text, at)?.1),
+    }
+}
+
 /// Goes over so many values of one kind.
 #[inline(always)]
 fn run(text: &[u8], mut at: usize, skip: Skip, times: usize) -> Read<usize> {
@@ -280,7 +351,7 @@ fn run(text: &[u8], mut at: usize, skip: Skip, times: usize) -> Read<usize> {
         Skip::Bytes => return Ok(read::bytes(text, at, times)?.1),
         Skip::Long => {
             for _ in 0..times {
-                at = read::varint(text, at)?.1;
+                at = varint(text, at, &Stride::varied())?;
             }
         }
         Skip::Int => {
@@ -290,12 +361,12 @@ fn run(text: &[u8], mut at: usize, skip: Skip, times: usize) -> Read<usize> {
         }
         Skip::Text => {
             for _ in 0..times {
-                at = read::string(text, at)?.1;
+                at = self::text(text, at, &Stride::varied())?.end;
             }
         }
         Skip::Prefixed => {
             for _ in 0..times {
-                at = read::prefixed(text, at)?.1;
+                at = prefixed(text, at, &Stride::varied())?;
             }
         }
         Skip::Boolean => {

@@ -5,23 +5,27 @@ pub mod container;
 mod decimal;
 mod decode;
 mod encode;
+mod ends;
 mod fault;
 mod form;
 pub(super) mod header;
 mod machine;
 mod node;
+mod op;
 mod program;
 mod read;
+mod stride;
 mod write;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use crate::event::packed::Numbered;
-use crate::limits::{AVRO_CUT_DEPTH_MAX, JSON_DEPTH_MAX};
+use crate::limits::JSON_DEPTH_MAX;
 
 pub use self::decode::AvroFormat;
 pub use self::encode::AvroEncoding;
+pub use self::ends::{Ends, Walk};
 pub use self::fault::{Fault, Why};
 pub use self::form::{FieldForm, Form, FormId, FormNode, Names, RecordForm};
 pub use self::node::{Absent, Bytes, DURATION, Field, Node, NodeId, Number, Reading, Record, Step};
@@ -66,20 +70,4 @@ pub fn to_json(reading: &Reading, datum: &[u8]) -> Result<Vec<u8>, Fault> {
     let mut out = Vec::new();
     write::JsonWriter::new(reading, datum, &mut out, JSON_DEPTH_MAX, true).value(reading.root(), 0, 0)?;
     Ok(out)
-}
-
-/// Finds the ends of events that lie one behind the other, without looking at what is in them.
-#[derive(Clone, Debug)]
-pub struct Ends(Arc<program::Program>);
-
-impl Ends {
-    /// For a reading of a schema by itself: of another's, what cannot be read has no end.
-    pub fn new(own: Arc<Reading>) -> Ends {
-        Ends(Arc::new(program::Program::ends_only(own, AVRO_CUT_DEPTH_MAX)))
-    }
-
-    /// The end of the event at `at`. Blocks whose size is told are jumped over, so what is in an event may be bad nevertheless.
-    pub fn end(&self, text: &[u8], at: usize) -> Result<usize, Fault> {
-        machine::end(&self.0, text, at)
-    }
 }

@@ -8,124 +8,10 @@ use crate::event::json;
 use crate::event::{Cell, TextRef};
 use crate::limits::{AVRO_INLINE_NODES_MAX, AVRO_INLINE_OPS_MAX};
 
-use super::node::{Bytes, DURATION, Node, NodeId, Number, Reading, Record};
+use super::node::{Bytes, DURATION, Node, NodeId, Reading, Record};
+use super::op::{Key, Map, Op, Scalar, Skip, Step};
+use super::stride::Stride;
 use crate::event::wanted::{PlaceId, Wanted};
-
-/// One operation. Each takes up where the one before it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Op {
-    /// Goes over so many values.
-    Skip(Skip, u32),
-    /// Keeps a value in a column.
-    Keep(Scalar, u32),
-    /// Puts a constant in a column; reads nothing.
-    Put {
-        constant: u32,
-        slot: u32,
-    },
-    /// Reads a symbol, whose text is the constant so many after the first; no text, no such symbol for the reader.
-    Symbol {
-        node: NodeId,
-        first: u32,
-        known: u32,
-        slot: Option<u32>,
-    },
-    /// Reads a branch's index and goes on where its target says.
-    Union {
-        first: u32,
-        known: u32,
-    },
-    Jump(u32),
-    /// An array or map of items that are so many values of one kind.
-    Items {
-        skip: Skip,
-        times: u32,
-        width: u32,
-    },
-    /// One of other items, each of which a block reads.
-    Array {
-        block: u32,
-        width: u32,
-        depth: u16,
-    },
-    /// A map of which some keys are wanted.
-    Map {
-        map: u32,
-        depth: u16,
-    },
-    /// Runs a block.
-    Call {
-        block: u32,
-        depth: u16,
-    },
-    Return,
-    /// Writes the value as JSON into a column. `again`: what follows reads the same value.
-    Json {
-        node: NodeId,
-        slot: u32,
-        depth: u16,
-        again: bool,
-    },
-    /// Fails if the value that comes nests too deeply. Left out where no value of the schema can.
-    Depth(u16),
-    /// Fails, for the reason of the node.
-    Refuse(NodeId),
-}
-
-/// Values of which nothing is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Skip {
-    /// One byte each, whatever it is.
-    Bytes,
-    Boolean,
-    Int,
-    Long,
-    /// Bytes after their length.
-    Prefixed,
-    Text,
-    Decimal,
-    /// A symbol's index, of so many.
-    Symbol(u32),
-}
-
-/// Values that become a cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scalar {
-    Boolean,
-    Int(Number),
-    Long(Number),
-    Float,
-    Double,
-    Bytes {
-        utf8: bool,
-        to: Bytes,
-    },
-    Fixed {
-        size: u32,
-        to: Bytes,
-    },
-    /// A part of a duration.
-    Part,
-}
-
-/// The wanted keys of a map.
-#[derive(Clone, Debug)]
-pub(super) struct Map {
-    pub keys: Vec<Key>,
-    /// The block of the values of other keys.
-    pub other: u32,
-    /// The fewest bytes of a key and its value.
-    pub width: u32,
-}
-
-/// A wanted key.
-#[derive(Clone, Debug)]
-pub(super) struct Key {
-    pub name: Arc<str>,
-    pub block: u32,
-    /// The columns of all that is wanted there: missing again when the key comes twice.
-    pub slots: Vec<u32>,
-}
 
 /// A reading compiled for a demand.
 #[derive(Clone, Debug)]
@@ -154,6 +40,11 @@ impl Program {
     /// A program that finds the ends of events.
     pub fn ends_only(reading: Arc<Reading>, depth_max: usize) -> Program {
         Compiler::new(reading, &Wanted::nothing(), depth_max, true).compile()
+    }
+
+    /// The operations for a machine that begins.
+    pub fn steps(&self) -> Vec<Step> {
+        self.ops.iter().map(|op| Step { op: *op, stride: Stride::new() }).collect()
     }
 }
 
@@ -242,17 +133,35 @@ impl<'a> Compiler<'a> {
             (Skip::Int | Skip::Symbol(_), true) => Skip::Long,
             (skip, _) => skip,
         };
+        let one = match skip {
+            Skip::Text => Some(Op::Text { slot: None, behind: 0 }),
+            Skip::Prefixed => Some(Op::Prefixed { behind: 0 }),
+            Skip::Long => Some(Op::Long),
+            _ => None,
+        };
+        if let Some(one) = one {
+            return (0..times).for_each(|_| self.push(one));
+        }
         let fence = self.fence;
         match self.program.ops.get_mut(fence..).and_then(|ops| ops.last_mut()) {
             Some(Op::Skip(last, sum)) if *last == skip && sum.checked_add(times).is_some() => *sum += times,
+            Some(Op::Text { behind, .. } | Op::Prefixed { behind })
+                if skip == Skip::Bytes && behind.checked_add(times).is_some() =>
+            {
+                *behind += times;
+            }
             _ if times == 0 => {}
             _ => self.push(Op::Skip(skip, times)),
         }
     }
 
     fn scalar(&mut self, scalar: Scalar, slot: Option<usize>) {
-        if let Some(slot) = slot {
-            return self.push(Op::Keep(scalar, slot as u32));
+        match (scalar, slot) {
+            (Scalar::Bytes { utf8: true, to: Bytes::Text }, Some(slot)) => {
+                return self.push(Op::Text { slot: Some(slot as u32), behind: 0 });
+            }
+            (_, Some(slot)) => return self.push(Op::Keep(scalar, slot as u32)),
+            (_, None) => {}
         }
         match scalar {
             Scalar::Boolean => self.skip(Skip::Boolean, 1),
@@ -432,11 +341,7 @@ impl<'a> Compiler<'a> {
                 self.skip(Skip::Text, 1);
             }
             self.value(reading, piece.node, None, depth + 1);
-            let run = match self.program.ops.get(start..) {
-                Some([]) => Some((Skip::Bytes, 0)),
-                Some([Op::Skip(skip, times)]) => Some((*skip, *times)),
-                _ => None,
-            };
+            let run = run_of(self.program.ops.get(start..).unwrap_or_default());
             self.program.ops.truncate(start);
             self.fence = fence;
             if let Some((skip, times)) = run {
@@ -459,6 +364,22 @@ impl<'a> Compiler<'a> {
         self.program.maps.push(Map { keys, other, width: reading.width(values).saturating_add(1) });
         self.push(Op::Map { map: self.program.maps.len() as u32 - 1, depth });
     }
+}
+
+/// The operations as so many values of one kind, if they are.
+fn run_of(ops: &[Op]) -> Option<(Skip, u32)> {
+    let skip = |op: &Op| match op {
+        Op::Skip(skip, times) => Some((*skip, *times)),
+        Op::Text { slot: None, behind: 0 } => Some((Skip::Text, 1)),
+        Op::Prefixed { behind: 0 } => Some((Skip::Prefixed, 1)),
+        Op::Long => Some((Skip::Long, 1)),
+        _ => None,
+    };
+    let Some((first, rest)) = ops.split_first() else { return Some((Skip::Bytes, 0)) };
+    rest.iter().try_fold(skip(first)?, |(kind, sum), op| {
+        let (same, times) = skip(op).filter(|(other, _)| *other == kind)?;
+        Some((same, sum.checked_add(times)?))
+    })
 }
 
 /// Whether a value and all in it are few nodes.

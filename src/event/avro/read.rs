@@ -9,7 +9,7 @@ use crate::event::packed;
 use crate::limits::AVRO_EMPTY_ITEMS_MAX;
 
 /// Bytes behind an event that make its last values quick to read.
-pub(super) const AHEAD: usize = 16;
+pub(super) const AHEAD: usize = 32;
 
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
@@ -106,8 +106,8 @@ pub(super) fn prefixed(text: &[u8], at: usize) -> Read<(&[u8], usize)> {
     }
 }
 
-/// The same as UTF-8.
-#[inline(always)]
+/// The same as UTF-8. Most texts are found by [`super::stride`].
+#[cold]
 pub(super) fn string(text: &[u8], at: usize) -> Read<(&[u8], usize)> {
     let (value, end) = prefixed(text, at)?;
     let start = end - value.len();
@@ -142,8 +142,15 @@ pub(super) fn double(text: &[u8], at: usize) -> Read<(f64, usize)> {
     }
 }
 
-/// The index of a branch, of `known`.
+/// An index below `known` that has one byte.
 #[inline(always)]
+pub(super) fn short_index(text: &[u8], at: usize, known: u32) -> Option<usize> {
+    let byte = *text.get(at)?;
+    (byte & 0x81 == 0 && u32::from(byte >> 1) < known).then_some(usize::from(byte >> 1))
+}
+
+/// The index of a branch, of `known`.
+#[inline]
 pub(super) fn branch(text: &[u8], at: usize, known: u32) -> Read<(usize, usize)> {
     let (index, end) = varint(text, at)?;
     match index & 1 == 0 && index / 2 < u64::from(known) {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::event::avro::container::{Block as FileBlock, Codec, FileHead, MARKER_BYTES, Marker, Trouble};
-use crate::event::avro::{Writer, Writers};
+use crate::event::avro::{Walk, Writer, Writers};
 use crate::event::chunk::too_long;
 use crate::event::codes;
 use crate::limits::{AVRO_BLOCK_BYTES_MAX, AVRO_EMPTY_ITEMS_MAX, AVRO_PROGRAMS_MAX, BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
@@ -55,13 +55,13 @@ enum State {
 }
 
 /// The blocks that were cut in one search.
-#[derive(Default)]
 struct Cut {
     /// Where in the buffer the next block begins.
     at: usize,
     /// What compressed blocks stand for.
     plain: Vec<u8>,
     blocks: Vec<Block>,
+    walk: Walk,
 }
 
 impl Containers {
@@ -162,7 +162,7 @@ impl Container {
 
     /// Cuts whole blocks, as many as fill a batch.
     fn blocks(&mut self, head: &Arc<ContainerHead>, stream: &mut Stream, ended: bool) -> bool {
-        let mut cut = Cut::default();
+        let mut cut = Cut { at: 0, plain: Vec::new(), blocks: Vec::new(), walk: head.writer.ends.walk() };
         let size_max = AVRO_BLOCK_BYTES_MAX.max(stream.line_max);
         let mut lost = false;
         while stream.found.frames() < BATCH_EVENTS_MAX && cut.at.max(cut.plain.len()) < BATCH_BYTES_MAX {
@@ -210,6 +210,7 @@ impl Container {
 
     /// Cuts the events of a block.
     fn cut(&mut self, head: &ContainerHead, stream: &mut Stream, block: FileBlock, cut: &mut Cut) {
+        let walk = &mut cut.walk;
         let Stream { buffer, position, line_max, found } = stream;
         let at = *position + cut.at as u64;
         let skipped = std::mem::take(&mut self.given);
@@ -242,7 +243,7 @@ impl Container {
         events.begin();
         let mut from = start;
         while u64::from(events.next) < block.events {
-            let end = match head.writer.ends.end(text, from) {
+            let end = match walk.end(text, from) {
                 Ok(end) => end,
                 Err(fault) => {
                     let from_start = text.get(start..).unwrap_or_default();

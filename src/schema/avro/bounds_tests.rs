@@ -131,7 +131,7 @@ fn what_json_cannot_say_is_an_error_where_it_is_written() {
 
 #[test]
 fn the_ends_of_events_are_found() {
-    let ends = Ends::new(Arc::new(own(&schema(ALL))));
+    let mut ends = Ends::new(Arc::new(own(&schema(ALL)))).walk();
     let events = [payment(), payment(), vec![1, 2, 3]].concat();
     let size = payment().len();
     assert_eq!(ends.end(&events, 0), Ok(size));

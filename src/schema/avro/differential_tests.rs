@@ -72,7 +72,7 @@ proptest! {
         let case = Case::draw(&bytes, same);
         prop_assert_eq!(verdict(&case), None, "{} as {}: {:?}", case.writer, case.reader, case.event);
         let writer = AvroSchema::parse(&case.writer, &[]).expect("a schema");
-        prop_assert_eq!(Ends::new(Arc::new(own(&writer))).end(&case.event, 0), Ok(case.event.len()));
+        prop_assert_eq!(Ends::new(Arc::new(own(&writer))).walk().end(&case.event, 0), Ok(case.event.len()));
         let ours = whole(&case.ours(&[]), 0);
         prop_assert_eq!(&whole(&case.ours(&[""]), 0), &ours);
         if let Some((theirs, left)) = case.theirs() {
