@@ -235,6 +235,38 @@ fn a_reload_that_would_spoil_a_container_is_refused_and_one_that_does_not_goes_o
     assert!(all.into_iter().eq(0..lines as i64), "{said}");
 }
 
+/// A sink that comes back goes on in what the one before it began, and one of another schema is refused: there is one head in a pipe.
+#[test]
+fn a_pipe_has_one_container_whatever_is_reloaded() {
+    let piped = TICKS.replace("file: { path: a.avro }", "stdout: {}");
+    let (without, _) = piped.split_once("  out:").expect("it has that sink");
+    let dir = place(&piped, 0..0);
+    let (file, out) = (dir.path().join("t.yaml"), dir.path().join("stdout"));
+    let stdout = File::create(&out).expect("it is made");
+    let mut run = Run::start_with(dir.path(), &["t.yaml"], stdout.into());
+    run.says("running t");
+    let pause = || std::thread::sleep(std::time::Duration::from_millis(300));
+    pause();
+    for (text, says) in [
+        (
+            piped.replace("paid.avsc", "noted.avsc"),
+            "cannot add to standard output: the events in it are of another schema",
+        ),
+        (piped.replace(", encode: avro, schema: Paid", ""), "cannot add to standard output: it is an Avro container"),
+        (without.to_owned(), "reloaded t.yaml"),
+        (piped.clone(), "reloaded t.yaml"),
+    ] {
+        fs::write(&file, text).expect("it is written");
+        run.says(says);
+        pause();
+    }
+    let (code, said) = run.stop();
+    assert_eq!(code, Some(0), "{said}");
+    let found = numbers(&read(&out));
+    let gaps: Vec<usize> = (1..found.len()).filter(|&i| found[i] != found[i - 1] + 1).collect();
+    assert!(gaps.len() == 1 && found[gaps[0]] > found[gaps[0] - 1], "{gaps:?}\n{said}");
+}
+
 #[test]
 fn what_a_stuck_sink_of_packed_events_held_is_whole_in_the_dead_letters() {
     // Beyond 63 a number has two bytes, which are no text.

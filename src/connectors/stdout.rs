@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
@@ -10,6 +11,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 use super::file::{Output, failed};
 use super::{ConnectContext, ConnectorError, Encoded, Frames, Sink, SinkKind, SinkOpen, SinkPlan};
+use crate::event::avro::container::FileHead;
 use crate::limits::FILE_BUFFER_BYTES_MAX;
 use crate::spec::{SinkSpec, Table};
 
@@ -23,6 +25,9 @@ pub static TABLE: Table = Table::new(
 pub const KIND: SinkKind = SinkKind { table: &TABLE, plan };
 
 const NAME: &str = "standard output";
+
+/// The head of the container that this process has begun: whatever sink comes later, it goes on in that.
+static BEGUN: Mutex<Option<FileHead>> = Mutex::new(None);
 
 struct Stdout;
 
@@ -59,7 +64,16 @@ impl SinkPlan for Stdout {
     fn open(&self, open: SinkOpen) -> BoxFuture<'static, Result<Box<dyn Sink>, ConnectorError>> {
         Box::pin(async move {
             let file = io::stdout().as_fd().try_clone_to_owned().map_err(|why| failed("write", NAME.as_ref(), &why))?;
-            Ok(Box::new(LineSink::new(File::from(file), &open.frames)) as Box<dyn Sink>)
+            let mut sink = LineSink::new(File::from(file), &open.frames);
+            let begun = BEGUN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let (Some(head), State::Here(output)) = (begun, &mut sink.state) {
+                output.follow(head).map_err(|why| {
+                    ConnectorError::fatal(format!(
+                        "cannot add to {NAME}: {why}; write to a file, or start the runner anew"
+                    ))
+                })?;
+            }
+            Ok(Box::new(sink) as Box<dyn Sink>)
         })
     }
 }
@@ -111,6 +125,9 @@ impl LineSink {
             }
             result => result.map_err(|why| failed("write", NAME.as_ref(), &why)),
         };
+        if let (Ok(()), Some(head)) = (&result, output.begun()) {
+            BEGUN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| head.clone());
+        }
         self.state = State::Here(output);
         result
     }

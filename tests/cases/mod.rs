@@ -109,6 +109,9 @@ fn collect(root: &Path, dir: &Path, got: &mut Got) {
             got.insert("dead.jsonl".into(), read_text(&path));
         } else if name.starts_with("out") && name.ends_with(".avro") {
             got.insert(format!("{name}.jsonl"), events_of(fs::File::open(&path).expect("the output is read")));
+        } else if name.starts_with("out") && name.ends_with(".avro.gz") {
+            let file = fs::File::open(&path).expect("the output is read");
+            got.insert(format!("{name}.jsonl"), events_of(flate2::read::MultiGzDecoder::new(file)));
         } else if name.starts_with("out") {
             got.insert(name, read_text(&path));
         }

@@ -13,6 +13,7 @@ use super::compression::Compression;
 use super::packing::Packing;
 use crate::connectors::blocking::blocking;
 use crate::connectors::{ConnectorError, Encoded, ErrorKind, Frames};
+use crate::event::avro::container::FileHead;
 use crate::event::codes::BAD_PATH;
 use crate::limits::{FILE_BUFFER_BYTES_MAX, FILE_WRITE_BYTES_MIN};
 
@@ -121,6 +122,16 @@ impl Output {
         let read = |why: io::Error| failed("read", &self.path, &why);
         let content = File::open(&self.path).and_then(|file| self.compression.reader(file)).map_err(read)?;
         self.packing.go_on(&self.path, content)
+    }
+
+    /// Goes on in a pipe in which a container was begun.
+    pub fn follow(&mut self, head: FileHead) -> Result<(), &'static str> {
+        self.packing.follow(head)
+    }
+
+    /// The head of the container that has been begun.
+    pub fn begun(&self) -> Option<&FileHead> {
+        self.packing.begun()
     }
 
     /// Where it is.

@@ -10,6 +10,8 @@ use crate::event::avro::container::{FileHead, MAGIC, MARKER_BYTES, Trouble};
 use crate::limits::AVRO_HEAD_BYTES_MAX;
 use crate::schema::AvroSchema;
 
+const NOTHING_ELSE: &str = "it is an Avro container, and no events in another form may follow in it";
+
 /// Two numbers and the marker.
 const BLOCK_AROUND_BYTES_MAX: usize = 10 + 10 + MARKER_BYTES;
 
@@ -55,38 +57,47 @@ impl Packing {
         }
     }
 
-    /// Goes on in a file that has something: a container has to be one of the same schema, and keeps its marker and codec; nothing else
-    /// may be added to one.
+    /// Goes on in a file that has something.
     pub fn go_on(&mut self, path: &Path, mut content: impl Read) -> Result<(), ConnectorError> {
-        let refuse = |why: String| {
+        let refuse = |why: &str| {
             ConnectorError::fatal(format!(
                 "cannot add to `{}`: {why}; write to another file, or let a new run begin it anew (`mode: replace`)",
                 path.display()
             ))
         };
-        let Packing::Blocks(blocks) = self else {
+        if self.is_plain() {
             let mut start = MAGIC.map(|_| 0);
             // What is too short for it, or no whole member of what it is compressed as, is no container.
-            return match content.read_exact(&mut start) {
-                Ok(()) if start == MAGIC => {
-                    Err(refuse("it is an Avro container, and no events in another form may follow in it".to_owned()))
-                }
-                _ => Ok(()),
-            };
-        };
+            let is_container = content.read_exact(&mut start).is_ok() && start == MAGIC;
+            return if is_container { Err(refuse(NOTHING_ELSE)) } else { Ok(()) };
+        }
         let mut start = Vec::new();
         let read = content.take(AVRO_HEAD_BYTES_MAX as u64).read_to_end(&mut start);
-        read.map_err(|why| refuse(format!("its head cannot be read ({why})")))?;
-        let found = match FileHead::read(&start) {
-            Ok((head, _)) => head,
-            Err(Trouble::Partly) => return Err(refuse("it ends within its head".to_owned())),
-            Err(Trouble::Bad(why)) => return Err(refuse(why)),
-        };
-        if !is_same(&found.schema, &blocks.head.schema) {
-            return Err(refuse("the events in it are of another schema".to_owned()));
+        read.map_err(|why| refuse(&format!("its head cannot be read ({why})")))?;
+        match FileHead::read(&start) {
+            Ok((head, _)) => self.follow(head).map_err(refuse),
+            Err(Trouble::Partly) => Err(refuse("it ends within its head")),
+            Err(Trouble::Bad(why)) => Err(refuse(&why)),
         }
-        (blocks.head, blocks.has_head) = (found, true);
+    }
+
+    /// Goes on in a container with this head: it has to be one of the same schema, and keeps its marker and codec; nothing else may be added
+    /// to one. The error says why not.
+    pub fn follow(&mut self, head: FileHead) -> Result<(), &'static str> {
+        let Packing::Blocks(blocks) = self else { return Err(NOTHING_ELSE) };
+        if !is_same(&head.schema, &blocks.head.schema) {
+            return Err("the events in it are of another schema");
+        }
+        (blocks.head, blocks.has_head) = (head, true);
         Ok(())
+    }
+
+    /// The head of the container that has been begun.
+    pub fn begun(&self) -> Option<&FileHead> {
+        match self {
+            Packing::Blocks(blocks) if blocks.has_head => Some(&blocks.head),
+            Packing::Blocks(_) | Packing::Lines | Packing::Messages => None,
+        }
     }
 
     /// Whether the bytes of events go into the file as they are.

@@ -71,7 +71,7 @@ impl FileHead {
             Err(Fault { why: Why::CutOff { .. }, .. }) => {
                 Err(Trouble::Bad(format!("its head has more than {AVRO_HEAD_BYTES_MAX} bytes")))
             }
-            Err(fault) => Err(Trouble::Bad(fault.message(bytes, "", 0, ""))),
+            Err(fault) => Err(Trouble::Bad(told(fault, bytes, 0))),
         }
     }
 
@@ -103,7 +103,7 @@ impl FileHead {
     pub fn block(&self, bytes: &[u8], at: usize, size_max: usize) -> Result<Block, (Trouble, usize)> {
         let failed = |fault: Fault| match fault.why {
             Why::CutOff { .. } => (Trouble::Partly, at),
-            _ => (Trouble::Bad(fault.message(bytes, "", 0, "")), at),
+            _ => (Trouble::Bad(told(fault, bytes, at)), at),
         };
         let bad = |why: String, from: usize| Err((Trouble::Bad(why), from));
         let (events, after) = read::long(bytes, at).map_err(failed)?;
@@ -168,6 +168,12 @@ impl Metadata<'_> {
         let marker = bytes.get(end..).and_then(|rest| rest.first_chunk()).ok_or(Trouble::Partly)?;
         Ok((FileHead { schema: schema.to_owned(), codec, marker: *marker }, end + MARKER_BYTES))
     }
+}
+
+/// A fault of numbers in what begins at `start`. How many bytes have come behind it is chance, and not told.
+fn told(fault: Fault, bytes: &[u8], start: usize) -> String {
+    let read = bytes.get(start..=fault.at as usize).unwrap_or_default();
+    Fault::new((fault.at as usize).saturating_sub(start), fault.why).message(read, "", 0, "")
 }
 
 /// What a file begins with, if it is not what it should be.
