@@ -5,6 +5,7 @@ mod csv;
 mod json;
 mod numbered;
 mod plain;
+mod record;
 mod tree;
 
 use std::sync::Arc;
@@ -14,11 +15,11 @@ use bytes::Bytes;
 use crate::limits::{JSON_DEPTH_MAX, RAW_BYTES_KEPT_MAX};
 
 use super::codes::Code;
-use super::packed::{Numbered, PackedDecoder, PackedFormat, Unpack};
+use super::packed::{Numbered, PackedDecoder, PackedFormat, PackedRows, Unpack};
 use super::{BadFrame, Batch, Body, Cell, Chunk, Column, Layout, Meta, Selection, TextRef, Texts, Timestamp};
 
-pub(super) use self::csv::read_csv_header;
 pub use self::json::cut_columns;
+pub(super) use self::record::read_csv_header;
 
 /// How a source's bytes are read.
 #[derive(Clone, Debug, Default)]
@@ -155,18 +156,14 @@ impl Decoder {
         if cfg!(debug_assertions) {
             chunk.assert_sound();
         }
-        let mut unpack = None;
-        let rows = match &mut self.kind {
-            Kind::Json(decoder) => decoder.decode(&chunk),
-            Kind::NumberedJson(decoder) => numbered::decode(decoder, &chunk),
+        let texts = |rows| PackedRows { rows, unpack: None };
+        let PackedRows { rows, unpack } = match &mut self.kind {
+            Kind::Json(decoder) => texts(decoder.decode(&chunk)),
+            Kind::NumberedJson(decoder) => texts(numbered::decode(decoder, &chunk)),
             Kind::Csv(decoder) => decoder.decode(&chunk),
-            Kind::Text(decoder) => decoder.decode_text(&chunk),
-            Kind::Bytes(decoder) => decoder.decode_bytes(&chunk),
-            Kind::Packed(decoder) => {
-                let packed = decoder.decode(&chunk);
-                unpack = packed.unpack;
-                packed.rows
-            }
+            Kind::Text(decoder) => texts(decoder.decode_text(&chunk)),
+            Kind::Bytes(decoder) => texts(decoder.decode_bytes(&chunk)),
+            Kind::Packed(decoder) => decoder.decode(&chunk),
         };
         let decoded = self.assemble(chunk, rows, unpack, variant);
         if cfg!(debug_assertions) {

@@ -24,12 +24,6 @@ impl<'a> Block<'a> {
         Block(bytes)
     }
 
-    /// Its bytes.
-    #[inline(always)]
-    pub fn bytes(self) -> &'a [u8; BLOCK] {
-        self.0
-    }
-
     /// One of its bytes; `at` is taken modulo the block.
     #[inline(always)]
     pub fn byte(self, at: usize) -> u8 {

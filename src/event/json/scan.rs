@@ -52,7 +52,7 @@ pub(super) fn specials(word: u64) -> u64 {
 
 /// The first quote, backslash or control character at or after `at`, or the end of the text.
 #[inline(always)]
-pub(super) fn plain_end(text: &[u8], mut at: usize) -> usize {
+pub(in crate::event) fn plain_end(text: &[u8], mut at: usize) -> usize {
     while let Some(block) = Block::at(text, at) {
         let found = block.specials();
         if found != 0 {
