@@ -23,7 +23,6 @@ pub(super) struct Scratch {
     seen: Vec<u64>,
     /// Events so far.
     event: u64,
-    pub outer: Outer,
     /// The values of each late.
     chains: Vec<Chain>,
     notes: Notes,
@@ -40,6 +39,7 @@ pub(super) struct Machine<'a> {
     pub made: Vec<u8>,
     pub depth_max: usize,
     pub scratch: &'a mut Scratch,
+    pub outer: Outer<'a>,
     /// After a fault: the fields on the way to its place, the innermost first.
     pub path: Vec<Arc<str>>,
 }
@@ -70,7 +70,8 @@ impl<'a> Machine<'a> {
     ) -> Machine<'a> {
         let columns = program.blank.iter().map(|cell| vec![*cell; rows]).collect();
         let made = program.constants.clone();
-        Machine { program, text, columns, row: 0, made, depth_max, scratch, path: Vec::new() }
+        let outer = Outer::new(Open { level: &program.levels[program.root], end: 0, depth: 0 });
+        Machine { program, text, columns, row: 0, made, depth_max, scratch, outer, path: Vec::new() }
     }
 
     /// Takes back what was put into the row, after a fault. `made`: how long that was before.
@@ -93,7 +94,7 @@ impl<'a> Machine<'a> {
             self.scratch.chains.resize(program.lates.len(), Chain::EMPTY);
         }
         self.scratch.event += 1;
-        self.scratch.outer.clear();
+        self.outer.clear();
         self.message(program.root, start, end, 1)?;
         if !program.lates.is_empty() {
             self.finish()?;
@@ -127,7 +128,7 @@ impl<'a> Machine<'a> {
             return Fault::err(start, Why::Depth);
         }
         self.begin(&open);
-        let base = self.scratch.outer.count();
+        let base = self.outer.count();
         let at = self.quick(&mut open, start, base);
         if at >= open.end && !level.is_strict { Ok(()) } else { self.any_fields(level, open, at, base) }
     }
@@ -155,7 +156,7 @@ impl<'a> Machine<'a> {
     /// The fields that lead into the message that is being read.
     #[cold]
     fn push_path(&mut self, base: usize) {
-        while let Some((around, at)) = self.scratch.outer.pop(base, self.program) {
+        while let Some((around, at)) = self.outer.pop(base) {
             let ty = around.level.ty(&self.program.types);
             let tag = read::tag(self.text, at, around.end).map_or(0, |(tag, _)| tag);
             let field = ty.fields.get(usize::from(ty.find(tag >> 3)));
@@ -383,7 +384,7 @@ impl<'a> Machine<'a> {
 }
 
 /// Whether seconds and nanoseconds are in range.
-fn check_time(known: Known, number: u32, bits: u64, at: usize) -> Read<()> {
+pub(super) fn check_time(known: Known, number: u32, bits: u64, at: usize) -> Read<()> {
     let value = if number == 1 { bits as i64 } else { i64::from(bits as i32) };
     let good = match (known, number) {
         (Known::Timestamp, 1) => TIMESTAMP_SECONDS.contains(&value),

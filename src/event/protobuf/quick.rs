@@ -6,8 +6,8 @@ use crate::event::ascii::{FIRST, is_ascii_at};
 use crate::event::json::{BLOCK, Block};
 use crate::event::{Cell, TextRef};
 
-use super::machine::{Machine, Open};
-use super::program::{Act, Level, Program};
+use super::machine::{Machine, Open, check_time};
+use super::program::{Act, Level};
 use super::read;
 use super::types::{FieldType, Kind, Known, NONE, Number, Type, Types};
 
@@ -36,7 +36,9 @@ enum Step {
     Fixed64,
     Bytes,
     Text,
-    /// The same into a column.
+    /// The seconds or nanoseconds of a time, by the number of their field: whoever reads them, they have a range.
+    Time(Known, u8),
+    /// A value into a column.
     VarintCell(Number, u16),
     Fixed32Cell(Number, u16),
     Fixed64Cell(Number, u16),
@@ -100,11 +102,12 @@ impl Steps {
 impl Step {
     fn new(levels: &[Level], ty: &Type, field: &FieldType, act: Act) -> Step {
         match (field.kind, act) {
-            // Whoever reads a time, its numbers have a range.
-            (Kind::Number(_), Act::Check) if matches!(ty.known, Some(Known::Timestamp | Known::Duration)) => Step::Any,
-            (Kind::Number(number), Act::Check) => match number.wire_type() {
-                read::FIXED32 => Step::Fixed32,
-                read::FIXED64 => Step::Fixed64,
+            (Kind::Number(number), Act::Check) => match (number.wire_type(), ty.known, field.number) {
+                (read::FIXED32, ..) => Step::Fixed32,
+                (read::FIXED64, ..) => Step::Fixed64,
+                (_, Some(known @ (Known::Timestamp | Known::Duration)), number @ 1..=2) => {
+                    Step::Time(known, number as u8)
+                }
                 _ => Step::Varint,
             },
             (Kind::Number(number), Act::Cell(slot)) => match number.wire_type() {
@@ -135,25 +138,18 @@ impl Step {
     }
 }
 
-/// The messages around the one that is being read, the outermost first.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Outer {
-    frames: [Frame; OUTER_MAX],
+/// The messages around the one that is being read, the outermost first, and where the tag of the one inside of each is.
+pub(super) struct Outer<'a> {
+    frames: [(Open<'a>, usize); OUTER_MAX],
     count: usize,
 }
 
-/// A message around another. Places are of 32 bits, as those of all texts.
-#[derive(Clone, Copy, Debug, Default)]
-struct Frame {
-    /// Where the tag of the inner one is.
-    at: u32,
-    end: u32,
-    /// An index.
-    level: u32,
-    depth: u32,
-}
+impl<'a> Outer<'a> {
+    /// None yet, around any message.
+    pub fn new(any: Open<'a>) -> Outer<'a> {
+        Outer { frames: [(any, 0); OUTER_MAX], count: 0 }
+    }
 
-impl Outer {
     pub fn clear(&mut self) {
         self.count = 0;
     }
@@ -164,24 +160,21 @@ impl Outer {
 
     /// `false`: there is no room.
     #[inline(always)]
-    fn push(&mut self, at: usize, open: &Open<'_>) -> bool {
+    fn push(&mut self, open: Open<'a>, at: usize) -> bool {
         let Some(frame) = self.frames.get_mut(self.count) else { return false };
-        *frame =
-            Frame { at: at as u32, end: open.end as u32, level: open.level.index as u32, depth: open.depth as u32 };
+        *frame = (open, at);
         self.count += 1;
         true
     }
 
-    /// The innermost, and where the tag of the one inside of it is; `None` if there are only `base` left.
+    /// The innermost; `None` if there are only `base` left.
     #[inline(always)]
-    pub fn pop<'a>(&mut self, base: usize, program: &'a Program) -> Option<(Open<'a>, usize)> {
+    pub fn pop(&mut self, base: usize) -> Option<(Open<'a>, usize)> {
         if self.count <= base {
             return None;
         }
         self.count -= 1;
-        let frame = self.frames.get(self.count)?;
-        let level = program.levels.get(frame.level as usize)?;
-        Some((Open { level, end: frame.end as usize, depth: frame.depth as usize }, frame.at as usize))
+        self.frames.get(self.count).copied()
     }
 }
 
@@ -190,11 +183,11 @@ impl<'a> Machine<'a> {
     /// up to a field of which nothing is done here, in the message that is then open.
     #[inline(never)]
     pub(super) fn quick(&mut self, open: &mut Open<'a>, mut at: usize, base: usize) -> usize {
-        let (program, text) = (self.program, self.text);
+        let text = self.text;
         let mut now = *open;
         loop {
             if at >= now.end {
-                let Some((around, _)) = self.scratch.outer.pop(base, program) else { break };
+                let Some((around, _)) = self.outer.pop(base) else { break };
                 now = around;
                 continue;
             }
@@ -219,84 +212,83 @@ impl<'a> Machine<'a> {
             }
             let first = bytes[1];
             at = match step {
-                Step::Any | Step::Long => break,
+                Step::Any => break,
                 Step::Varint if first < 0x80 && value < now.end => value + 1,
                 Step::Fixed32 if value + 4 <= now.end => value + 4,
                 Step::Fixed64 if value + 8 <= now.end => value + 8,
+                Step::Varint if varint_bytes(bytes) <= SURE_VARINT_BYTES.min(now.end.saturating_sub(value)) => {
+                    value + varint_bytes(bytes)
+                }
                 Step::Message(inner, deeper) => {
                     let (mut start, mut after) = (value + 1, value + 1 + usize::from(first));
                     if first >= 0x80 || after > now.end {
-                        let Some(found) = length(text, value, now.end) else { break };
+                        let Ok(found) = read::length(text, value, now.end) else { break };
                         (start, after) = found;
                     }
-                    let Some(level) = program.levels.get(usize::from(*inner)) else { break };
+                    let Some(level) = self.program.levels.get(usize::from(*inner)) else { break };
                     let inside = Open { level, end: after, depth: now.depth + usize::from(*deeper) };
-                    if self.is_too_deep(&inside) || !self.scratch.outer.push(at, &now) {
+                    if self.is_too_deep(&inside) || !self.outer.push(now, at) {
                         break;
                     }
                     self.begin(&inside);
                     now = inside;
                     start
                 }
-                Step::Text => {
-                    let Some((_, after)) = string(text, value, now.end) else { break };
-                    after
-                }
-                Step::TextCell(slot) => {
-                    let Some((start, after)) = string(text, value, now.end) else { break };
-                    self.set_text(start, after, *slot);
-                    after
-                }
-                Step::Bytes => match length(text, value, now.end) {
-                    Some((_, after)) => after,
+                _ => match self.value(*step, value, now.end) {
+                    Some(after) => after,
                     None => break,
                 },
-                Step::Varint => {
-                    let length = varint_bytes(bytes);
-                    if length > SURE_VARINT_BYTES || value + length > now.end {
-                        let Some((_, after)) = varint(text, value, now.end) else { break };
-                        after
-                    } else {
-                        value + length
-                    }
-                }
-                Step::VarintCell(number, slot) => {
-                    let Some((bits, after)) = varint(text, value, now.end) else { break };
-                    self.set_number(*number, bits, *slot);
-                    after
-                }
-                Step::EnumCell(found, slot) => {
-                    let Some((bits, after)) = varint(text, value, now.end) else { break };
-                    self.set_name(usize::from(*found), bits, *slot);
-                    after
-                }
-                Step::Fixed32 | Step::Fixed64 => break,
-                Step::Fixed32Cell(number, slot) => {
-                    let Ok((bits, after)) = read::fixed32(text, value, now.end) else { break };
-                    self.set_number(*number, bits.into(), *slot);
-                    after
-                }
-                Step::Fixed64Cell(number, slot) => {
-                    let Ok((bits, after)) = read::fixed64(text, value, now.end) else { break };
-                    self.set_number(*number, bits, *slot);
-                    after
-                }
             };
         }
         *open = now;
         at
     }
 
+    /// Reads a value, and gives what follows it; `None`: that is not done here.
+    #[inline(never)]
+    fn value(&mut self, step: Step, at: usize, end: usize) -> Option<usize> {
+        let text = self.text;
+        let (number, bits, slot, after) = match step {
+            Step::VarintCell(number, slot) => {
+                let (bits, after) = read::varint(text, at, end).ok()?;
+                (number, bits, slot, after)
+            }
+            Step::Fixed32Cell(number, slot) => {
+                let (bits, after) = read::fixed32(text, at, end).ok()?;
+                (number, bits.into(), slot, after)
+            }
+            Step::Fixed64Cell(number, slot) => {
+                let (bits, after) = read::fixed64(text, at, end).ok()?;
+                (number, bits, slot, after)
+            }
+            Step::Text => return string(text, at, end).map(|(_, after)| after),
+            Step::TextCell(slot) => {
+                let (start, after) = string(text, at, end)?;
+                self.set_text(start, after, slot);
+                return Some(after);
+            }
+            Step::EnumCell(found, slot) => {
+                let (bits, after) = read::varint(text, at, end).ok()?;
+                self.set_name(found.into(), bits, slot);
+                return Some(after);
+            }
+            Step::Time(known, number) => {
+                let (bits, after) = read::varint(text, at, end).ok()?;
+                return check_time(known, number.into(), bits, at).is_ok().then_some(after);
+            }
+            Step::Varint => return read::varint(text, at, end).ok().map(|(_, after)| after),
+            Step::Bytes => return read::length(text, at, end).ok().map(|(_, after)| after),
+            Step::Any | Step::Long | Step::Fixed32 | Step::Fixed64 | Step::Message(..) => return None,
+        };
+        let cell = self.number(number.worth(bits));
+        self.set(slot, cell);
+        Some(after)
+    }
+
     #[inline(always)]
     fn set_text(&mut self, start: usize, end: usize, slot: u16) {
         let text = TextRef { text: 0, start: start as u32, len: (end - start) as u32 };
         self.set(slot, Cell::Str(text));
-    }
-
-    #[inline(never)]
-    fn set_number(&mut self, number: Number, bits: u64, slot: u16) {
-        let cell = self.number(number.worth(bits));
-        self.set(slot, cell);
     }
 }
 
@@ -320,26 +312,13 @@ fn is_ascii(bytes: &[u8; 2 * BLOCK], length: u8) -> bool {
     }
 }
 
-/// How many bytes the varint has that is behind the first of these. Those of ten bytes may have too many bits.
+/// How many bytes the varint has that is behind the first of these, if it has up to a block.
 #[inline(always)]
 fn varint_bytes([_, bytes @ ..]: &[u8; WINDOW]) -> usize {
     bytes.first_chunk().map_or(0, |block| (!Block::of(block).no_ascii()).trailing_zeros() as usize + 1)
 }
 
-/// Where the bytes behind a length start and end.
-#[inline(never)]
-fn length(text: &[u8], at: usize, end: usize) -> Option<(usize, usize)> {
-    read::length(text, at, end).ok()
-}
-
-/// A varint, and what follows it.
-#[inline(never)]
-fn varint(text: &[u8], at: usize, end: usize) -> Option<(u64, usize)> {
-    read::varint(text, at, end).ok()
-}
-
 /// Where a string starts and ends that is UTF-8.
-#[inline(never)]
 fn string(text: &[u8], at: usize, end: usize) -> Option<(usize, usize)> {
     let (start, after) = read::length(text, at, end).ok()?;
     let is_good = is_ascii_at(text, start, after - start)

@@ -9,6 +9,7 @@ use super::super::tests::{DEMANDS, SAMPLES, layout, write_message};
 use super::*;
 use crate::event::packed::write_varint;
 use crate::event::protobuf::fault::Fault;
+use crate::event::protobuf::program::Program;
 use crate::event::samples::Choices;
 
 /// A program for one of the samples, with and without the quick way.
@@ -23,10 +24,15 @@ fn programs(sample: usize, paths: &[&str]) -> [Program; 2] {
 type Verdict = Result<(), (Fault, Vec<Arc<str>>)>;
 
 /// Reads events, of which the chunk has `behind` after the last.
-fn run(program: &Program, events: &[&[u8]], behind: &[u8]) -> (Vec<Verdict>, Vec<Vec<Cell>>, Vec<u8>) {
+fn run(
+    program: &Program,
+    events: &[&[u8]],
+    behind: &[u8],
+    depth_max: usize,
+) -> (Vec<Verdict>, Vec<Vec<Cell>>, Vec<u8>) {
     let text = [&events.concat(), behind].concat();
     let mut scratch = Scratch::new(program);
-    let mut machine = Machine::new(program, &mut scratch, &text, events.len(), 128);
+    let mut machine = Machine::new(program, &mut scratch, &text, events.len(), depth_max);
     let mut start = 0;
     let verdicts = events.iter().map(|event| {
         let (end, made) = (start + event.len(), machine.made.len());
@@ -43,11 +49,11 @@ fn run(program: &Program, events: &[&[u8]], behind: &[u8]) -> (Vec<Verdict>, Vec
     (verdicts.collect(), machine.columns, machine.made)
 }
 
-fn compare(sample: usize, event: &[u8], paths: &[&str], behind: &[u8]) -> Result<(), TestCaseError> {
+fn compare(sample: usize, event: &[u8], paths: &[&str], behind: &[u8], depth_max: usize) -> Result<(), TestCaseError> {
     let [quick, slow] = programs(sample, paths);
     let valid = if sample == 1 { &[8, 1][..] } else { &[24, 5] };
     let events = [valid, event, valid];
-    prop_assert_eq!(run(&quick, &events, behind), run(&slow, &events, behind));
+    prop_assert_eq!(run(&quick, &events, behind, depth_max), run(&slow, &events, behind, depth_max));
     Ok(())
 }
 
@@ -57,11 +63,11 @@ proptest! {
     #[test]
     fn the_quick_way_leads_where_the_machine_gets(
         bytes in proptest::collection::vec(any::<u8>(), 0..300), sample in 0..2_usize, demand in 0..5_usize,
-        behind in prop_oneof![Just(0_usize), Just(WINDOW), 0..WINDOW], filler in any::<u8>(),
+        behind in prop_oneof![Just(0_usize), Just(WINDOW), 0..WINDOW], filler in any::<u8>(), depth_max in prop_oneof![Just(128_usize), 1..8_usize],
     ) {
         let mut event = Vec::new();
         write_message(&mut Choices::new(&bytes), &SAMPLES[sample].descriptor, 6, &mut event);
-        compare(sample, &event, DEMANDS[demand], &vec![filler; behind])?;
+        compare(sample, &event, DEMANDS[demand], &vec![filler; behind], depth_max)?;
     }
 
     #[test]
@@ -77,12 +83,12 @@ proptest! {
             1 => event.truncate(at),
             _ => event.insert(at, byte),
         }
-        compare(sample, &event, DEMANDS[demand], &[filler; WINDOW])?;
+        compare(sample, &event, DEMANDS[demand], &[filler; WINDOW], 128)?;
     }
 
     #[test]
     fn it_does_so_with_any_bytes(event in proptest::collection::vec(any::<u8>(), 0..80), sample in 0..2_usize, demand in 0..5_usize) {
-        compare(sample, &event, DEMANDS[demand], &[1; WINDOW])?;
+        compare(sample, &event, DEMANDS[demand], &[1; WINDOW], 128)?;
     }
 
     #[test]
@@ -97,9 +103,9 @@ proptest! {
         event.extend_from_slice(&text);
         event.extend([0x18, 5]);
         let paths: &[&str] = if read { &["a_string", "an_int32"] } else { &["an_int32"] };
-        compare(0, &event, paths, &[0xff; WINDOW])?;
+        compare(0, &event, paths, &[0xff; WINDOW], 128)?;
         let [quick, _] = programs(0, paths);
-        prop_assert_eq!(run(&quick, &[&event], &[0xff; WINDOW]).0[0].is_ok(), std::str::from_utf8(&text).is_ok());
+        prop_assert_eq!(run(&quick, &[&event], &[0xff; WINDOW], 128).0[0].is_ok(), std::str::from_utf8(&text).is_ok());
     }
 }
 
@@ -115,7 +121,7 @@ fn reach(paths: &[&str], event: &[u8]) -> usize {
 
 #[test]
 fn usual_fields_need_no_detour() {
-    let fields: [(&str, &[u8]); 12] = [
+    let fields: [(&str, &[u8]); 14] = [
         ("a_double", &[0x09, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f]),
         ("a_float", &[0x15, 0, 0, 0x80, 0x3f]),
         ("an_int32", &[0x18, 0xac, 0x02]),
@@ -125,7 +131,9 @@ fn usual_fields_need_no_detour() {
         ("", &[0x7a, 2, 0xff, 0xff]),
         ("kind", &[0x80, 0x01, 1]),
         ("inner.inner.size", &[0x8a, 0x01, 7, 0x0a, 1, b'x', 0x1a, 2, 0x10, 9]),
-        ("an_int32", &[0x90, 0x01, 5]),
+        ("an_int32", &[0x82, 0x02, 4, 0x08, 1, 0x10, 5]), // at
+        ("an_int32", &[0x92, 0x02, 3, 0x08, 0x80, 0x01]), // wrapped
+        ("an_int32", &[0x90, 0x01, 5]),                   // ints
         ("a_string", &[0xa2, 0x01, 1, b's']),
         ("kind", &[0xba, 0x01, 5, 0x0a, 1, b'k', 0x10, 1]),
     ];
@@ -133,13 +141,14 @@ fn usual_fields_need_no_detour() {
         let event = [field, &[0x18, 1]].concat();
         assert_eq!((reach(&[], &event), reach(&[path], &event)), (event.len(), event.len()), "{path} {field:x?}");
     }
-    // A list that is wanted, a member of a oneof that takes another away, a field of the message within that nobody knows, and one of the
-    // event behind a tag of three bytes.
-    let others: [(&[&str], &[u8], usize); 4] = [
+    // A list that is wanted, a member of a oneof that takes another away, a field of the message within that nobody knows, one of the event
+    // behind a tag of three bytes, nanoseconds that are cut off.
+    let others: [(&[&str], &[u8], usize); 5] = [
         (&["ints"], &[0x18, 1, 0x90, 0x01, 5], 2),
         (&["message.name", "number"], &[0x18, 1, 0xda, 0x01, 0], 2),
         (&["inner.name"], &[0x8a, 0x01, 5, 0x0a, 1, b'x', 0x78, 1], 6),
         (&[], &[0x18, 1, 0x80, 0x80, 0x01, 1], 2),
+        (&[], &[0x82, 0x02, 4, 0x08, 1, 0x10, 0x80], 5),
     ];
     for (paths, event, end) in others {
         assert_eq!(reach(paths, event), end, "{paths:?}");
@@ -159,7 +168,7 @@ fn the_way_to_a_fault_is_told_however_deep_it_is() {
         }
         for paths in [&[][..], &["inner.inner.inner.name"]] {
             for program in programs(0, paths) {
-                let (verdicts, ..) = run(&program, &[&event], &[0; WINDOW]);
+                let (verdicts, ..) = run(&program, &[&event], &[0; WINDOW], 128);
                 let (fault, path) = verdicts[0].as_ref().unwrap_err();
                 assert_eq!(fault.at as usize, event.len() - 1);
                 let names: Vec<&str> = path.iter().rev().map(|name| &**name).collect();
