@@ -140,6 +140,8 @@ pub const REGISTRY_INDEX_BYTES_MAX: u64 = 64 << 20;
 const _: () = assert!(REGISTRY_PAUSE_FIRST_MS <= REGISTRY_PAUSE_MAX_MS);
 /// Types of an Avro schema, each use of one counted.
 pub const AVRO_TYPES_MAX: usize = 100_000;
+/// How often the types of a schema are gone through to find records that contain themselves in each of their values.
+pub const AVRO_ENDLESS_ROUNDS_MAX: usize = 64;
 /// Nesting of an Avro schema's types, and of the values of its defaults.
 pub const AVRO_DEPTH_MAX: usize = 64;
 /// Nesting of an Avro schema's types where those that it refers to by name are written out.

@@ -153,6 +153,22 @@ fn a_damaged_block_costs_itself() {
 }
 
 #[test]
+fn a_marker_that_looks_like_numbers_is_looked_for_behind_them() {
+    // `3` is -26 where a number is expected.
+    let head = FileHead { marker: [b'3'; 16], ..head(Codec::Null) };
+    let mut input = Vec::new();
+    head.write(&mut input);
+    let at = input.len();
+    input.extend_from_slice(&[b'3'; 18]);
+    head.write_block(1, &event(b'a', 1), &mut input).unwrap();
+    let behind = event(b'a', 1);
+    for step in [1, 2, 3, 1000] {
+        let found = run(framer(100), &input, step);
+        assert_eq!(found, expected(&[(b"avro-block", at), (&behind, at + 18)]), "in pieces of {step}");
+    }
+}
+
+#[test]
 fn what_is_wrong_inside_a_block_costs_the_rest_of_it() {
     let (head, mut bytes) = (head(Codec::Deflate), Vec::new());
     head.write(&mut bytes);

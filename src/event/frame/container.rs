@@ -188,7 +188,8 @@ impl Container {
             match marker {
                 Some(end) => cut.at = end,
                 None => {
-                    lost = true;
+                    // A marker that looks like the numbers before a block is none.
+                    (cut.at, lost) = (from, true);
                     break;
                 }
             }

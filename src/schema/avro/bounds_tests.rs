@@ -87,8 +87,9 @@ fn types_that_hold_themselves_nest_only_so_deep() {
     assert!(decoded.rejects.is_empty(), "{:?}", decoded.rejects);
     assert!(refused(list, &deep(129)).starts_with("json-depth: byte 129 of 129"), "{}", refused(list, &deep(129)));
     assert!(refused(list, &deep(100_000)).contains("nested deeper than limits.depth = 128"));
-    let endless = r#"{"type":"record","name":"R","fields":[{"name":"x","type":"R"}]}"#;
-    assert!(refused(endless, &[]).starts_with("json-depth"));
+    let endless = r#"["null",{"type":"record","name":"R","fields":[{"name":"x","type":"R"}]}]"#;
+    let endless = format!(r#"{{"type":"record","name":"O","fields":[{{"name":"o","type":{endless}}}]}}"#);
+    assert!(refused(&endless, &[2]).starts_with("json-depth"));
     let arrays = r#"{"type":"record","name":"R","fields":[{"name":"x","type":{"type":"array","items":"R"}}]}"#;
     assert!(refused(arrays, &[vec![2; 1000], vec![0; 1000]].concat()).starts_with("json-depth"));
 }

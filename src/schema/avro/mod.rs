@@ -8,6 +8,7 @@ mod apache;
 mod bounds_tests;
 mod canonical;
 mod defaults;
+mod endless;
 #[cfg(test)]
 mod differential_tests;
 mod form;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::logical::{Carrier, logical};
 use super::{AvroError, AvroSchema, Body, Default, Field, FullName, Kind, NameId, Named, Note, Type};
-use super::{canonical::canonical, defaults};
+use super::{canonical::canonical, defaults, endless};
 use crate::diagnostic::did_you_mean;
 use crate::limits::{AVRO_DEPTH_MAX, AVRO_FIXED_BYTES_MAX, AVRO_TYPES_MAX, AVRO_UNFOLDED_DEPTH_MAX, SCHEMA_BYTES_MAX};
 
@@ -26,6 +26,10 @@ impl AvroSchema {
         parser.notes.clear();
         let root = parser.document(text)?;
         parser.encode_defaults()?;
+        if let Some((name, field)) = endless::within(&parser.names, &root) {
+            let why = format!("each `{name}` has another one in it, by way of `{field}`, and so on without end");
+            return parser.fail(why, format!("let `{field}` be missing: make its type a union with `null`"));
+        }
         let Some(canonical) = canonical(&parser.names, &root) else {
             let why = format!("its types refer to each other deeper than {AVRO_UNFOLDED_DEPTH_MAX}");
             return parser.fail(why, "split it into several schemas");

@@ -229,6 +229,28 @@ fn shapes_are_what_decoders_give() {
 }
 
 #[test]
+fn a_record_of_which_no_value_has_an_end_is_refused() {
+    let record = |ty: &str| {
+        AvroSchema::parse(
+            &format!(
+                r#"{{"type":"record","name":"R","fields":[{{"name":"a","type":"int"}},{{"name":"next","type":{ty}}}]}}"#
+            ),
+            &[],
+        )
+    };
+    let inner = r#"{"type":"record","name":"S","fields":[{"name":"back","type":["R","S"]}]}"#;
+    for endless in [r#""R""#, r#"["R"]"#, inner] {
+        let error = record(endless).unwrap_err();
+        assert_eq!(error.why, "each `R` has another one in it, by way of `next`, and so on without end");
+        assert!(error.help.contains("a union with `null`"));
+    }
+    let items = r#"{"type":"array","items":"R"}"#;
+    for good in [r#"["null","R"]"#, items, &inner.replace(r#""R","S""#, r#""R","null""#)] {
+        record(good).unwrap();
+    }
+}
+
+#[test]
 fn nesting_and_number_of_types_are_bounded() {
     let deep = format!("{}\"int\"{}", r#"{"type":"array","items":"#.repeat(100), "}".repeat(100));
     assert!(AvroSchema::parse(&deep, &[]).unwrap_err().why.contains("nested deeper than"));
