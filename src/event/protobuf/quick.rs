@@ -56,7 +56,7 @@ const _: () = assert!(size_of::<Step>() == 4);
 pub(super) struct Steps {
     /// By the first byte of the tag.
     first: [Step; 256],
-    /// By the number that a tag of two bytes is.
+    /// By the number that a tag of two bytes is, up to that of the greatest field.
     long: Box<[Step]>,
 }
 
@@ -70,34 +70,48 @@ impl Default for Steps {
 impl Steps {
     /// Those of a level of these.
     pub fn new(types: &Types, levels: &[Level], level: &Level) -> Steps {
-        let mut steps = Steps::default();
-        let mut long = Vec::new();
         let ty = level.ty(types);
+        let mut all: [Step; LONG_TAGS_MAX] = std::array::from_fn(|tag| match ty.find(tag as u32 >> 3) {
+            // Zero is the number of no field.
+            NONE if tag >= 8 => UNKNOWN[tag & 7],
+            _ => Step::Any,
+        });
+        let mut numbers = 0;
         for (field, todo) in ty.fields.iter().zip(&level.steps) {
-            let tag = field.tag as usize;
-            if tag >= LONG_TAGS_MAX || field.required.is_some() || todo.clear != NONE {
-                continue;
+            let Some(step) = all.get_mut(field.tag as usize) else { continue };
+            numbers = numbers.max(field.number as usize + 1);
+            if field.required.is_none() && todo.clear == NONE {
+                *step = Step::new(levels, ty, field, todo.act);
             }
-            let step = Step::new(levels, ty, field, todo.act);
-            if let Some(first) = steps.first.get_mut(tag).filter(|_| tag < 0x80) {
-                *first = step;
-                continue;
-            }
-            if long.len() <= tag {
-                long.resize(tag + 1, Step::Any);
-            }
-            long[tag] = step;
-            steps.first[tag & 0x7f | 0x80] = Step::Long;
         }
-        steps.long = long.into();
+        let mut steps = Steps { first: [Step::Long; 256], long: all[..numbers * 8].into() };
+        steps.first[..0x80].copy_from_slice(&all[..0x80]);
+        steps.long.iter_mut().take(0x80).for_each(|step| *step = Step::Any);
         steps
     }
 
+    /// The step of a tag of these two bytes.
     #[inline(always)]
     fn long(&self, first: u8, second: u8) -> &Step {
-        self.long.get(usize::from(first & 0x7f) | usize::from(second) << 7).unwrap_or(&Step::Any)
+        let tag = usize::from(first & 0x7f) | usize::from(second) << 7;
+        match self.long.get(tag) {
+            Some(step) => step,
+            // Of a number greater than those that are known.
+            None if (0x80..LONG_TAGS_MAX).contains(&tag) => &UNKNOWN[tag & 7],
+            None => &Step::Any,
+        }
     }
 }
+
+/// What is done with fields that nobody knows, by wire type.
+const UNKNOWN: [Step; 8] = {
+    let mut steps = [Step::Any; 8];
+    steps[read::VARINT as usize] = Step::Varint;
+    steps[read::FIXED64 as usize] = Step::Fixed64;
+    steps[read::BYTES as usize] = Step::Bytes;
+    steps[read::FIXED32 as usize] = Step::Fixed32;
+    steps
+};
 
 impl Step {
     fn new(levels: &[Level], ty: &Type, field: &FieldType, act: Act) -> Step {
@@ -218,6 +232,9 @@ impl<'a> Machine<'a> {
                 Step::Fixed64 if value + 8 <= now.end => value + 8,
                 Step::Varint if varint_bytes(bytes) <= SURE_VARINT_BYTES.min(now.end.saturating_sub(value)) => {
                     value + varint_bytes(bytes)
+                }
+                Step::Bytes if first < 0x80 && value + 1 + usize::from(first) <= now.end => {
+                    value + 1 + usize::from(first)
                 }
                 Step::Message(inner, deeper) => {
                     let (mut start, mut after) = (value + 1, value + 1 + usize::from(first));

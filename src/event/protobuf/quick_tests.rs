@@ -121,7 +121,7 @@ fn reach(paths: &[&str], event: &[u8]) -> usize {
 
 #[test]
 fn usual_fields_need_no_detour() {
-    let fields: [(&str, &[u8]); 14] = [
+    let fields: [(&str, &[u8]); 16] = [
         ("a_double", &[0x09, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f]),
         ("a_float", &[0x15, 0, 0, 0x80, 0x3f]),
         ("an_int32", &[0x18, 0xac, 0x02]),
@@ -135,18 +135,21 @@ fn usual_fields_need_no_detour() {
         ("an_int32", &[0x92, 0x02, 3, 0x08, 0x80, 0x01]), // wrapped
         ("an_int32", &[0x90, 0x01, 5]),                   // ints
         ("a_string", &[0xa2, 0x01, 1, b's']),
+        ("inner.name", &[0x8a, 0x01, 5, 0x0a, 1, b'x', 0x78, 1]), // and what nobody knows
+        ("kind", &[0xe2, 0x02, 1, 0xff]),                         // the same, behind the greatest number but one
         ("kind", &[0xba, 0x01, 5, 0x0a, 1, b'k', 0x10, 1]),
     ];
     for (path, field) in fields {
         let event = [field, &[0x18, 1]].concat();
         assert_eq!((reach(&[], &event), reach(&[path], &event)), (event.len(), event.len()), "{path} {field:x?}");
     }
-    // A list that is wanted, a member of a oneof that takes another away, a field of the message within that nobody knows, one of the event
-    // behind a tag of three bytes, nanoseconds that are cut off.
-    let others: [(&[&str], &[u8], usize); 5] = [
+    // A list that is wanted, a member of a oneof that takes another away, a group that nobody knows in the message within, a tag that has a
+    // byte too many, one of three bytes, nanoseconds that are cut off.
+    let others: [(&[&str], &[u8], usize); 6] = [
         (&["ints"], &[0x18, 1, 0x90, 0x01, 5], 2),
         (&["message.name", "number"], &[0x18, 1, 0xda, 0x01, 0], 2),
-        (&["inner.name"], &[0x8a, 0x01, 5, 0x0a, 1, b'x', 0x78, 1], 6),
+        (&["inner.name"], &[0x8a, 0x01, 6, 0x0a, 1, b'x', 0x7b, 1, 0x7c], 6),
+        (&[], &[0x18, 1, 0x81, 0x00, 1], 2),
         (&[], &[0x18, 1, 0x80, 0x80, 0x01, 1], 2),
         (&[], &[0x82, 0x02, 4, 0x08, 1, 0x10, 0x80], 5),
     ];

@@ -210,7 +210,7 @@ pub(super) fn write_message(choices: &mut Choices<'_>, message: &MessageDescript
 }
 
 fn write_unknown(choices: &mut Choices<'_>, out: &mut Vec<u8>) {
-    let tag = choices.of(&[50_u64, 200, 5000, 536_870_000]) << 3;
+    let tag = choices.of(&[44_u64, 50, 200, 5000, 536_870_000]) << 3;
     match choices.below(5) {
         0 => [tag, choices.byte().into()].iter().for_each(|value| varint(out, *value)),
         1 => {
