@@ -204,7 +204,7 @@ impl SourceOpen {
             Framing::Lines => Framer::lines(self.event_bytes_max),
             Framing::Csv => Framer::csv(self.event_bytes_max),
             Framing::Delimited => Framer::delimited(self.event_bytes_max),
-            Framing::Container(containers) => Framer::container(containers.clone(), self.event_bytes_max),
+            Framing::Container(containers) => Framer::container(containers.clone(), self.event_bytes_max).uncut(),
         };
         framer.chunk_events_max(self.chunk_events_max)
     }

@@ -19,6 +19,9 @@ pub struct Chunk {
     pub text: Bytes,
     /// The bytes of each event, without a line end.
     pub frames: Vec<Range<u32>>,
+    /// `frames` are not those of events but of the blocks of a container in which they lie, one behind the other: each event has that
+    /// of its block. A decoder finds where each ends.
+    pub uncut: bool,
     /// What could not even be framed, in place.
     pub bad: Vec<BadFrame>,
     /// Empty lines that were skipped.
@@ -51,6 +54,20 @@ pub struct BadFrame {
     pub code: Code,
     pub message: String,
     pub offset: Option<i64>,
+}
+
+impl BadFrame {
+    /// Bytes at this offset of the input.
+    pub fn new(bytes: &[u8], offset: Option<i64>, code: Code, message: String) -> BadFrame {
+        BadFrame {
+            before: 0,
+            raw: Bytes::copy_from_slice(bytes.get(..RAW_BYTES_KEPT_MAX).unwrap_or(bytes)),
+            length: bytes.len() as u64,
+            code,
+            message,
+            offset,
+        }
+    }
 }
 
 /// The first record of a CSV input, or why there is none.

@@ -86,8 +86,9 @@ pub fn number_of(event: &[u8]) -> Option<u32> {
 
 /// Decodes the chunks of one source. It keeps nothing between chunks that changes its results.
 pub trait PackedDecoder: Debug + Send {
-    /// The rows of a chunk. Column 0 holds `Cell::Packed`, or `Cell::Json` where the whole event is demanded.
-    fn decode(&mut self, chunk: &Chunk) -> PackedRows;
+    /// The rows of a chunk. Column 0 holds `Cell::Packed`, or `Cell::Json` where the whole event is demanded. A chunk of blocks is cut
+    /// into events on the way: its frames are then theirs, and what is none is among what could not be framed.
+    fn decode(&mut self, chunk: &mut Chunk) -> PackedRows;
 
     /// Another one that decodes the same.
     fn another(&self) -> Box<dyn PackedDecoder>;

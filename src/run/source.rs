@@ -240,7 +240,6 @@ impl SourceTask {
     fn pulled(&mut self, chunk: Chunk) {
         self.steps.took();
         self.chain.stirred.store(true, Relaxed);
-        self.chain.links[0].counters.took(chunk.frames.len() + chunk.bad.len());
         self.ahead.add(chunk, self.chain.clock.wall_ms());
     }
 
@@ -256,6 +255,8 @@ impl SourceTask {
     /// Sends on a chunk that was read.
     async fn send(&mut self, read: Read) -> Result<(), Failure> {
         let ingested = self.ingest.order(read);
+        let good = ingested.batch.as_ref().map_or(0, |batch| batch.len());
+        self.chain.links[0].counters.took(good + ingested.rejected.len() + ingested.undecodable.len());
         self.chain.links[0].counters.skipped(ingested.empty_lines);
         self.chain.links[0].counters.evaluated(ingested.evaluations);
         // In the order of the input, which does not tell how events were batched.

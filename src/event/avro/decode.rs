@@ -4,23 +4,21 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
+
 use crate::event::codes::{self, Code};
-use crate::event::decode::Rows;
 use crate::event::encode::EncodeError;
 use crate::event::packed::{Numbered, PackedDecoder, PackedFormat, PackedRows, Unpack, Wire};
-use crate::event::{Cell, Chunk, Column, Layout, TextRef};
-use crate::limits::{AVRO_PROGRAMS_MAX, BINARY_TEXT_BYTES_MAX, JSON_DEPTH_MAX};
+use crate::event::wanted::Wanted;
+use crate::event::{Chunk, Layout};
+use crate::limits::{AVRO_PROGRAMS_MAX, JSON_DEPTH_MAX};
 
-use super::fault::{Fault, Why};
+use super::cut::cut;
 use super::header::{self, Name};
-use super::machine::Machine;
-use super::node::Reading;
-use super::op::Step;
 use super::program::Program;
-use super::read::{AHEAD, EMPTY_ITEMS};
+use super::sheet::{Placed, Sheet};
 use super::write::JsonWriter;
 use super::{Writer, Writers};
-use crate::event::wanted::Wanted;
 
 /// Avro as a source reads it.
 #[derive(Clone, Debug)]
@@ -98,9 +96,9 @@ struct AvroDecoder {
 
 /// A writer and its program.
 #[derive(Clone, Debug)]
-struct Compiled {
-    writer: Arc<Writer>,
-    program: Arc<Program>,
+pub(super) struct Compiled {
+    pub writer: Arc<Writer>,
+    pub program: Arc<Program>,
 }
 
 impl AvroDecoder {
@@ -133,9 +131,48 @@ impl AvroDecoder {
     }
 }
 
+impl AvroDecoder {
+    /// Decodes the blocks of a container, and cuts them into events by the way.
+    fn decode_blocks(&mut self, text: &Bytes, chunk: &mut Chunk) -> PackedRows {
+        let mut sheet = self.sheet(text, chunk.frames.len());
+        let identity = match self.compiled(Name::Given, chunk.writer.as_ref()) {
+            Ok(compiled) => {
+                let placed = sheet.place(compiled);
+                cut(chunk, &mut sheet, &placed);
+                Some(placed.compiled.writer.identity)
+            }
+            // That of a container is always there.
+            Err(why) => {
+                sheet.bad.extend((0..chunk.frames.len()).map(|i| (i, codes::AVRO_SCHEMA, why.clone())));
+                None
+            }
+        };
+        self.rows(sheet, text, chunk, identity)
+    }
+
+    fn sheet<'a>(&self, text: &'a [u8], events: usize) -> Sheet<'a> {
+        Sheet::new(text, events, self.slots, self.whole, self.depth_max)
+    }
+
+    /// The rows of a chunk, all written by one writer or not.
+    fn rows(&self, sheet: Sheet<'_>, text: &Bytes, chunk: &Chunk, writer: Option<u64>) -> PackedRows {
+        let unpack = AvroUnpack {
+            source: self.source.clone(),
+            given: chunk.writer.clone(),
+            depth_max: self.depth_max,
+            identity: writer.map(|writer| self.source.wire.identity_with(writer)),
+        };
+        PackedRows { rows: sheet.finish(text.clone()), unpack: Some(Arc::new(unpack)) }
+    }
+}
+
 impl PackedDecoder for AvroDecoder {
-    fn decode(&mut self, chunk: &Chunk) -> PackedRows {
-        let mut sheet = Sheet::new(self, chunk);
+    fn decode(&mut self, chunk: &mut Chunk) -> PackedRows {
+        let text = chunk.text.clone();
+        if chunk.uncut {
+            return self.decode_blocks(&text, chunk);
+        }
+        let mut sheet = self.sheet(&text, chunk.frames.len());
         let mut current: Option<(Name, Result<Placed, String>)> = None;
         // The one writer of all rows, if there is only one.
         let mut writers: Option<Result<u64, ()>> = None;
@@ -152,9 +189,9 @@ impl PackedDecoder for AvroDecoder {
                 let compiled = self.compiled(name, chunk.writer.as_ref());
                 current = Some((name, compiled.map(|compiled| sheet.place(compiled))));
             }
-            match &mut current {
+            match &current {
                 Some((_, Ok(placed))) => {
-                    let good = sheet.event(i, frame.start as usize, body, event, placed);
+                    let good = sheet.event(i, frame.start as usize..frame.end as usize, body, placed);
                     if good && writers != Some(Ok(placed.compiled.writer.identity)) {
                         writers = Some(if writers.is_none() { Ok(placed.compiled.writer.identity) } else { Err(()) });
                     }
@@ -163,14 +200,8 @@ impl PackedDecoder for AvroDecoder {
                 None => {}
             }
         }
-        let unpack = AvroUnpack {
-            source: self.source.clone(),
-            given: chunk.writer.clone(),
-            depth_max: self.depth_max,
-            // Rows of several writers are like those of no sink.
-            identity: writers.and_then(Result::ok).map(|writer| self.source.wire.identity_with(writer)),
-        };
-        PackedRows { rows: sheet.finish(chunk), unpack: Some(Arc::new(unpack)) }
+        // Rows of several writers are like those of no sink.
+        self.rows(sheet, &text, chunk, writers.and_then(Result::ok))
     }
 
     fn another(&self) -> Box<dyn PackedDecoder> {
@@ -184,105 +215,6 @@ fn code_of(name: Name) -> Code {
         Name::Id(_) => codes::UNKNOWN_SCHEMA_ID,
         Name::Fingerprint(_) | Name::Given => codes::AVRO_SCHEMA,
     }
-}
-
-/// A program whose constants are in the sheet.
-struct Placed {
-    compiled: Compiled,
-    constants: usize,
-    steps: Vec<Step>,
-}
-
-/// The rows of a chunk as they are made.
-struct Sheet<'a> {
-    text: &'a [u8],
-    columns: Vec<Vec<Cell>>,
-    row: usize,
-    made: Vec<u8>,
-    bad: Vec<(usize, Code, String)>,
-    /// Column 0 is the JSON of the event.
-    whole: bool,
-    depth_max: usize,
-}
-
-impl<'a> Sheet<'a> {
-    fn new(decoder: &AvroDecoder, chunk: &'a Chunk) -> Sheet<'a> {
-        Sheet {
-            text: &chunk.text,
-            columns: vec![vec![Cell::Missing; chunk.frames.len()]; decoder.slots],
-            row: 0,
-            made: Vec::new(),
-            bad: Vec::new(),
-            whole: decoder.whole,
-            depth_max: decoder.depth_max,
-        }
-    }
-
-    fn place(&mut self, compiled: Compiled) -> Placed {
-        let constants = self.made.len();
-        self.made.extend_from_slice(&compiled.program.text);
-        Placed { steps: compiled.program.steps(), compiled, constants }
-    }
-
-    /// Reads the event of a frame, which starts with `body` bytes of a header, into the next row. `false` if it is bad.
-    fn event(&mut self, frame: usize, start: usize, body: usize, event: &[u8], placed: &mut Placed) -> bool {
-        let end = start + event.len();
-        let made = self.made.len();
-        let mut machine = Machine {
-            program: &placed.compiled.program,
-            steps: &placed.steps,
-            text: &self.text[..self.text.len().min(end + AHEAD)],
-            columns: &mut self.columns,
-            row: self.row,
-            made_max: BINARY_TEXT_BYTES_MAX,
-            made: &mut self.made,
-            constants: placed.constants,
-            depth_max: self.depth_max,
-            empty: EMPTY_ITEMS,
-        };
-        let fault = match machine.block(0, start + body, 0) {
-            Ok(found) if found == end => {
-                if !self.whole {
-                    let packed = TextRef { text: 0, start: start as u32, len: event.len() as u32 };
-                    self.columns[0][self.row] = Cell::Packed(packed);
-                }
-                self.row += 1;
-                return true;
-            }
-            Ok(found) if found < end => Fault::new(found, Why::Left((end - found) as u64)),
-            Ok(_) => Fault::new(end, Why::CutOff { wanted: 1 }),
-            Err(fault) => fault,
-        };
-        let fault = Fault { at: fault.at.saturating_sub(start as u32), ..fault };
-        self.made.truncate(made);
-        self.columns.iter_mut().filter_map(|column| column.get_mut(self.row)).for_each(|cell| *cell = Cell::Missing);
-        let (code, message) = explain(&placed.compiled.program.reading, event, body, self.depth_max, fault);
-        self.bad.push((frame, code, message));
-        false
-    }
-
-    fn finish(self, chunk: &Chunk) -> Rows {
-        let row = self.row;
-        let columns = self.columns.into_iter().map(|mut cells| {
-            cells.truncate(row);
-            Column::from(cells)
-        });
-        Rows { columns: columns.collect(), text: chunk.text.clone(), made: self.made.into(), bad: self.bad }
-    }
-}
-
-/// What is wrong with a bad event, and where: found by writing it as JSON, which knows the names of what it reads. `seen` is the fault
-/// if that finds none.
-#[cold]
-fn explain(reading: &Reading, event: &[u8], body: usize, depth_max: usize, seen: Fault) -> (Code, String) {
-    let mut scratch = Vec::new();
-    let mut writer = JsonWriter::new(reading, event, &mut scratch, depth_max, true);
-    let fault = match writer.value(reading.root(), body, 0) {
-        Ok(end) if end < event.len() => Fault::new(end, Why::Left((event.len() - end) as u64)),
-        Ok(_) => seen,
-        Err(fault) => fault,
-    };
-    (fault.code(), writer.message(fault))
 }
 
 /// Writes the packed events of a chunk as JSON.

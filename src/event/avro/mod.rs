@@ -2,6 +2,7 @@
 //! program, and a program cuts cells out of bytes; nothing looks at a schema while events flow.
 
 pub mod container;
+mod cut;
 mod decimal;
 mod decode;
 mod encode;
@@ -14,6 +15,7 @@ mod node;
 mod op;
 mod program;
 mod read;
+mod sheet;
 mod stride;
 mod write;
 

@@ -152,7 +152,7 @@ impl Decoder {
     }
 
     /// Decodes a chunk. Never fails: what is no event is among the rejects.
-    pub fn decode(&mut self, chunk: Chunk, variant: u16) -> Decoded {
+    pub fn decode(&mut self, mut chunk: Chunk, variant: u16) -> Decoded {
         if cfg!(debug_assertions) {
             chunk.assert_sound();
         }
@@ -163,7 +163,7 @@ impl Decoder {
             Kind::Csv(decoder) => decoder.decode(&chunk),
             Kind::Text(decoder) => texts(decoder.decode_text(&chunk)),
             Kind::Bytes(decoder) => texts(decoder.decode_bytes(&chunk)),
-            Kind::Packed(decoder) => decoder.decode(&chunk),
+            Kind::Packed(decoder) => decoder.decode(&mut chunk),
         };
         let decoded = self.assemble(chunk, rows, unpack, variant);
         if cfg!(debug_assertions) {

@@ -1,11 +1,12 @@
-use std::ops::Range;
 use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::event::avro::container::{Codec, FileHead};
-use crate::event::avro::{Bytes, Ends, Node, Number, Reading, Record, Step, Writer, Writers};
+use crate::event::avro::{AvroFormat, Bytes, Ends, Node, Number, Reading, Record, Step, Writer, Writers};
+use crate::event::packed::{PackedFormat, Wire};
+use crate::event::{BadFrame, Demand, Layout};
 
 const CODECS: [Codec; 4] = [Codec::Null, Codec::Deflate, Codec::Snappy, Codec::Zstandard];
 const MARKER: [u8; 16] = *b"0123456789abcdef";
@@ -65,21 +66,27 @@ fn container(codec: Codec, blocks: &[Vec<Vec<u8>>]) -> (Vec<u8>, Vec<usize>) {
     (bytes, starts)
 }
 
-/// What comes of an input that arrives in pieces of `step` bytes: bytes of events, codes of what is none; and their offsets.
-fn run(mut framer: Framer, input: &[u8], step: usize) -> Vec<(Vec<u8>, i64)> {
+/// An event, or the code of what is none; its offset; what is wrong with it, and the bytes that it has.
+type Found = (Vec<u8>, i64, String, u64);
+
+/// What comes of an input that arrives in pieces of `step` bytes.
+fn all_of(mut framer: Framer, input: &[u8], step: usize) -> Vec<Found> {
     let mut found = Vec::new();
     let mut collect = |framer: &mut Framer, ended: bool| {
         while let Some(chunk) = framer.next_chunk(ended) {
-            chunk.assert_sound();
+            let chunk = cut(chunk);
             let mut bad = chunk.bad.iter().peekable();
-            let bytes = |range: &Range<u32>| chunk.text[range.start as usize..range.end as usize].to_vec();
+            let bad_frame = |bad: &BadFrame| {
+                (bad.code.id.as_bytes().to_vec(), bad.offset.unwrap_or(-1), bad.message.clone(), bad.length)
+            };
             for (i, range) in chunk.frames.iter().enumerate() {
                 while let Some(bad) = bad.next_if(|bad| bad.before as usize <= i) {
-                    found.push((bad.code.id.as_bytes().to_vec(), bad.offset.unwrap_or(-1)));
+                    found.push(bad_frame(bad));
                 }
-                found.push((bytes(range), chunk.offsets[i]));
+                let bytes = chunk.text[range.start as usize..range.end as usize].to_vec();
+                found.push((bytes, chunk.offsets[i], String::new(), 0));
             }
-            found.extend(bad.map(|bad| (bad.code.id.as_bytes().to_vec(), bad.offset.unwrap_or(-1))));
+            found.extend(bad.map(bad_frame));
         }
     };
     for piece in input.chunks(step) {
@@ -89,6 +96,31 @@ fn run(mut framer: Framer, input: &[u8], step: usize) -> Vec<(Vec<u8>, i64)> {
     collect(&mut framer, true);
     assert_eq!((framer.held(), framer.next_chunk(true).is_none()), (0, true));
     found
+}
+
+/// The chunk as a decoder leaves it.
+fn cut(mut chunk: Chunk) -> Chunk {
+    chunk.assert_sound();
+    if chunk.uncut {
+        let layout = Layout::text(&Demand::default());
+        let rows = AvroFormat::new(Wire::Container, Arc::new(One)).decoder(&layout, 64).decode(&mut chunk).rows;
+        assert_eq!(rows.columns[0].cells().len() + rows.bad.len(), chunk.frames.len());
+        chunk.assert_sound();
+        assert!(!chunk.uncut);
+    }
+    chunk
+}
+
+/// The same, without what is wrong.
+fn run(framer: Framer, input: &[u8], step: usize) -> Vec<(Vec<u8>, i64)> {
+    all_of(framer, input, step).into_iter().map(|(bytes, offset, ..)| (bytes, offset)).collect()
+}
+
+/// The same of a container, whose blocks may be cut when they are found or when they are decoded.
+fn run_container(line_max: usize, input: &[u8], step: usize) -> Vec<(Vec<u8>, i64)> {
+    let all = all_of(framer(line_max), input, step);
+    assert_eq!(all_of(framer(line_max).uncut(), input, step), all);
+    all.into_iter().map(|(bytes, offset, ..)| (bytes, offset)).collect()
 }
 
 fn expected(parts: &[(&[u8], usize)]) -> Vec<(Vec<u8>, i64)> {
@@ -129,7 +161,7 @@ fn a_damaged_block_costs_itself() {
         let blocks: Vec<_> = (0..3).map(|i| vec![event(b'a' + i, 3), event(b'a' + i, 5)]).collect();
         let (good, starts) = container(codec, &blocks);
         let one = |i: usize| [(&*blocks[i][0], starts[i]), (&*blocks[i][1], starts[i])];
-        assert_eq!(run(framer(100), &good, 7), expected(&[one(0), one(1), one(2)].concat()));
+        assert_eq!(run_container(100, &good, 7), expected(&[one(0), one(1), one(2)].concat()));
         // Other numbers before the block, or another marker behind it.
         let damages: [(usize, &[u8]); 5] = [
             (starts[1], &[1]),
@@ -143,12 +175,12 @@ fn a_damaged_block_costs_itself() {
             damaged[at..at + bytes.len()].copy_from_slice(bytes);
             let wanted = [&one(0)[..], &[(b"avro-block", starts[1])], &one(2)].concat();
             for step in [1, 13, 1000] {
-                assert_eq!(run(framer(100), &damaged, step), expected(&wanted), "{codec:?} {bytes:?} by {step}");
+                assert_eq!(run_container(100, &damaged, step), expected(&wanted), "{codec:?} {bytes:?} by {step}");
             }
         }
         let cut = &good[..good.len() - 1];
         let wanted = [&one(0)[..], &one(1), &[(b"avro-block", starts[2])]].concat();
-        assert_eq!(run(framer(100), cut, 9), expected(&wanted));
+        assert_eq!(run_container(100, cut, 9), expected(&wanted));
     }
 }
 
@@ -193,7 +225,7 @@ fn what_is_wrong_inside_a_block_costs_the_rest_of_it() {
         (b"avro-block", third),
         (&good, last + 20),
     ];
-    assert_eq!(run(framer(50), &bytes, 11), expected(&wanted));
+    assert_eq!(run_container(50, &bytes, 11), expected(&wanted));
 }
 
 #[test]
@@ -202,10 +234,10 @@ fn what_is_no_container_is_one_error() {
     FileHead { schema: "two".to_owned(), ..head(Codec::Null) }.write(&mut other);
     for input in [&b"{\"a\": 1}\n{\"a\": 2}\n"[..], &other, b"Obj\x01", b"Obj\x01\x02\x05"] {
         for step in [1, 100] {
-            assert_eq!(run(framer(100), input, step), expected(&[(b"avro-container", 0)]));
+            assert_eq!(run_container(100, input, step), expected(&[(b"avro-container", 0)]));
         }
     }
-    assert_eq!(run(framer(100), b"", 1), []);
+    assert_eq!(run_container(100, b"", 1), []);
 }
 
 proptest! {
@@ -213,8 +245,10 @@ proptest! {
     fn containers_go_on_at_every_place(
         blocks in prop::collection::vec(prop::collection::vec(0_usize..30, 0..5), 0..5),
         damage in prop::option::of((0_usize..400, any::<u8>())),
-        events in 1_usize..4,
+        events in 1_usize..6,
         codec in 0_usize..4,
+        line_max in prop::sample::select(&[20_usize, 60, 1000][..]),
+        uncut: bool,
     ) {
         let blocks: Vec<Vec<_>> =
             blocks.iter().map(|block| block.iter().map(|times| event(b'a', *times)).collect()).collect();
@@ -222,14 +256,18 @@ proptest! {
         if let Some((at, byte)) = damage && let Some(damaged) = input.get_mut(at) {
             *damaged = byte;
         }
-        let all = run(framer(20), &input, 1 << 20);
-        prop_assert_eq!(&run(framer(20), &input, 3).iter().map(|event| event.1).max(), &all.iter().map(|event| event.1).max());
-        let mut first = framer(20).chunk_events_max(events);
+        let framer = || if uncut { framer(line_max).uncut() } else { framer(line_max) };
+        let all = run_container(line_max, &input, 1 << 20);
+        let offset_max = |found: &[(Vec<u8>, i64)]| found.iter().map(|event| event.1).max();
+        prop_assert_eq!(offset_max(&run_container(line_max, &input, 3)), offset_max(&all));
+        let mut first = framer().chunk_events_max(events);
         first.buffer().extend_from_slice(&input);
         let mut given = 0;
         while let Some(chunk) = first.next_chunk(true) {
+            prop_assert!(chunk.frames.len() <= events);
+            let chunk = cut(chunk);
             given += chunk.frames.len() + chunk.bad.len();
-            let rest = framer(20).resume(first.place(), first.head());
+            let rest = framer().resume(first.place(), first.head());
             let rest = run(rest, &input[first.place().at as usize..], 1 << 20);
             prop_assert_eq!(&rest, &all[given..]);
         }

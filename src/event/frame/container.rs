@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::event::avro::container::{Block as FileBlock, Codec, FileHead, MARKER_BYTES, Marker, Trouble};
-use crate::event::avro::{Walk, Writer, Writers};
+use crate::event::avro::container::{
+    Block as FileBlock, Codec, FileHead, MARKER_BYTES, Marker, Trouble, endless, left_over,
+};
+use crate::event::avro::{Fault, Walk, Writer, Writers};
 use crate::event::chunk::too_long;
 use crate::event::codes;
 use crate::limits::{AVRO_BLOCK_BYTES_MAX, AVRO_EMPTY_ITEMS_MAX, AVRO_PROGRAMS_MAX, BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
@@ -38,6 +40,8 @@ pub struct ContainerHead {
 #[derive(Debug)]
 pub(super) struct Container {
     containers: Containers,
+    /// Usual blocks are left to decoders.
+    pub uncut: bool,
     state: State,
     /// So many events of the next block were given before.
     given: u32,
@@ -62,6 +66,24 @@ struct Cut {
     plain: Vec<u8>,
     blocks: Vec<Block>,
     walk: Walk,
+}
+
+impl Cut {
+    fn new(head: &ContainerHead) -> Cut {
+        Cut { at: 0, plain: Vec::new(), blocks: Vec::new(), walk: head.writer.ends.walk() }
+    }
+
+    /// Makes the blocks what was found.
+    fn give(self, codec: Codec, stream: &mut Stream) {
+        match codec {
+            _ if self.at == 0 => {}
+            Codec::Null => stream.hand_over(self.at, |_| Origin::Blocks(self.blocks)),
+            _ => {
+                stream.found.set_text(self.plain.into(), Origin::Blocks(self.blocks));
+                stream.drop_front(self.at);
+            }
+        }
+    }
 }
 
 impl Containers {
@@ -91,7 +113,7 @@ impl fmt::Debug for Containers {
 
 impl Container {
     pub fn new(containers: Containers) -> Container {
-        Container { containers, state: State::Begins, given: 0 }
+        Container { containers, uncut: false, state: State::Begins, given: 0 }
     }
 
     pub fn resume(&mut self, place: Place, head: Option<Head>) {
@@ -118,12 +140,14 @@ impl Container {
         matches!(self.state, State::Lost(_) | State::GivenUp)
     }
 
-    /// Finds events of whole blocks, or what is wrong, until there is something or more must be read.
-    pub fn search(&mut self, stream: &mut Stream, ended: bool) {
+    /// Finds events of whole blocks, or what is wrong, until there is something or more must be read. `events_max`: of a chunk.
+    pub fn search(&mut self, stream: &mut Stream, events_max: usize, ended: bool) {
         loop {
             let goes_on = match self.state.clone() {
                 State::Begins => self.begin(stream, ended),
-                State::Blocks(head) => self.blocks(&head, stream, ended),
+                State::Blocks(head) => {
+                    self.uncut_blocks(&head, stream, events_max) || self.blocks(&head, stream, ended)
+                }
                 State::Lost(head) => self.seek(head, stream, ended),
                 State::GivenUp => {
                     stream.drop_front(stream.buffer.len());
@@ -160,9 +184,45 @@ impl Container {
         true
     }
 
+    /// Takes usual blocks as they are, as many as there are before the first that is to be looked at: that is bad, has more than goes into a
+    /// chunk, or was given in part.
+    fn uncut_blocks(&mut self, head: &Arc<ContainerHead>, stream: &mut Stream, events_max: usize) -> bool {
+        if !self.uncut || self.given > 0 {
+            return false;
+        }
+        let mut cut = Cut::new(head);
+        // So that no event can be too long.
+        let size_max = BATCH_BYTES_MAX.min(stream.line_max);
+        while cut.plain.len() < BATCH_BYTES_MAX {
+            let Ok(block) = head.file.block(&stream.buffer, cut.at, size_max) else { break };
+            if block.events == 0 || block.events > events_max as u64 {
+                break;
+            }
+            let data = match head.codec {
+                Codec::Null => block.data,
+                codec => {
+                    let start = cut.plain.len();
+                    let packed = stream.buffer.get(block.data).unwrap_or_default();
+                    if codec.unpack(packed, size_max, &mut cut.plain).is_err() {
+                        cut.plain.truncate(start);
+                        break;
+                    }
+                    start..cut.plain.len()
+                }
+            };
+            let first = stream.found.frames();
+            cut.blocks.push(Block { first, at: stream.position + cut.at as u64, before: 0 });
+            stream.found.push_uncut(data, block.events as usize);
+            cut.at = block.end;
+        }
+        let moved = cut.at > 0;
+        cut.give(head.codec, stream);
+        moved
+    }
+
     /// Cuts whole blocks, as many as fill a batch.
     fn blocks(&mut self, head: &Arc<ContainerHead>, stream: &mut Stream, ended: bool) -> bool {
-        let mut cut = Cut { at: 0, plain: Vec::new(), blocks: Vec::new(), walk: head.writer.ends.walk() };
+        let mut cut = Cut::new(head);
         let size_max = AVRO_BLOCK_BYTES_MAX.max(stream.line_max);
         let mut lost = false;
         while stream.found.frames() < BATCH_EVENTS_MAX && cut.at.max(cut.plain.len()) < BATCH_BYTES_MAX {
@@ -195,14 +255,7 @@ impl Container {
             }
         }
         let moved = cut.at > 0;
-        match head.codec {
-            _ if !moved => {}
-            Codec::Null => stream.hand_over(cut.at, |_| Origin::Blocks(cut.blocks)),
-            _ => {
-                stream.found.set_text(cut.plain.into(), Origin::Blocks(cut.blocks));
-                stream.drop_front(cut.at);
-            }
-        }
+        cut.give(head.codec, stream);
         if lost {
             self.state = State::Lost(head.clone());
         }
@@ -247,13 +300,11 @@ impl Container {
             let end = match walk.end(text, from) {
                 Ok(end) => end,
                 Err(fault) => {
-                    let from_start = text.get(start..).unwrap_or_default();
-                    let fault = crate::event::avro::Fault { at: fault.at.saturating_sub(start as u32), ..fault };
-                    let why = fault.message(from_start, "", 0, "");
-                    let why =
-                        format!("event {} of {}, {why}; the rest of it is not read", events.next + 1, block.events);
+                    let fault = Fault { at: fault.at.saturating_sub(start as u32), ..fault };
+                    let data = text.get(start..).unwrap_or_default();
+                    let why = endless(at as i64, data, u64::from(events.next) + 1, block.events, fault);
                     let rest = text.get(from..).unwrap_or_default();
-                    return events.bad(bad(rest, at, codes::AVRO_BLOCK, format!("the block at byte {at}: {why}")));
+                    return events.bad(bad(rest, at, codes::AVRO_BLOCK, why));
                 }
             };
             if end - from > *line_max {
@@ -268,8 +319,8 @@ impl Container {
         }
         if from < text.len() {
             let rest = text.get(from..).unwrap_or_default();
-            let why = format!("{} bytes follow the last of its {} events", rest.len(), block.events);
-            events.bad(bad(rest, at, codes::AVRO_BLOCK, format!("the block at byte {at}: {why}")));
+            let why = left_over(at as i64, rest.len(), block.events);
+            events.bad(bad(rest, at, codes::AVRO_BLOCK, why));
         }
     }
 

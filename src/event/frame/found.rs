@@ -16,6 +16,8 @@ pub(super) struct Found {
     /// What the frames are ranges of.
     text: Bytes,
     frames: Vec<Range<u32>>,
+    /// They are those of blocks ([`Chunk::uncut`]).
+    uncut: bool,
     /// How many of `frames` were given out.
     given: usize,
     /// What was found between them and was not given out yet.
@@ -82,6 +84,13 @@ impl Found {
         self.frames.push(frame.start as u32..frame.end as u32);
     }
 
+    /// A block of so many events, all of which go into one chunk. There are only such then, and no more than fit.
+    pub fn push_uncut(&mut self, block: Range<usize>, events: usize) {
+        let frame = block.start as u32..block.end as u32;
+        self.frames.extend(std::iter::repeat_n(frame, events));
+        self.uncut = true;
+    }
+
     /// Bytes behind the last frame that are no event.
     pub fn push_bad(&mut self, place: Place, bad: BadFrame) {
         self.asides.push_back(Aside { before: self.frames.len(), place, what: What::Bad(Box::new(bad)) });
@@ -134,11 +143,13 @@ impl Found {
             chunk.text = self.text.slice(start as usize..last.end as usize);
             chunk.frames = frames.iter().map(|frame| frame.start - start..frame.end - start).collect();
             chunk.offsets = self.offsets(self.given..end);
+            chunk.uncut = self.uncut;
         }
         self.given = end;
         if self.is_empty() {
             self.frames.clear();
             self.given = 0;
+            self.uncut = false;
             self.text = Bytes::new();
         }
         (!chunk.is_empty() || chunk.empty_lines > 0).then_some(chunk)
@@ -149,6 +160,17 @@ impl Found {
             let frames = self.frames.get(range).unwrap_or_default();
             return frames.iter().map(|frame| (base + u64::from(frame.start)) as i64).collect();
         }
+        if let Origin::Blocks(blocks) = &self.origin {
+            let first = blocks.partition_point(|block| block.first <= range.start).saturating_sub(1);
+            let blocks = blocks.get(first..).unwrap_or_default();
+            let mut offsets = Vec::with_capacity(range.len());
+            for (i, block) in blocks.iter().enumerate() {
+                let next = blocks.get(i + 1).map_or(range.end, |next| next.first.min(range.end));
+                let more = next.saturating_sub(range.start.max(block.first));
+                offsets.extend(std::iter::repeat_n(block.at as i64, more));
+            }
+            return offsets;
+        }
         range.map(|index| self.place_of(index).map_or(i64::MIN, |place| place.at as i64)).collect()
     }
 
@@ -157,7 +179,20 @@ impl Found {
         let frames = self.frames.get(self.given..).unwrap_or_default();
         let frames = &frames[..frames.len().min(events_max)];
         let Some(first) = frames.first() else { return 0 };
-        frames.partition_point(|frame| (frame.end - first.start) as usize <= BATCH_BYTES_MAX).max(1)
+        let fitting = frames.partition_point(|frame| (frame.end - first.start) as usize <= BATCH_BYTES_MAX).max(1);
+        if self.uncut { self.of_whole_blocks(fitting) } else { fitting }
+    }
+
+    /// How many of so many frames are of blocks that are among them whole, or of the first block.
+    fn of_whole_blocks(&self, frames: usize) -> usize {
+        let (Origin::Blocks(blocks), end) = (&self.origin, self.given + frames) else { return frames };
+        if end >= self.frames.len() {
+            return frames;
+        }
+        let behind = blocks.partition_point(|block| block.first <= end);
+        let last = behind.checked_sub(1).and_then(|last| blocks.get(last)).map_or(end, |block| block.first);
+        let next = blocks.get(behind).map_or(self.frames.len(), |block| block.first);
+        (if last > self.given { last } else { next }) - self.given
     }
 
     /// Moves to the chunk what is found aside before the frame `end`, or up to where there are too many bad ones for a chunk,

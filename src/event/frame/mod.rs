@@ -84,6 +84,14 @@ impl Framer {
         Framer::new(Rule::Container(Container::new(containers)), line_max)
     }
 
+    /// Leaves it to decoders to cut the usual blocks of a container into events: to find their ends is half of decoding them.
+    pub fn uncut(mut self) -> Framer {
+        if let Rule::Container(container) = &mut self.rule {
+            container.uncut = true;
+        }
+        self
+    }
+
     fn new(rule: Rule, line_max: usize) -> Framer {
         Framer { stream: Stream::new(line_max.min(LINE_BYTES_CEILING)), rule, chunk_events_max: BATCH_EVENTS_MAX }
     }
@@ -143,7 +151,7 @@ impl Framer {
             match &mut self.rule {
                 Rule::Lines(lines) => lines.search(&mut self.stream, ended),
                 Rule::Delimited(delimited) => delimited.search(&mut self.stream, ended),
-                Rule::Container(container) => container.search(&mut self.stream, ended),
+                Rule::Container(container) => container.search(&mut self.stream, self.chunk_events_max, ended),
             }
         }
         let header_max = match &self.rule {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::event::BadFrame;
 use crate::event::codes::Code;
-use crate::limits::{RAW_BYTES_KEPT_MAX, READ_BYTES};
+use crate::limits::READ_BYTES;
 
 use super::found::{Found, Origin};
 
@@ -54,12 +54,5 @@ impl Stream {
 
 /// Bytes that are no event, at a place of the input.
 pub(super) fn bad(bytes: &[u8], offset: u64, code: Code, message: String) -> BadFrame {
-    BadFrame {
-        before: 0,
-        raw: Bytes::copy_from_slice(bytes.get(..RAW_BYTES_KEPT_MAX).unwrap_or(bytes)),
-        length: bytes.len() as u64,
-        code,
-        message,
-        offset: i64::try_from(offset).ok(),
-    }
+    BadFrame::new(bytes, i64::try_from(offset).ok(), code, message)
 }

@@ -59,7 +59,7 @@ struct ProtobufDecoder {
 }
 
 impl PackedDecoder for ProtobufDecoder {
-    fn decode(&mut self, chunk: &Chunk) -> PackedRows {
+    fn decode(&mut self, chunk: &mut Chunk) -> PackedRows {
         let program = &*self.program;
         let mut machine = Machine::new(program, &mut self.scratch, &chunk.text, chunk.frames.len(), self.depth_max);
         let mut bad = Vec::new();

@@ -10,6 +10,8 @@ mod canonical;
 mod defaults;
 mod endless;
 #[cfg(test)]
+mod cut_tests;
+#[cfg(test)]
 mod differential_tests;
 mod form;
 mod logical;

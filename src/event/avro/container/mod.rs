@@ -176,6 +176,17 @@ fn told(fault: Fault, bytes: &[u8], start: usize) -> String {
     Fault::new((fault.at as usize).saturating_sub(start), fault.why).message(read, "", 0, "")
 }
 
+/// What is wrong with a block at this byte of its file of whose events one has no end: `fault`, which counts in the block's bytes.
+pub fn endless(at: i64, block: &[u8], event: u64, events: u64, fault: Fault) -> String {
+    let why = fault.message(block, "", 0, "");
+    format!("the block at byte {at}: event {event} of {events}, {why}; the rest of it is not read")
+}
+
+/// What is wrong with a block that goes on behind the last of its events.
+pub fn left_over(at: i64, bytes: usize, events: u64) -> String {
+    format!("the block at byte {at}: {bytes} bytes follow the last of its {events} events")
+}
+
 /// What a file begins with, if it is not what it should be.
 fn unlike(start: &[u8]) -> String {
     let found: Vec<String> = start.iter().map(|byte| format!("{byte:02x}")).collect();
