@@ -209,6 +209,11 @@ impl Texts {
         self.0.get(at.text as usize).and_then(|text| text.get(start..start + at.len as usize)).unwrap_or_default()
     }
 
+    /// The same, and all that stands behind them in their text: whoever reads a value up to its end can look at whole words there.
+    pub fn bytes_from(&self, at: TextRef) -> &[u8] {
+        self.0.get(at.text as usize).and_then(|text| text.get(at.start as usize..)).unwrap_or_default()
+    }
+
     /// The range as shared bytes: no copy.
     pub fn shared(&self, at: TextRef) -> Bytes {
         let start = at.start as usize;

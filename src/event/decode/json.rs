@@ -176,7 +176,7 @@ impl<'a> Cut<'a> {
             let value = at + len;
             let end = match key.wanted {
                 Wanted::Nothing => skip_in_window(window, len, self.text, value),
-                Wanted::Slot(slot) => plain(self.text, self.base, value).map(|(cell, end)| {
+                Wanted::Slot(slot) => plain_in_window(window, len, self.text, self.base, value).map(|(cell, end)| {
                     self.columns[usize::from(slot)][self.row] = cell;
                     end
                 }),
@@ -319,6 +319,29 @@ fn plain(text: &[u8], base: TextRef, at: usize) -> Result<(Cell, usize), Fault> 
             (if first == Some(&b'n') { Cell::Null } else { Cell::Bool(first == Some(&b't')) }, end)
         }
     })
+}
+
+/// The plain value at a place of a window, which is `at` in the text: its cell, and what follows it.
+#[inline(always)]
+fn plain_in_window(
+    window: &[u8; WINDOW],
+    place: usize,
+    text: &[u8],
+    base: TextRef,
+    at: usize,
+) -> Result<(Cell, usize), Fault> {
+    match (window[place], Block::at(window, place + 1), Block::at(window, place)) {
+        (b'"', Some(block), _) => {
+            let (end, escaped) = string_of(block, text, at + 1)?;
+            let range = base.part(at + 1, end);
+            Ok((if escaped { Cell::Escaped(range) } else { Cell::Str(range) }, end + 1))
+        }
+        (b'-' | b'0'..=b'9', _, Some(block)) => {
+            let (end, int) = number_of(block, text, at)?;
+            Ok((json::classify_number(&text[at..end], int, base.part(at, end)), end))
+        }
+        _ => plain(text, base, at),
+    }
 }
 
 /// What follows the plain value at a place of a window, which is `at` in the text.

@@ -135,6 +135,31 @@ mod tests {
     }
 
     #[test]
+    fn digits_before_a_point_are_counted() {
+        let counted = |text: &str, behind: u8| {
+            let mut head = [behind; BLOCK];
+            head.iter_mut().zip(text.as_bytes()).for_each(|(to, from)| *to = *from);
+            digits_before_point(&head, text.len())
+        };
+        for (text, found) in [
+            ("0.5", Some((false, 0))),
+            ("-0.0", Some((true, 0))),
+            ("7.25", Some((false, 1))),
+            ("-12345.6", Some((true, 5))),
+            ("12345678901234.5", Some((false, 14))),
+            ("123456789012345.6", None),
+            ("1e5", None),
+            ("1.5e5", None),
+            ("-0", None),
+            ("9223372036854775808", None),
+        ] {
+            for behind in *b"0.-,e" {
+                assert_eq!(counted(text, behind), found, "{text}");
+            }
+        }
+    }
+
+    #[test]
     fn ints_are_i64_and_nothing_else() {
         let at = TextRef { text: 0, start: 0, len: 0 };
         for (text, cell) in [

@@ -147,18 +147,30 @@ impl<'a> RawMembers<'a> {
     }
 }
 
+impl RawMembers<'_> {
+    /// Goes on to the next value: where its name is, whether that has escapes, and where the value starts.
+    #[inline(always)]
+    fn next_name(&mut self) -> Option<((usize, usize), bool, usize)> {
+        let mut at = skip_space(self.text, self.at);
+        if self.text.get(at) == Some(&b',') {
+            at = skip_space(self.text, at + 1);
+        }
+        if self.text.get(at) == Some(&b'}') {
+            return None;
+        }
+        let (end, escaped, start) = key(self.text, at).ok()?;
+        Some(((at + 1, end), escaped, start))
+    }
+}
+
 impl Iterator for RawMembers<'_> {
     type Item = Member;
 
     #[inline]
     fn next(&mut self) -> Option<Member> {
-        let mut at = skip_space(self.text, self.at);
-        if self.text.get(at) == Some(&b',') {
-            at = skip_space(self.text, at + 1);
-        }
-        let (end, escaped, start) = key(self.text, at).ok()?;
+        let (name, escaped, start) = self.next_name()?;
         self.at = after_value(self.text, start);
-        Some(Member { name: (at + 1, end), escaped, value: (start, self.at) })
+        Some(Member { name, escaped, value: (start, self.at) })
     }
 }
 
@@ -166,17 +178,29 @@ impl Iterator for RawMembers<'_> {
 #[derive(Clone, Debug)]
 pub struct Members<'a>(RawMembers<'a>);
 
+impl Members<'_> {
+    /// The next value as a cell whose range counts from the start of the object's text.
+    pub fn next_cell(&mut self) -> Option<Cell> {
+        let (_, _, start) = self.0.next_name()?;
+        let (cell, after) = cell_at(self.0.text, start)?;
+        self.0.at = after;
+        Some(cell)
+    }
+}
+
 impl<'a> Iterator for Members<'a> {
     type Item = (Cow<'a, str>, Value<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let member = self.0.next()?;
-        let text = self.0.text;
-        Some((member.name(text), Value::of(member.cell(text), text)?))
+        let (name, escaped, start) = self.0.next_name()?;
+        let (cell, after) = cell_at(self.0.text, start)?;
+        self.0.at = after;
+        let member = Member { name, escaped, value: (start, after) };
+        Some((member.name(self.0.text), Value::of(cell, self.0.text)?))
     }
 }
 
-/// Names and values of an object's text, in order, duplicates included; none for another value.
+/// Names and values of an object's text, in order, duplicates included; none for another value. More may stand behind it.
 pub fn members(text: &[u8]) -> Members<'_> {
     Members(RawMembers::new(text))
 }
@@ -194,6 +218,9 @@ impl<'a> Items<'a> {
         let mut at = skip_space(self.text, self.at);
         if self.text.get(at) == Some(&b',') {
             at = skip_space(self.text, at + 1);
+        }
+        if self.text.get(at) == Some(&b']') {
+            return None;
         }
         let (cell, after) = cell_at(self.text, at)?;
         self.at = after;
@@ -215,7 +242,7 @@ impl<'a> Iterator for Items<'a> {
     }
 }
 
-/// The items of an array's text, in order; none for another value.
+/// The items of an array's text, in order; none for another value. More may stand behind it.
 pub fn items(text: &[u8]) -> Items<'_> {
     let open = skip_space(text, 0);
     let at = if text.get(open) == Some(&b'[') { open + 1 } else { text.len() };

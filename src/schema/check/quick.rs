@@ -2,11 +2,11 @@
 //! sixteen bytes, ints as a range, other numbers by how many digits they have before the point. Nothing is parsed, and branches depend on
 //! the kinds of values, which hardly change from row to row. Whom it does not let pass, the rule itself looks at.
 
-use crate::event::json::digits_before_point;
+use crate::event::json::{self, digits_before_point};
 use crate::event::{Batch, Cell, Tag, Tags, TextRef};
 use crate::schema::Kinds;
 
-use super::rule::{Bounds, EXACT_MAX, Rule, TextRule};
+use super::rule::{Bounds, EXACT_MAX, ObjectRule, Rule, TextRule};
 use super::words::{WORD, Words, behind, word};
 
 /// The high bit of each byte of a word.
@@ -25,6 +25,16 @@ pub(super) struct Quick {
     /// A bit for each number of digits before the point (none: it begins with `0.`) with which a number is right, whatever they are: of
     /// numbers without a sign, and of negative ones.
     digits: [u32; 2],
+    /// Which arrays and objects are right.
+    items: Parts,
+    values: Parts,
+}
+
+/// What the values in an array or object may be.
+enum Parts {
+    Unknown,
+    Any,
+    Each(Tags),
 }
 
 /// Which strings are right.
@@ -45,7 +55,14 @@ impl Quick {
     /// `free`: the kinds of cells that need no look.
     pub fn new(rule: &Rule, free: Tags) -> Quick {
         let no_strings = Strings::Words(Words::new(std::iter::empty()));
-        let mut quick = Quick { free, strings: no_strings, ints: (1, 0), digits: [0; 2] };
+        let mut quick = Quick {
+            free,
+            strings: no_strings,
+            ints: (1, 0),
+            digits: [0; 2],
+            items: Parts::Unknown,
+            values: Parts::Unknown,
+        };
         if !rule.all.is_empty() || !rule.any.is_empty() {
             return quick;
         }
@@ -68,7 +85,17 @@ impl Quick {
             };
         }
         if rule.kinds.has(Kinds::FLOAT) && rule.constants.is_none() {
-            quick.digits = [false, true].map(|negative| digits(rule.bounds, negative));
+            quick.digits = [rule.bounds, rule.bounds.negated()].map(digits);
+        }
+        if rule.kinds.has(Kinds::ARRAY) && rule.constants.is_none() {
+            quick.items = rule.items.as_ref().map_or(Parts::Any, |items| Parts::Each(items.free()));
+        }
+        if rule.kinds.has(Kinds::OBJECT) && rule.constants.is_none() {
+            quick.values = match rule.object.as_deref() {
+                None => Parts::Any,
+                Some(ObjectRule { fields, rest: Some(rest) }) if fields.is_empty() => Parts::Each(rest.free()),
+                Some(_) => Parts::Unknown,
+            };
         }
         quick
     }
@@ -100,6 +127,7 @@ impl Quick {
                 Some(Cell::Str(at)) => is_right(*at) || self.free.has(Tag::Str),
                 Some(Cell::Int(int)) => self.ints.0 <= *int && *int <= self.ints.1 || self.free.has(Tag::Int),
                 Some(Cell::Number(at)) => self.allows_number(text, *at) || self.free.has(Tag::Number),
+                Some(Cell::Json(at)) => self.free.has(Tag::Json) || self.allows_json(text, *at),
                 Some(cell) => self.free.has(cell.tag()),
                 None => false,
             };
@@ -114,6 +142,32 @@ impl Quick {
         word_at(text, at)
             .and_then(|word| digits_before_point(&word.to_le_bytes(), at.len as usize))
             .is_some_and(|(negative, digits)| self.digits[usize::from(negative)] >> digits & 1 == 1)
+    }
+
+    #[inline(never)]
+    fn allows_json(&self, text: &[u8], at: TextRef) -> bool {
+        let Some(text) = text.get(at.start as usize..).filter(|_| at.text == 0) else { return false };
+        match text.first() {
+            Some(b'[') => {
+                let mut items = json::items(text);
+                self.items.allow(|| items.next_cell())
+            }
+            _ => {
+                let mut members = json::members(text);
+                self.values.allow(|| members.next_cell())
+            }
+        }
+    }
+}
+
+impl Parts {
+    #[inline(always)]
+    fn allow(&self, mut next: impl FnMut() -> Option<Cell>) -> bool {
+        match self {
+            Parts::Unknown => false,
+            Parts::Any => true,
+            Parts::Each(tags) => std::iter::from_fn(&mut next).all(|cell| tags.has(cell.tag())),
+        }
     }
 }
 
@@ -158,14 +212,13 @@ fn ints(bounds: Bounds) -> (i64, i64) {
     (least.max(-most), greatest.min(most))
 }
 
-/// How many digits before the point tell that a number is within bounds.
-fn digits(bounds: Bounds, negative: bool) -> u32 {
+/// How many digits before the point tell that a number without sign is within bounds.
+fn digits(bounds: Bounds) -> u32 {
     let is_within = |digits: &usize| {
-        // With its digits a number is at least the one and less than the other; as a float it may have been rounded up to that.
+        // With its digits a number is at least the one and less than the other, and it is too short to be rounded up to that.
         let (from, to) = (if *digits == 0 { 0.0 } else { 10f64.powi(*digits as i32 - 1) }, 10f64.powi(*digits as i32));
-        let (from, to) = if negative { (-to, -from) } else { (from, to) };
         bounds.least.is_none_or(|(bound, open)| from > bound || !open && from == bound)
-            && bounds.greatest.is_none_or(|(bound, open)| to < bound || !open && to == bound)
+            && bounds.greatest.is_none_or(|(bound, _)| to <= bound)
     };
     (0..=DIGITS_MAX).filter(is_within).map(|digits| 1 << digits).sum()
 }

@@ -122,7 +122,8 @@ impl Rule {
             Cell::Number(at) => Value::Number(texts.bytes(at)),
             Cell::Str(at) => Value::Str(texts.bytes(at)),
             Cell::Escaped(at) => Value::Escaped(texts.bytes(at)),
-            Cell::Json(at) => Value::Json(texts.bytes(at)),
+            // What is looked at ends with the value.
+            Cell::Json(at) => Value::Json(texts.bytes_from(at)),
             Cell::Missing | Cell::Float(_) | Cell::Packed(_) => return false,
         })
     }
@@ -175,6 +176,12 @@ impl Bounds {
         int.unsigned_abs() <= EXACT_MAX
             && self.least.is_none_or(|(bound, open)| value > bound || !open && value == bound)
             && self.greatest.is_none_or(|(bound, open)| value < bound || !open && value == bound)
+    }
+
+    /// Those of the numbers with the other sign.
+    pub fn negated(self) -> Bounds {
+        let negated = |bound: Option<(f64, bool)>| bound.map(|(bound, open)| (-bound, open));
+        Bounds { least: negated(self.greatest), greatest: negated(self.least) }
     }
 
     /// A number's text that is well within: who is close to a bound, as far as that is where a float may have been rounded, is left to

@@ -276,6 +276,24 @@ fn good_events_need_no_validator() {
 }
 
 #[test]
+fn numbers_at_bounds_are_judged_alike() {
+    let bounds = [-100, -10, -1, 0, 1, 10, 100];
+    let values: Vec<String> =
+        ["0", "0.0", "0.5", "1", "1.0", "5", "9.99999999999999", "10", "10.0", "10.5", "100.0", "100.5", "1e1"]
+            .iter()
+            .flat_map(|value| [format!("{{\"a\":{value}}}\n"), format!("{{\"a\":-{value}}}\n")])
+            .collect();
+    for keyword in ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"] {
+        for bound in bounds {
+            for rule in [json!({ keyword: bound }), json!({ keyword: bound, "const": 5 })] {
+                let document = json!({ "properties": { "a": rule } });
+                all_are_judged_as_alone(&read(&document, &["a"]), &values.concat()).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
 fn what_is_not_read_is_not_looked_at() {
     let document = json!({ "type": "object", "properties": { "a": { "type": "integer" }, "b": { "pattern": "^x" } } });
     let events = [r#"{"a":1,"b":"y","c":1e400}"#, r#"{"a":"1","b":"x","c":1e400}"#];
