@@ -18,8 +18,7 @@ pub(super) fn parse(name: &str, text: &str, imports: Imports, message: Option<&s
     let files = Files { name: name.to_owned(), text: text.to_owned(), imports, found: known.clone() };
     let mut compiler = protox::Compiler::with_file_resolver(files);
     compiler.include_imports(true).include_source_info(true);
-    // Its debug form is `file:line:column: what`.
-    compiler.open_file(name).map_err(|error| format!("{error:?}"))?;
+    compiler.open_file(name).map_err(|error| told(&error))?;
     let pool = compiler.descriptor_pool();
     let file = pool.get_file_by_name(name).ok_or_else(|| format!("{name}: not found among what was read"))?;
     let root = choose(&file, message)?;
@@ -66,6 +65,21 @@ impl FileResolver for Files {
             None => GoogleFileResolver::new().open_file(name),
         }
     }
+}
+
+/// What is wrong with a file, and the way out where `protox` does not know it.
+fn told(error: &protox::Error) -> String {
+    const WAYS_OUT: [(&str, &str); 3] = [
+        ("proto' not found", "; imports are looked for beside the file and in the folders there"),
+        ("but found 'edition'", "; editions are not read by this version: write `syntax = \"proto3\";`"),
+        // That is what it says of `../other.proto`.
+        ("invalid group name", "; an import may not lead out of the folder either"),
+    ];
+    // Its debug form is `file:line:column: what`, or a text of ours in quotes.
+    let text = format!("{error:?}");
+    let text = text.trim_matches('"');
+    let way_out = WAYS_OUT.iter().find(|(what, _)| text.ends_with(what));
+    format!("{text}{}", way_out.map_or("", |(_, way_out)| way_out))
 }
 
 /// Reads one file, with bounds on what its reader does by recursion.

@@ -134,9 +134,16 @@ fn what_is_wrong_is_told_with_its_place() {
     let why = parse("syntax = \"proto3\";\nmessage A { string a = 1 }", None).unwrap_err();
     assert!(why.starts_with("payment.proto:2:"), "{why}");
     let why = parse("syntax = \"proto3\";\nimport \"none.proto\";\nmessage A { }", None).unwrap_err();
-    assert_eq!(why, "payment.proto:2:1: import 'none.proto' not found");
+    assert_eq!(
+        why,
+        "payment.proto:2:1: import 'none.proto' not found; imports are looked for beside the file and in the folders there"
+    );
     let why = parse("syntax = \"proto3\";\nmessage A { Missing a = 1; }", None).unwrap_err();
     assert!(why.contains("Missing") && why.starts_with("payment.proto:2:"), "{why}");
+    let why = parse("edition = \"2023\"; message A { }", None).unwrap_err();
+    assert!(why.ends_with("write `syntax = \"proto3\";`"), "{why}");
+    let why = parse("syntax = \"proto3\"; import \"../a.proto\"; message A { }", None).unwrap_err();
+    assert!(why.ends_with("an import may not lead out of the folder either"), "{why}");
     let deep = format!("syntax = \"proto3\"; option (x) = {}", "{a ".repeat(100_000));
     assert!(parse(&deep, None).unwrap_err().contains("nested"));
     let itself = Model::parse("a.proto", "syntax = \"proto3\"; import \"a.proto\";", Rc::new(|_| Ok(None)), None);
