@@ -18,13 +18,14 @@ pub(super) fn cut(chunk: &mut Chunk, sheet: &mut Sheet<'_>, placed: &Placed) {
     chunk.frames.reserve(blocks.len());
     chunk.offsets.reserve(blocks.len());
     let mut given = 0;
-    for same in blocks.chunk_by(PartialEq::eq) {
+    while let Some(block) = blocks.get(given) {
+        // Blocks of no bytes may be at one place of the text.
+        let at = |i: usize| (blocks.get(i), offsets.get(i));
+        let events = (given..blocks.len()).take_while(|i| at(*i) == at(given)).count();
         let offset = offsets.get(given).copied();
-        if let Some(block) = same.first() {
-            cut_block(chunk, block.start as usize..block.end as usize, same.len(), offset, sheet, placed);
-        }
+        cut_block(chunk, block.start as usize..block.end as usize, events, offset, sheet, placed);
         chunk.offsets.resize(chunk.frames.len(), offset.unwrap_or(i64::MIN));
-        given += same.len();
+        given += events;
     }
 }
 

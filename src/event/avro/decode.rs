@@ -129,9 +129,7 @@ impl AvroDecoder {
         self.programs.insert(name, compiled.clone());
         Ok(compiled)
     }
-}
 
-impl AvroDecoder {
     /// Decodes the blocks of a container, and cuts them into events by the way.
     fn decode_blocks(&mut self, text: &Bytes, chunk: &mut Chunk) -> PackedRows {
         let mut sheet = self.sheet(text, chunk.frames.len());

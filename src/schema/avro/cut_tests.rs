@@ -56,13 +56,14 @@ proptest! {
         claimed in -1_i64..3,
         edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
         line_max in prop::sample::select(&[8_usize, 1 << 20][..]),
+        codec in prop::sample::select(&[Codec::Null, Codec::Null, Codec::Deflate, Codec::Snappy][..]),
     ) {
         let mut sampler = Sampler::new(&bytes);
         let written = samples::schema(&mut sampler);
         let read = if evolved { samples::evolved(&written, &mut sampler) } else { written.clone() };
         let parse = |schema: &serde_json::Value| AvroSchema::parse(&schema.to_string(), &[]).expect("a schema");
         let writer = parse(&written);
-        let head = FileHead { schema: written.to_string(), codec: Codec::Null, marker: *b"0123456789abcdef" };
+        let head = FileHead { schema: written.to_string(), codec, marker: *b"0123456789abcdef" };
         let (mut input, mut all) = (Vec::new(), Vec::new());
         head.write(&mut input);
         let begin = input.len();
