@@ -19,8 +19,10 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Reads a file of at most so many bytes; `None` where there is none.
 pub(super) fn read(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
+    // To open a pipe would wait for whoever writes it.
+    let file = match fs::metadata(path) {
+        Ok(found) if found.is_file() => File::open(path)?,
+        Ok(_) => return Err(io::Error::other("it is a folder, a pipe or a device, and no file")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
@@ -51,6 +53,17 @@ pub(super) fn file_name(subject: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for path in [&*pipe, folder.path(), Path::new("/dev/zero")] {
+            assert!(read(path, 10).unwrap_err().to_string().contains("no file"), "{}", path.display());
+        }
+        assert!(read(&folder.path().join("none"), 10).unwrap().is_none());
+    }
 
     #[test]
     fn a_subject_is_always_the_name_of_one_file() {

@@ -42,7 +42,7 @@ impl Folder {
         let path = row.path(&self.folder);
         let broken = |why: &str| RegistryError::broken(format!("{} cannot be used: {why}", path.display()));
         let bytes = disk::read(&path, SCHEMA_BYTES_MAX).map_err(|error| broken(&error.to_string()))?;
-        let bytes = bytes.ok_or_else(|| broken("it is not there, though the index names it"))?;
+        let bytes = bytes.ok_or_else(|| broken("it is not there, though the index names it; put it back"))?;
         if check_of(&bytes) != row.check {
             return Err(broken(
                 "it is not what was registered, and a version never changes; put it back, and register the change as a new one",

@@ -57,7 +57,12 @@ impl Index {
     /// Reads the index; a folder that is not there, or has none, is an empty registry.
     pub fn read(folder: &Path) -> Result<Index, RegistryError> {
         let path = folder.join(NAME);
-        let broken = |why: String| RegistryError::broken(format!("{} cannot be used: {why}", path.display()));
+        let broken = |why: String| {
+            RegistryError::broken(format!(
+                "{} cannot be used: {why}; only `runner schema register` writes it: put it back, or register into a new folder",
+                path.display()
+            ))
+        };
         let bytes = disk::read(&path, REGISTRY_INDEX_BYTES_MAX).map_err(|error| broken(error.to_string()))?;
         let Some(bytes) = bytes else { return Ok(Index::default()) };
         let value: Value = serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
