@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::event::wanted::{PlaceId, Wanted};
 use crate::event::{Cell, Layout, TextRef};
 
-use super::quick::Steps;
+use super::quick::Table;
 use super::types::{Kind, Known, Label, NONE, Number, Type, Types};
 
 /// What is done with the fields of events. Cells that it holds point into `constants`, which is text 1 from its start.
@@ -45,7 +45,7 @@ pub(super) struct Level {
     pub is_strict: bool,
     /// Its own among the levels.
     pub index: usize,
-    pub quick: Steps,
+    pub quick: Table,
 }
 
 /// What is done with a field.
@@ -113,9 +113,10 @@ impl Program {
                 program.blank[usize::from(slot)] = cell;
             }
         }
-        let steps: Vec<Steps> = program.levels.iter().map(|level| Steps::new(&types, &program.levels, level)).collect();
-        for (index, (level, steps)) in program.levels.iter_mut().zip(steps).enumerate() {
-            (level.index, level.quick) = (index, steps);
+        let tables: Vec<Table> =
+            program.levels.iter().map(|level| Table::new(&types, &program.levels, level)).collect();
+        for (index, (level, table)) in program.levels.iter_mut().zip(tables).enumerate() {
+            (level.index, level.quick) = (index, table);
         }
         program
     }
@@ -252,7 +253,7 @@ impl Level {
             lists: types.messages[ty].lists,
             is_strict: types.messages[ty].required > 0,
             index: 0,
-            quick: Steps::default(),
+            quick: Table::default(),
         }
     }
 

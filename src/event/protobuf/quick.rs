@@ -26,7 +26,7 @@ const OUTER_MAX: usize = 8;
 
 /// What is done with a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+enum Entry {
     /// Nothing here.
     Any,
     /// What the second byte of the tag says.
@@ -49,104 +49,104 @@ enum Step {
     Message(u16, u8),
 }
 
-const _: () = assert!(size_of::<Step>() == 4);
+const _: () = assert!(size_of::<Entry>() == 4);
 
 /// What is done with the fields of a level.
 #[derive(Clone, Debug)]
-pub(super) struct Steps {
+pub(super) struct Table {
     /// By the first byte of the tag.
-    first: [Step; 256],
+    first: [Entry; 256],
     /// By the number that a tag of two bytes is, up to that of the greatest field.
-    long: Box<[Step]>,
+    long: Box<[Entry]>,
 }
 
-impl Default for Steps {
+impl Default for Table {
     /// Nothing is done with any field.
-    fn default() -> Steps {
-        Steps { first: [Step::Any; 256], long: Box::default() }
+    fn default() -> Table {
+        Table { first: [Entry::Any; 256], long: Box::default() }
     }
 }
 
-impl Steps {
+impl Table {
     /// Those of a level of these.
-    pub fn new(types: &Types, levels: &[Level], level: &Level) -> Steps {
+    pub fn new(types: &Types, levels: &[Level], level: &Level) -> Table {
         let ty = level.ty(types);
-        let mut all: [Step; LONG_TAGS_MAX] = std::array::from_fn(|tag| match ty.find(tag as u32 >> 3) {
+        let mut all: [Entry; LONG_TAGS_MAX] = std::array::from_fn(|tag| match ty.find(tag as u32 >> 3) {
             // Zero is the number of no field.
             NONE if tag >= 8 => UNKNOWN[tag & 7],
-            _ => Step::Any,
+            _ => Entry::Any,
         });
         let mut numbers = 0;
-        for (field, todo) in ty.fields.iter().zip(&level.steps) {
-            let Some(step) = all.get_mut(field.tag as usize) else { continue };
+        for (field, step) in ty.fields.iter().zip(&level.steps) {
+            let Some(entry) = all.get_mut(field.tag as usize) else { continue };
             numbers = numbers.max(field.number as usize + 1);
-            if field.required.is_none() && todo.clear == NONE {
-                *step = Step::new(levels, ty, field, todo.act);
+            if field.required.is_none() && step.clear == NONE {
+                *entry = Entry::new(levels, ty, field, step.act);
             }
         }
-        let mut steps = Steps { first: [Step::Long; 256], long: all[..numbers * 8].into() };
-        steps.first[..0x80].copy_from_slice(&all[..0x80]);
-        steps.long.iter_mut().take(0x80).for_each(|step| *step = Step::Any);
-        steps
+        let mut table = Table { first: [Entry::Long; 256], long: all[..numbers * 8].into() };
+        table.first[..0x80].copy_from_slice(&all[..0x80]);
+        table.long.iter_mut().take(0x80).for_each(|entry| *entry = Entry::Any);
+        table
     }
 
-    /// The step of a tag of these two bytes.
+    /// The entry of a tag of these two bytes.
     #[inline(always)]
-    fn long(&self, first: u8, second: u8) -> &Step {
+    fn long(&self, first: u8, second: u8) -> &Entry {
         let tag = usize::from(first & 0x7f) | usize::from(second) << 7;
         match self.long.get(tag) {
-            Some(step) => step,
+            Some(entry) => entry,
             // Of a number greater than those that are known.
             None if (0x80..LONG_TAGS_MAX).contains(&tag) => &UNKNOWN[tag & 7],
-            None => &Step::Any,
+            None => &Entry::Any,
         }
     }
 }
 
 /// What is done with fields that nobody knows, by wire type.
-const UNKNOWN: [Step; 8] = {
-    let mut steps = [Step::Any; 8];
-    steps[read::VARINT as usize] = Step::Varint;
-    steps[read::FIXED64 as usize] = Step::Fixed64;
-    steps[read::BYTES as usize] = Step::Bytes;
-    steps[read::FIXED32 as usize] = Step::Fixed32;
-    steps
+const UNKNOWN: [Entry; 8] = {
+    let mut entries = [Entry::Any; 8];
+    entries[read::VARINT as usize] = Entry::Varint;
+    entries[read::FIXED64 as usize] = Entry::Fixed64;
+    entries[read::BYTES as usize] = Entry::Bytes;
+    entries[read::FIXED32 as usize] = Entry::Fixed32;
+    entries
 };
 
-impl Step {
-    fn new(levels: &[Level], ty: &Type, field: &FieldType, act: Act) -> Step {
+impl Entry {
+    fn new(levels: &[Level], ty: &Type, field: &FieldType, act: Act) -> Entry {
         match (field.kind, act) {
             (Kind::Number(number), Act::Check) => match (number.wire_type(), ty.known, field.number) {
-                (read::FIXED32, ..) => Step::Fixed32,
-                (read::FIXED64, ..) => Step::Fixed64,
+                (read::FIXED32, ..) => Entry::Fixed32,
+                (read::FIXED64, ..) => Entry::Fixed64,
                 (_, Some(known @ (Known::Timestamp | Known::Duration)), number @ 1..=2) => {
-                    Step::Time(known, number as u8)
+                    Entry::Time(known, number as u8)
                 }
-                _ => Step::Varint,
+                _ => Entry::Varint,
             },
             (Kind::Number(number), Act::Cell(slot)) => match number.wire_type() {
-                read::FIXED32 => Step::Fixed32Cell(number, slot),
-                read::FIXED64 => Step::Fixed64Cell(number, slot),
-                _ => Step::VarintCell(number, slot),
+                read::FIXED32 => Entry::Fixed32Cell(number, slot),
+                read::FIXED64 => Entry::Fixed64Cell(number, slot),
+                _ => Entry::VarintCell(number, slot),
             },
-            (Kind::Enum(_), Act::Check) => Step::Varint,
+            (Kind::Enum(_), Act::Check) => Entry::Varint,
             (Kind::Enum(found), Act::Cell(slot)) => {
-                u8::try_from(found).map_or(Step::Any, |found| Step::EnumCell(found, slot))
+                u8::try_from(found).map_or(Entry::Any, |found| Entry::EnumCell(found, slot))
             }
-            (Kind::String, Act::Check) => Step::Text,
-            (Kind::String, Act::Cell(slot)) => Step::TextCell(slot),
-            (Kind::Bytes, Act::Check) => Step::Bytes,
+            (Kind::String, Act::Check) => Entry::Text,
+            (Kind::String, Act::Cell(slot)) => Entry::TextCell(slot),
+            (Kind::Bytes, Act::Check) => Entry::Bytes,
             (Kind::Message(inner), Act::Check | Act::Into(_)) => {
                 let inner = if let Act::Into(level) = act { level.into() } else { inner };
                 // What must be there is counted by the machine.
                 let is_strict = levels.get(inner).is_none_or(|level| level.is_strict);
                 match (u16::try_from(inner), u8::try_from(field.deeper)) {
-                    (Ok(inner), Ok(deeper)) if !is_strict => Step::Message(inner, deeper),
-                    _ => Step::Any,
+                    (Ok(inner), Ok(deeper)) if !is_strict => Entry::Message(inner, deeper),
+                    _ => Entry::Any,
                 }
             }
             (Kind::Bytes | Kind::Group(_), _) | (_, Act::Note(_) | Act::Into(_)) | (Kind::Message(_), Act::Cell(_)) => {
-                Step::Any
+                Entry::Any
             }
         }
     }
@@ -206,12 +206,12 @@ impl<'a> Machine<'a> {
                 continue;
             }
             let Some(mut bytes) = window(text, at) else { break };
-            let mut step = &now.level.quick.first[usize::from(bytes[0])];
-            if let Step::Text | Step::TextCell(_) = step {
+            let mut entry = &now.level.quick.first[usize::from(bytes[0])];
+            if let Entry::Text | Entry::TextCell(_) = entry {
                 let [_, length, block @ ..] = bytes;
                 let after = at + 2 + usize::from(*length);
                 if after <= now.end && is_ascii(block, *length) {
-                    if let Step::TextCell(slot) = step {
+                    if let Entry::TextCell(slot) = entry {
                         self.set_text(at + 2, after, *slot);
                     }
                     at = after;
@@ -219,24 +219,24 @@ impl<'a> Machine<'a> {
                 }
             }
             let mut value = at + 1;
-            if *step == Step::Long {
-                step = now.level.quick.long(bytes[0], bytes[1]);
+            if *entry == Entry::Long {
+                entry = now.level.quick.long(bytes[0], bytes[1]);
                 let Some(behind) = window(text, value) else { break };
                 (bytes, value) = (behind, at + 2);
             }
             let first = bytes[1];
-            at = match step {
-                Step::Any => break,
-                Step::Varint if first < 0x80 && value < now.end => value + 1,
-                Step::Fixed32 if value + 4 <= now.end => value + 4,
-                Step::Fixed64 if value + 8 <= now.end => value + 8,
-                Step::Varint if varint_bytes(bytes) <= SURE_VARINT_BYTES.min(now.end.saturating_sub(value)) => {
+            at = match entry {
+                Entry::Any => break,
+                Entry::Varint if first < 0x80 && value < now.end => value + 1,
+                Entry::Fixed32 if value + 4 <= now.end => value + 4,
+                Entry::Fixed64 if value + 8 <= now.end => value + 8,
+                Entry::Varint if varint_bytes(bytes) <= SURE_VARINT_BYTES.min(now.end.saturating_sub(value)) => {
                     value + varint_bytes(bytes)
                 }
-                Step::Bytes if first < 0x80 && value + 1 + usize::from(first) <= now.end => {
+                Entry::Bytes if first < 0x80 && value + 1 + usize::from(first) <= now.end => {
                     value + 1 + usize::from(first)
                 }
-                Step::Message(inner, deeper) => {
+                Entry::Message(inner, deeper) => {
                     let (mut start, mut after) = (value + 1, value + 1 + usize::from(first));
                     if first >= 0x80 || after > now.end {
                         let Ok(found) = read::length(text, value, now.end) else { break };
@@ -251,7 +251,7 @@ impl<'a> Machine<'a> {
                     now = inside;
                     start
                 }
-                _ => match self.value(*step, value, now.end) {
+                _ => match self.value(*entry, value, now.end) {
                     Some(after) => after,
                     None => break,
                 },
@@ -263,39 +263,39 @@ impl<'a> Machine<'a> {
 
     /// Reads a value, and gives what follows it; `None`: that is not done here.
     #[inline(never)]
-    fn value(&mut self, step: Step, at: usize, end: usize) -> Option<usize> {
+    fn value(&mut self, entry: Entry, at: usize, end: usize) -> Option<usize> {
         let text = self.text;
-        let (number, bits, slot, after) = match step {
-            Step::VarintCell(number, slot) => {
+        let (number, bits, slot, after) = match entry {
+            Entry::VarintCell(number, slot) => {
                 let (bits, after) = read::varint(text, at, end).ok()?;
                 (number, bits, slot, after)
             }
-            Step::Fixed32Cell(number, slot) => {
+            Entry::Fixed32Cell(number, slot) => {
                 let (bits, after) = read::fixed32(text, at, end).ok()?;
                 (number, bits.into(), slot, after)
             }
-            Step::Fixed64Cell(number, slot) => {
+            Entry::Fixed64Cell(number, slot) => {
                 let (bits, after) = read::fixed64(text, at, end).ok()?;
                 (number, bits, slot, after)
             }
-            Step::Text => return string(text, at, end).map(|(_, after)| after),
-            Step::TextCell(slot) => {
+            Entry::Text => return string(text, at, end).map(|(_, after)| after),
+            Entry::TextCell(slot) => {
                 let (start, after) = string(text, at, end)?;
                 self.set_text(start, after, slot);
                 return Some(after);
             }
-            Step::EnumCell(found, slot) => {
+            Entry::EnumCell(found, slot) => {
                 let (bits, after) = read::varint(text, at, end).ok()?;
                 self.set_name(found.into(), bits, slot);
                 return Some(after);
             }
-            Step::Time(known, number) => {
+            Entry::Time(known, number) => {
                 let (bits, after) = read::varint(text, at, end).ok()?;
                 return check_time(known, number.into(), bits, at).is_ok().then_some(after);
             }
-            Step::Varint => return read::varint(text, at, end).ok().map(|(_, after)| after),
-            Step::Bytes => return read::length(text, at, end).ok().map(|(_, after)| after),
-            Step::Any | Step::Long | Step::Fixed32 | Step::Fixed64 | Step::Message(..) => return None,
+            Entry::Varint => return read::varint(text, at, end).ok().map(|(_, after)| after),
+            Entry::Bytes => return read::length(text, at, end).ok().map(|(_, after)| after),
+            Entry::Any | Entry::Long | Entry::Fixed32 | Entry::Fixed64 | Entry::Message(..) => return None,
         };
         let cell = self.number(number.worth(bits));
         self.set(slot, cell);

@@ -16,7 +16,7 @@ use crate::event::samples::Choices;
 fn programs(sample: usize, paths: &[&str]) -> [Program; 2] {
     let types = Arc::new(SAMPLES[sample].model.types());
     let [quick, mut slow] = [(); 2].map(|()| Program::new(types.clone(), &layout(paths)));
-    slow.levels.iter_mut().for_each(|level| level.quick = Steps::default());
+    slow.levels.iter_mut().for_each(|level| level.quick = Table::default());
     [quick, slow]
 }
 
