@@ -1,6 +1,7 @@
 //! From one type to another: numbers and texts.
 
 use super::{Call, Fail, Function, Param, Returned, Run, Types, Value, walk};
+use crate::event::json::number_to_f64;
 use crate::expr::ops;
 
 const TEXT: Param = Param::new("text", Types::STRING);
@@ -142,7 +143,7 @@ fn try_parse_int<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
 
 /// A float in digits: `inf` and `nan` are words, not numbers.
 fn float_of(text: &str) -> Option<f64> {
-    text.trim().parse::<f64>().ok().filter(|x| x.is_finite())
+    number_to_f64(text.trim().as_bytes())
 }
 
 fn parse_float<'a>(args: &[Value<'a>], _: &mut Call) -> Result<Returned<'a>> {
@@ -232,8 +233,10 @@ mod tests {
             gives("try_parse_int", &[Value::Str(text)], "null");
         }
         gives("try_parse_int", &[Value::Unit], "null");
-        gives("parse_float", &[Value::Str(" 1e3")], "1000.0");
-        for text in ["", "nan", "inf", "1e999", "1,5"] {
+        for (text, found) in [(" 1e3", "1000.0"), ("-12.50\n", "-12.5"), (".5", "0.5"), ("5.", "5.0"), ("007", "7.0")] {
+            gives("parse_float", &[Value::Str(text)], found);
+        }
+        for text in ["", "nan", "inf", "1e999", "1,5", ".", "-", "1.2.3", "0x10"] {
             fails("parse_float", &[Value::Str(text)], codes::ARGUMENT);
         }
         gives("to_fixed", &[Value::Int(-7), Value::Int(2)], r#""-7.00""#);
