@@ -83,6 +83,8 @@ impl Codec {
     fn broken(self, why: &io::Error) -> String {
         match why.kind() {
             io::ErrorKind::FileTooLarge => why.to_string(),
+            // What zstd finds first depends on the room that it is given.
+            _ if self == Codec::Zstandard => format!("its {} data are broken", self.name()),
             _ => format!("its {} data are broken ({why})", self.name()),
         }
     }
