@@ -27,7 +27,7 @@ pub(super) fn of_source(
     diagnostics: &mut Diagnostics,
 ) -> Option<(decode::Format, Framing)> {
     let written = spec.common.choice_opt("decode");
-    let language = match written.unwrap_or(if is_csv_file(&spec.config) { "csv" } else { "json" }) {
+    let language = match written.unwrap_or_else(|| format_of_file(&spec.config)) {
         "csv" | "text" | "bytes" if !is_bare(&spec.common, diagnostics) => return None,
         "csv" => return Some((decode::Format::Csv, Framing::Csv)),
         "text" => return Some((decode::Format::Text, Framing::Lines)),
@@ -94,7 +94,7 @@ pub(super) fn of_sink(
 ) -> Option<encode::Format> {
     let schema = schemas::named(schemas, &spec.common, diagnostics)?;
     let written = spec.common.choice_opt("encode");
-    let language = match written.unwrap_or(if is_csv_file(&spec.config) { "csv" } else { "json" }) {
+    let language = match written.unwrap_or_else(|| format_of_file(&spec.config)) {
         "csv" | "text" if !is_bare(&spec.common, diagnostics) => return None,
         "csv" => return Some(encode::Format::Csv),
         "text" => return Some(encode::Format::Text),
@@ -207,7 +207,7 @@ fn described<'e>(
     key: &str,
     diagnostics: &mut Diagnostics,
 ) -> Option<&'e EventType> {
-    let name = common.choice_opt(key).unwrap_or("json");
+    let name = common.choice_opt(key).unwrap_or(language.format());
     let Some(event_type) = event_type else {
         let (span, message) = match language {
             Language::Json => {
@@ -263,19 +263,24 @@ fn wire(
     None
 }
 
-/// Whether the section names a file that ends in `.csv`, compressed or not.
-fn is_csv_file(config: &Section) -> bool {
+/// The format that the name of a connector's file stands for, compressed or not; else JSON.
+fn format_of_file(config: &Section) -> &'static str {
     if config.table.name != "file" {
-        return false;
+        return "json";
     }
     let path = match config.value("path") {
         Some(Value::Glob(glob)) => glob.clone(),
         Some(Value::Path(path)) => path.display().to_string(),
         Some(Value::Template(template)) => match template.parts.last() {
             Some(TemplatePart::Text(text)) => text.clone(),
-            Some(TemplatePart::Expr(_)) | None => return false,
+            Some(TemplatePart::Expr(_)) | None => return "json",
         },
-        _ => return false,
+        _ => return "json",
     };
-    [".csv", ".csv.gz", ".csv.zst"].iter().any(|ending| path.ends_with(ending))
+    let plain = [".gz", ".zst"].iter().find_map(|ending| path.strip_suffix(ending)).unwrap_or(&path);
+    match plain.rsplit_once('.') {
+        Some((_, "csv")) => "csv",
+        Some((_, "avro")) => "avro",
+        _ => "json",
+    }
 }

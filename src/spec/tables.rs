@@ -207,7 +207,7 @@ pub static SOURCE: Table = Table::new(
             ]),
             "How the bytes are read.",
         )
-        .default_note("`csv` for a `file` whose path ends in `.csv` (or `.csv.gz`, `.csv.zst`), else `json`")
+        .default_note("`csv` or `avro` for a `file` whose path ends so (`.csv`, `.avro.gz`, `.csv.zst`), else `json`")
         .example("csv"),
         Key::new("schema", Type::Text, "The event type, one of `schemas`, or a version of it.").example("Payment@2"),
         Key::new("wire", Type::Choice(WIRES), "What stands around the bytes of an event.").default_note(WIRE_NOTE),
@@ -326,7 +326,7 @@ pub static SINK: Table = Table::new(
             ]),
             "How an event is written.",
         )
-        .default_note("`csv` for a `file` whose path ends in `.csv` (or `.csv.gz`, `.csv.zst`), else `json`"),
+        .default_note("`csv` or `avro` for a `file` whose path ends so (`.csv`, `.avro.gz`, `.csv.zst`), else `json`"),
         Key::new("schema", Type::Text, "The event type that is written, one of `schemas`, or a version of it.")
             .example("Payment@2"),
         Key::new("wire", Type::Choice(WIRES), "What stands around the bytes of an event.").default_note(WIRE_NOTE),
