@@ -229,6 +229,21 @@ fn what_is_wrong_inside_a_block_costs_the_rest_of_it() {
 }
 
 #[test]
+fn what_is_joined_to_a_container_is_told_of() {
+    let (one, _) = container(Codec::Null, &[vec![event(b'a', 2)]]);
+    let mut other = FileHead { marker: *b"fedcba9876543210", ..head(Codec::Null) };
+    let mut bytes = one.clone();
+    other.schema.push(' ');
+    other.write(&mut bytes);
+    other.write_block(1, &event(b'b', 2), &mut bytes).unwrap();
+    for step in [1, 2, 3, 100] {
+        let found = all_of(framer(100), &bytes, step);
+        assert_eq!((found.len(), found[1].1), (2, one.len() as i64), "by {step}");
+        assert!(found[1].2.contains("another container begins there"), "by {step}: {}", found[1].2);
+    }
+}
+
+#[test]
 fn what_is_no_container_is_one_error() {
     let mut other = Vec::new();
     FileHead { schema: "two".to_owned(), ..head(Codec::Null) }.write(&mut other);

@@ -106,6 +106,15 @@ impl FileHead {
             _ => (Trouble::Bad(told(fault, bytes, at)), at),
         };
         let bad = |why: String, from: usize| Err((Trouble::Bad(why), from));
+        let rest = bytes.get(at..).unwrap_or_default();
+        // No block begins so: it would have fewer than no events.
+        if rest.starts_with(&MAGIC) {
+            let why = "another container begins there, and a file is one container: give each a file of its own";
+            return bad(why.to_owned(), at + MAGIC.len());
+        }
+        if MAGIC.starts_with(rest) {
+            return Err((Trouble::Partly, at));
+        }
         let (events, after) = read::long(bytes, at).map_err(failed)?;
         let (size, start) = read::long(bytes, after).map_err(failed)?;
         if events < 0 {
