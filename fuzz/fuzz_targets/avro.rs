@@ -12,7 +12,7 @@ use topology_runner::event::packed::Wire;
 use topology_runner::event::samples::damage;
 use topology_runner::schema::avro::samples::{self, Sampler};
 use topology_runner::schema::avro::{AvroSchema, AvroWriters};
-use topology_runner_fuzz::{Verdict, apache, chunk, decode, layout, text};
+use topology_runner_fuzz::{Verdict, apache, decode, layout, surroundings, text};
 
 /// Demands from nothing to everything.
 const DEMANDS: [&[&str]; 4] = [
@@ -40,14 +40,17 @@ fuzz_target!(|data: &[u8]| {
         let paths = paths.iter().map(|path| path.split('.').filter(|name| !name.is_empty()).map(Arc::from).collect());
         let layout = Arc::new(layout(paths));
         let mut decoder = Decoder::new(Format::Packed(format.clone()), layout, "fuzz".into(), 32);
-        let (batch, mut verdict) = decode(&mut decoder, &chunk([&event[..]]));
-        if let Some(json @ Cell::Json(_)) = batch.columns[0].cells().first() {
-            whole = text(&batch, *json);
+        for chunk in surroundings(&event) {
+            let (batch, mut verdict) = decode(&mut decoder, &chunk);
+            let verdict = verdict.remove(0);
+            if let (Verdict::Row(0), Some(json @ Cell::Json(_))) = (&verdict, batch.columns[0].cells().first()) {
+                whole = text(&batch, *json);
+            }
+            verdicts.push(match verdict {
+                Verdict::Row(_) => None,
+                Verdict::Refused { code, message } => Some((code, message)),
+            });
         }
-        verdicts.push(match verdict.remove(0) {
-            Verdict::Row(_) => None,
-            Verdict::Refused { code, message } => Some((code, message)),
-        });
     }
     assert!(verdicts.iter().all(|verdict| *verdict == verdicts[0]), "{verdicts:?}");
     let Some(whole) = whole else { return };

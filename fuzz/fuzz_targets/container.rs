@@ -89,7 +89,8 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(found, events.iter().collect::<Vec<_>>());
     }
     goes_on_anywhere(&framer, &input, step, events_max, &all);
-    verdicts_are_one(&writers, &whole);
+    let uncut = chunks(framer().uncut().chunk_events_max(events_max), &input, step);
+    verdicts_are_one(&writers, &[whole, uncut]);
 });
 
 /// Reads in pieces, and at each place that the framer names on the way lets another one read the rest.
@@ -121,18 +122,19 @@ fn goes_on_anywhere(framer: &dyn Fn() -> Framer, input: &[u8], step: usize, even
     assert_eq!(given, all.len());
 }
 
-fn verdicts_are_one(writers: &Arc<dyn Writers>, whole: &[Chunk]) {
+/// Whatever is demanded, and wherever blocks are cut into events.
+fn verdicts_are_one(writers: &Arc<dyn Writers>, ways: &[Vec<Chunk>]) {
     let format = Arc::new(AvroFormat::new(Wire::Container, writers.clone()));
-    let verdicts = DEMANDS.map(|paths| {
+    let mut verdicts = Vec::new();
+    for (paths, chunks) in DEMANDS.iter().flat_map(|paths| ways.iter().map(move |chunks| (paths, chunks))) {
         let paths = paths.iter().map(|path| path.split('.').filter(|name| !name.is_empty()).map(Arc::from).collect());
-        let mut decoder =
-            Decoder::new(Format::Packed(format.clone()), Arc::new(layout(paths)), "fuzz".into(), 32);
-        let verdicts = whole.iter().flat_map(|chunk| decode(&mut decoder, chunk).1);
+        let mut decoder = Decoder::new(Format::Packed(format.clone()), Arc::new(layout(paths)), "fuzz".into(), 32);
+        let found = chunks.iter().flat_map(|chunk| decode(&mut decoder, chunk).1);
         let verdict = |verdict| match verdict {
             Verdict::Row(_) => None,
             Verdict::Refused { code, message } => Some((code, message)),
         };
-        verdicts.map(verdict).collect::<Vec<_>>()
-    });
+        verdicts.push(found.map(verdict).collect::<Vec<_>>());
+    }
     assert!(verdicts.iter().all(|one| *one == verdicts[0]), "{verdicts:?}");
 }

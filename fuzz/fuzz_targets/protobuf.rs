@@ -13,7 +13,7 @@ use topology_runner::event::encode::{Encoder, Format as Output, encode_json};
 use topology_runner::event::packed::Wire;
 use topology_runner::event::protobuf::{ProtobufEncoding, ProtobufFormat, Types};
 use topology_runner::schema::protobuf::Model;
-use topology_runner_fuzz::{Verdict, chunk, decode, layout};
+use topology_runner_fuzz::{Verdict, chunk, decode, layout, surroundings};
 
 /// Demands from nothing to everything.
 const DEMANDS: [&[&str]; 4] = [
@@ -67,16 +67,18 @@ fuzz_target!(|input: (bool, &[u8])| {
     for paths in DEMANDS {
         let paths = paths.iter().map(|path| path.split('.').filter(|name| !name.is_empty()).map(Arc::from).collect());
         let mut decoder = Decoder::new(Format::Packed(format.clone()), Arc::new(layout(paths)), "fuzz".into(), 64);
-        let (batch, mut verdict) = decode(&mut decoder, &chunk([event]));
-        verdicts.push(match verdict.remove(0) {
-            Verdict::Row(row) => {
-                let mut json = Vec::new();
-                encode_json(&batch, row, &mut json).expect("what was read can be written");
-                assert!(whole.get_or_insert_with(|| (json.clone(), batch)).0 == json, "the whole is the same");
-                None
-            }
-            Verdict::Refused { code, message } => Some((code, message)),
-        });
+        for chunk in surroundings(event) {
+            let (batch, mut verdict) = decode(&mut decoder, &chunk);
+            verdicts.push(match verdict.remove(0) {
+                Verdict::Row(row) => {
+                    let mut json = Vec::new();
+                    encode_json(&batch, row, &mut json).expect("what was read can be written");
+                    assert!(*whole.get_or_insert_with(|| json.clone()) == json, "the whole is the same");
+                    None
+                }
+                Verdict::Refused { code, message } => Some((code, message)),
+            });
+        }
     }
     assert!(verdicts.iter().all(|verdict| *verdict == verdicts[0]), "{verdicts:?}");
     let theirs = DynamicMessage::decode(sample.descriptor.clone(), event);
@@ -86,7 +88,7 @@ fuzz_target!(|input: (bool, &[u8])| {
         (None, Err(error)) => assert!(error.to_string().contains("recursion"), "only good to us: {error}"),
         (Some((_, message)), Ok(_)) => assert!(is_stricter(message), "only good to prost-reflect: {message}"),
     }
-    let Some((json, _)) = whole else { return };
+    let Some(json) = whole else { return };
     let encoding = Arc::new(ProtobufEncoding::raw(sample.types.clone()));
     let mut decoder = Decoder::new(Format::Json, Arc::new(layout([])), "fuzz".into(), 128);
     let (batch, _) = decode(&mut decoder, &chunk([&json[..]]));

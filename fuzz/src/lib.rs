@@ -75,6 +75,11 @@ pub fn chunk<'a>(events: impl IntoIterator<Item = &'a [u8]>) -> Chunk {
     Chunk { text: text.into(), frames, ..Chunk::default() }
 }
 
+/// Chunks in which an event stands alone, and before others: a decoder may look at what follows, and must not care.
+pub fn surroundings(event: &[u8]) -> [Chunk; 3] {
+    [chunk([event]), chunk([event, &[0; 64]]), chunk([event, &[0xff; 64]])]
+}
+
 /// Decodes a chunk: its batch, and the verdict on each event in order.
 pub fn decode(decoder: &mut Decoder, chunk: &Chunk) -> (Batch, Vec<Verdict>) {
     let decoded = decoder.decode(chunk.clone(), 0);
