@@ -37,7 +37,9 @@ fn longer_varint(text: &[u8], at: usize, end: usize) -> Read<(u64, usize)> {
             let word = (word & 0x0000_3fff_0000_3fff) | ((word & 0x3fff_0000_3fff_0000) >> 2);
             let word = (word & 0x0fff_ffff) | ((word & 0x0fff_ffff_0000_0000) >> 4);
             let after = at + (stops.trailing_zeros() as usize + 1) / 8;
-            return if after <= end { Ok((word, after)) } else { Fault::err(end, Why::CutOff) };
+            if after <= end {
+                return Ok((word, after));
+            }
         }
     }
     any_varint(text, at, end)
@@ -179,6 +181,14 @@ mod tests {
             let value = encoding::decode_varint(&mut theirs).ok().map(|value| (value, bytes.len() - theirs.len()));
             let text = [bytes.clone(), behind].concat();
             prop_assert_eq!(varint(&text, 0, bytes.len()).ok(), value);
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_is_where_it_begins_whatever_is_behind() {
+        for behind in [&[][..], &[0; 9], &[0xff; 9]] {
+            let text = [&[1, 0xd7, 0x8a], behind].concat();
+            assert_eq!(varint(&text, 1, 3), Fault::err(1, Why::CutOff));
         }
     }
 
