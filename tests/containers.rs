@@ -203,6 +203,31 @@ sinks: { out: { from: in, file: { path: out.jsonl } } }
     }
 }
 
+#[test]
+fn what_follows_in_an_open_container_is_read_by_the_schema_of_the_reload() {
+    let topology = "\
+schemas: { Paid: paid.avsc }
+sources: { in: { file: { path: a.avro, follow: true }, decode: avro, schema: Paid, time: arrival } }
+sinks: { out: { from: in, file: { path: out.jsonl } } }
+";
+    let (dir, bytes) = (place(topology, 0..0), container(0..6, Codec::Null));
+    let (path, out) = (dir.path().join("a.avro"), dir.path().join("out.jsonl"));
+    let cut = bytes.len() - 2 * (2 + 2 + 16);
+    fs::write(&path, &bytes[..cut]).expect("it is written");
+    let mut run = Run::start(dir.path(), &["t.yaml"]);
+    has_lines(&out, 2);
+    let renamed = NOTED.replace(r#""name":"n","#, r#""name":"number","aliases":["n"],"#);
+    fs::write(dir.path().join("paid.avsc"), renamed).expect("it is written");
+    run.says("reloaded");
+    File::options().append(true).open(&path).and_then(|mut file| file.write_all(&bytes[cut..])).expect("it is written");
+    has_lines(&out, 6);
+    let (code, said) = run.stop();
+    assert_eq!(code, Some(0), "{said}");
+    let before = (0..2).map(|n| format!("{{\"n\":{n}}}\n"));
+    let after = (2..6).map(|n| format!("{{\"number\":{n},\"note\":\"\"}}\n"));
+    assert_eq!(fs::read_to_string(&out).expect("it is text"), before.chain(after).collect::<String>(), "{said}");
+}
+
 /// A source that never ends, and a sink of containers.
 const TICKS: &str = "\
 checkpoint: { every: 50ms }

@@ -31,12 +31,14 @@ struct Source {
     writers: Arc<dyn Writers>,
     /// Those that events have named.
     known: Mutex<HashMap<Name, Arc<Writer>>>,
+    /// The last writer that was adopted, and what it has become.
+    adopted: Mutex<Option<[Arc<Writer>; 2]>>,
 }
 
 impl AvroFormat {
     /// A format of events with this around them, written with these schemas.
     pub fn new(wire: Wire, writers: Arc<dyn Writers>) -> AvroFormat {
-        AvroFormat(Arc::new(Source { wire, writers, known: Mutex::default() }))
+        AvroFormat(Arc::new(Source { wire, writers, known: Mutex::default(), adopted: Mutex::default() }))
     }
 
     /// Who can say how containers are written.
@@ -60,6 +62,24 @@ impl PackedFormat for AvroFormat {
 }
 
 impl Source {
+    /// The writer of a container, as this source reads it: one that was open when the source's schema changed is still given as the schema
+    /// before reads it.
+    fn adopt(&self, given: Arc<Writer>) -> Arc<Writer> {
+        if given.reader == self.writers.reader() {
+            return given;
+        }
+        let mut adopted = self.adopted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some([from, ours]) = &*adopted
+            && Arc::ptr_eq(from, &given)
+        {
+            return ours.clone();
+        }
+        // It was a schema when the container was opened.
+        let ours = self.writers.by_text(&given.text).unwrap_or_else(|_| given.clone());
+        *adopted = Some([given, ours.clone()]);
+        ours
+    }
+
     /// The writer of an event. `given`: the one of its chunk.
     fn writer(&self, name: Name, given: Option<&Arc<Writer>>) -> Result<Arc<Writer>, String> {
         if name == Name::Given {
@@ -167,6 +187,7 @@ impl AvroDecoder {
 impl PackedDecoder for AvroDecoder {
     fn decode(&mut self, chunk: &mut Chunk) -> PackedRows {
         let text = chunk.text.clone();
+        chunk.writer = chunk.writer.take().map(|given| self.source.adopt(given));
         if chunk.uncut {
             return self.decode_blocks(&text, chunk);
         }

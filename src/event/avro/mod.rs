@@ -54,6 +54,9 @@ pub trait Writers: Debug + Send + Sync {
 
     /// A hash of all that decides how events are read.
     fn identity(&self) -> u64;
+
+    /// A hash of the source's own schema.
+    fn reader(&self) -> u64;
 }
 
 /// A schema that events are written with.
@@ -65,6 +68,10 @@ pub struct Writer {
     pub ends: Ends,
     /// A hash of the schema.
     pub identity: u64,
+    /// The schema.
+    pub text: Arc<str>,
+    /// A hash of the source's own schema, by which it is read.
+    pub reader: u64,
 }
 
 /// A value by itself as JSON, NaN and the infinities as null.

@@ -21,7 +21,7 @@ impl Writers for One {
         let steps = [1, 2].map(|node| Step { node, field: None });
         let record = Node::Record(Record { steps: steps.into(), absent: Box::default() });
         let reading = Arc::new(Reading::new(vec![record, text, Node::Long(Number::Int)], 0));
-        Arc::new(Writer { ends: Ends::new(reading.clone()), reading, identity: 1 })
+        Arc::new(Writer { ends: Ends::new(reading.clone()), reading, identity: 1, text: "".into(), reader: 1 })
     }
 
     fn by_fingerprint(&self, _: u64) -> Result<Arc<Writer>, String> {
@@ -37,6 +37,10 @@ impl Writers for One {
     }
 
     fn identity(&self) -> u64 {
+        1
+    }
+
+    fn reader(&self) -> u64 {
         1
     }
 }

@@ -97,6 +97,20 @@ pub(super) fn row(decoded: &Decoded, row: usize) -> Vec<String> {
 }
 
 #[test]
+fn a_container_that_was_open_when_the_schema_changed_is_read_by_the_new_one() {
+    let fields = |fields: &str| format!(r#"{{"type":"record","name":"Paid","fields":[{fields}]}}"#);
+    let before = fields(r#"{"name":"amount","type":"int"}"#);
+    let net = r#"{"name":"net","aliases":["amount"],"type":"long"}"#;
+    let after = fields(&format!(r#"{net},{{"name":"country","type":"string","default":"DE"}}"#));
+    let given = AvroWriters::new(schema(&before), [], None).by_text(&before).expect("a schema");
+    let writers = Arc::new(AvroWriters::new(schema(&after), [], None));
+    let decoded = decode_with(Wire::Container, writers, Some(given), &["amount", "net"], &[&[14], &[16]]);
+    assert!(decoded.rejects.is_empty(), "{:?}", decoded.rejects);
+    assert_eq!(row(&decoded, 0), [r#"{"net":7,"country":"DE"}"#, "-", "7"]);
+    assert_eq!(row(&decoded, 1)[2], "8");
+}
+
+#[test]
 fn values_become_cells_and_json() {
     let paths = ["amount", "at", "id", "items", "merchant", "merchant.country", "state", "tags.b", "tags.c"];
     let decoded = decode(ALL, ALL, &paths, &[&payment()]);

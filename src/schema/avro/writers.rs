@@ -60,6 +60,8 @@ fn writer(writer: &AvroSchema, reader: &AvroSchema) -> Writer {
         reading: Arc::new(resolve(writer, reader)),
         ends: Ends::new(Arc::new(own(writer))),
         identity: writer.identity(),
+        text: writer.text().clone(),
+        reader: reader.identity(),
     }
 }
 
@@ -101,5 +103,9 @@ impl Writers for AvroWriters {
         versions.sort_unstable();
         let parts: Vec<String> = versions.iter().map(|version| format!("{version:016x}")).collect();
         rapidhash_v3(format!("{:016x} of {}", self.reader.identity(), parts.join(" ")).as_bytes())
+    }
+
+    fn reader(&self) -> u64 {
+        self.own.reader
     }
 }
