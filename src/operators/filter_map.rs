@@ -4,7 +4,7 @@ mod flat_map;
 
 use std::sync::Arc;
 
-use crate::diagnostic::codes;
+use crate::diagnostic::{Span, codes};
 use crate::event::decode::cut_columns;
 use crate::event::{Batch, Demand, Layout};
 use crate::expr::Want;
@@ -58,7 +58,7 @@ enum Then {
     /// A new one: the object that a block returns.
     Object(StageExpr),
     /// The same one with fields changed.
-    Edit { set: Vec<(Arc<str>, StageExpr)>, unset: Vec<Arc<str>> },
+    Edit { set: Vec<(Arc<str>, StageExpr)>, unset: Vec<Arc<str>>, unset_at: Vec<Span> },
     /// An event for each item of an array.
     FlatMap(StageExpr),
 }
@@ -96,7 +96,8 @@ fn plan_then(config: &Section, ctx: &mut StageContext) -> Option<Then> {
             .help("remove it from `set` or from `unset`");
     }
     let set = compile_fields("set", set, ctx)?;
-    Some(Then::Edit { set, unset: unset.into_iter().map(Arc::from).collect() })
+    let unset_at = config.list_opt("unset").unwrap_or_default().iter().map(|item| item.span).collect();
+    Some(Then::Edit { set, unset: unset.into_iter().map(Arc::from).collect(), unset_at })
 }
 
 fn compile_fields(key: &str, fields: &[NamedExpr], ctx: &mut StageContext) -> Option<Vec<(Arc<str>, StageExpr)>> {
@@ -110,7 +111,7 @@ impl Stage for FilterMap {
         for output in outputs {
             match &self.then {
                 Then::Pass => all.extend(output),
-                Then::Edit { set, unset } => {
+                Then::Edit { set, unset, .. } => {
                     let is_made = |name: &Arc<str>| unset.contains(name) || set.iter().any(|(set, _)| set == name);
                     add_unchanged(&mut all, output, is_made);
                 }
@@ -147,8 +148,9 @@ impl Stage for FilterMap {
             Then::Pass => passed,
             Then::Fields(all) => Shape::record(fields(all)),
             Then::Object(expr) => typing.infer(expr, &passed).shape.only(Kinds::OBJECT),
-            Then::Edit { set, unset } => {
+            Then::Edit { set, unset, unset_at } => {
                 let made = fields(set);
+                unset.iter().zip(unset_at).for_each(|(name, at)| typing.has(&passed, name, *at));
                 let left = unset.iter().fold(passed.unnamed(), |event, name| event.without_field(name));
                 made.iter().fold(left, |event, (name, shape)| event.with(std::slice::from_ref(name), shape))
             }
@@ -198,7 +200,7 @@ impl Stage for FilterMap {
 
 impl FilterMap {
     fn recipes(&self, inputs: &[Arc<Layout>]) -> Vec<Recipe> {
-        let Then::Edit { set, unset } = &self.then else { return Vec::new() };
+        let Then::Edit { set, unset, .. } = &self.then else { return Vec::new() };
         let set = set.iter().enumerate().map(|(i, (name, _))| (name.clone(), Some(i)));
         let edits = set.chain(unset.iter().map(|name| (name.clone(), None))).collect();
         inputs.iter().map(|layout| Recipe::new(layout, &edits)).collect()

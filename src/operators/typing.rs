@@ -1,6 +1,6 @@
 //! Types at plan time: a stage is told what comes in, has its expressions looked at, and says what leaves.
 
-use crate::diagnostic::{Code, Diagnostics, Report, Span};
+use crate::diagnostic::{Code, Diagnostics, Report, Span, codes, did_you_mean};
 use crate::expr::types::{Finding, Inferred, Scope};
 use crate::schema::{Kinds, Shape};
 
@@ -44,6 +44,18 @@ impl Typing<'_> {
     /// All expressions of a stage that changes nothing.
     pub fn infer_all(&mut self, exprs: &[&StageExpr], event: &Shape) {
         exprs.iter().for_each(|expr| drop(self.infer(expr, event)));
+    }
+
+    /// A field that is named without an expression, and that events of this shape never have.
+    pub fn has(&mut self, event: &Shape, name: &str, at: Span) {
+        let Err(object) = event.field(name) else { return };
+        let message = format!("no event of `{}` has a field `{name}`", self.of);
+        let names = object.fields.iter().map(|field| &*field.name);
+        let near = did_you_mean(name, names).map(|near| format!("did you mean `{near}`?"));
+        let report = self.report(&codes::UNKNOWN_FIELD, at, message);
+        if let Some(near) = near {
+            report.help(near);
+        }
     }
 
     /// An argument of a kind that what it is given to never takes; null is left out, as whoever asks does.

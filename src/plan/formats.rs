@@ -29,6 +29,9 @@ pub(super) fn of_source(
     let written = spec.common.choice_opt("decode");
     let language = match written.unwrap_or_else(|| format_of_file(&spec.config)) {
         "csv" | "text" | "bytes" if !is_bare(&spec.common, diagnostics) => return None,
+        plain @ ("csv" | "text" | "bytes") if !is_of_json(schema?.as_ref(), plain, &spec.common, diagnostics) => {
+            return None;
+        }
         "csv" => return Some((decode::Format::Csv, Framing::Csv)),
         "text" => return Some((decode::Format::Text, Framing::Lines)),
         "bytes" => return Some((decode::Format::Bytes, Framing::Lines)),
@@ -178,6 +181,19 @@ fn is_bare(common: &Section, diagnostics: &mut Diagnostics) -> bool {
     let message = format!("`wire: {wire}` has no meaning here: it is known of events in JSON, Avro and Protobuf alone");
     let report = diagnostics.error(&codes::NOT_TOGETHER, common.span_of("wire"), message);
     report.help("remove it, or say that events are in one of these (`json`, `avro`, `protobuf`)");
+    false
+}
+
+/// Whether an event type that is named says what JSON has in it, as the texts of these formats are. `false`: that was reported.
+fn is_of_json(schema: Option<&SourceSchema>, format: &str, common: &Section, diagnostics: &mut Diagnostics) -> bool {
+    let language = schema.map_or(Language::Json, |schema| schema.event_type.definition.language());
+    if language == Language::Json {
+        return true;
+    }
+    let message =
+        format!("the event type is in {language}, and `decode: {format}` gives texts, which are none of its values");
+    let report = diagnostics.error(&codes::NOT_TOGETHER, common.span_of("schema"), message);
+    report.help("remove `schema`, or name an event type in JSON Schema whose fields are strings; a sink may have the type, behind a `map`");
     false
 }
 

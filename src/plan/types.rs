@@ -114,12 +114,12 @@ fn node(node: &Node, input: &PortType, of: String, diagnostics: &mut Diagnostics
 
 /// Reports what comes to a sink and is not what its event type says.
 fn misfits(expected: &Expected, given: &Shape, diagnostics: &mut Diagnostics) {
-    for Misfit { field, what, near } in expected.event_type.definition.misfits(given) {
+    for Misfit { field, what, help } in expected.event_type.definition.misfits(given) {
         let field = if field.is_empty() { "the event".to_owned() } else { format!("`{field}`") };
         let message = format!("these events are no `{}`: {field} {what}", expected.name);
         let report = diagnostics.error(&codes::SINK_SCHEMA, expected.span, message);
-        if let Some(near) = near {
-            report.help(format!("did you mean `{near}`?"));
+        if let Some(help) = help {
+            report.help(help);
         }
     }
 }

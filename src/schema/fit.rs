@@ -12,8 +12,8 @@ pub struct Misfit {
     pub field: String,
     /// What is wrong, as it follows the field's name: `may be null, and must not be`.
     pub what: String,
-    /// The name that was most likely meant.
-    pub near: Option<String>,
+    /// The way out, where one is known.
+    pub help: Option<String>,
 }
 
 impl Definition {
@@ -34,8 +34,8 @@ struct Fit {
 }
 
 impl Fit {
-    fn find(&mut self, field: &str, what: String, near: Option<&str>) {
-        self.found.push(Misfit { field: field.to_owned(), what, near: near.map(str::to_owned) });
+    fn find(&mut self, field: &str, what: String, help: Option<String>) {
+        self.found.push(Misfit { field: field.to_owned(), what, help });
     }
 
     fn value(&mut self, path: &str, given: &Shape, wanted: &Shape) {
@@ -56,7 +56,7 @@ impl Fit {
             && let Some(other) = given.iter().find(|symbol| !wanted.contains(symbol))
         {
             let near = did_you_mean(other, wanted.iter().map(|symbol| &**symbol));
-            self.find(path, format!("may be {other:?}, which is none of its symbols"), near);
+            self.find(path, format!("may be {other:?}, which is none of its symbols"), near.map(meant));
         }
         if let (Some(given), Some(wanted)) = (&given.items, &wanted.items) {
             self.value(&format!("{path}[]"), given, wanted);
@@ -83,7 +83,9 @@ impl Fit {
                     let missing = wanted.fields.iter().filter(|field| given.field(&field.name).is_none());
                     let near = did_you_mean(name, missing.map(|field| &*field.name));
                     let near = near.or_else(|| did_you_mean(name, wanted.fields.iter().map(|field| &*field.name)));
-                    self.find(&below(name), "is no field of it".to_owned(), near);
+                    let unset = || format!("`unset: [{name}]` in a stage before leaves it out");
+                    let help = near.map(meant).or_else(|| path.is_empty().then(unset));
+                    self.find(&below(name), "is no field of it".to_owned(), help);
                 }
             }
         }
@@ -98,6 +100,11 @@ impl Fit {
             self.value(&below("*"), &rest.clone().not_null(), others);
         }
     }
+}
+
+/// Of the name that was most likely meant.
+fn meant(near: &str) -> String {
+    format!("did you mean `{near}`?")
 }
 
 /// The kinds that are written as a value of this shape.

@@ -66,7 +66,11 @@ fn an_object_of_the_event_becomes_the_event() {
 
 #[test]
 fn set_and_unset_change_the_event_in_its_place() {
-    let then = || Then::Edit { set: fields(&[("a", "event.a + 1"), ("c", "event.b.x")]), unset: vec!["b".into()] };
+    let then = || Then::Edit {
+        set: fields(&[("a", "event.a + 1"), ("c", "event.b.x")]),
+        unset: vec!["b".into()],
+        unset_at: vec![],
+    };
     let lines = [r#"{"a":1,"b":{"x":"y"},"d":1.0}"#, r#"{"a":1}"#];
     let run = run(Some("event.a == 1"), then(), &["a", "b", "d"], &lines);
     assert_eq!(run.ports[0], [r#"{"a":2,"d":1.0,"c":"y"}"#, r#"{"a":2}"#]);
@@ -140,7 +144,7 @@ mod edits_in_a_row {
             (0..4).filter_map(|i| Some((NAMES[i], format!("event.{}", NAMES[step[i]??])))).collect();
         let set: Vec<(&str, &str)> = set.iter().map(|(name, text)| (*name, text.as_str())).collect();
         let unset = (0..4).filter(|i| step[*i] == Some(None)).map(|i| Arc::from(NAMES[i])).collect();
-        FilterMap { filter: None, then: Then::Edit { set: fields(&set), unset } }
+        FilterMap { filter: None, then: Then::Edit { set: fields(&set), unset, unset_at: Vec::new() } }
     }
 
     /// The same by hand. A copy of a missing field is missing.
