@@ -137,12 +137,15 @@ pub struct EnumValue {
     pub deprecated: bool,
 }
 
+/// Stands for whichever message comes first, where it does not matter which one events are: a registry keeps files.
+pub const ANY_MESSAGE: &str = "*";
+
 /// Finds the text of an import by its name. `Ok(None)`: there is none.
 pub type Imports = Rc<dyn Fn(&str) -> Result<Option<String>, String>>;
 
 impl Model {
     /// Reads the text of a file whose name is only for messages. `message`: the one that events are, with or without its package; without
-    /// it the file must have only one at its top. Well-known imports need not be found.
+    /// it the file must have only one at its top, with [`ANY_MESSAGE`] the first is taken. Well-known imports need not be found.
     #[cfg(feature = "schemas")]
     pub fn parse(name: &str, text: &str, imports: Imports, message: Option<&str>) -> Result<Model, String> {
         parse::parse(name, text, imports, message)

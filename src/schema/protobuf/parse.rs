@@ -10,7 +10,7 @@ use prost_reflect::prost_types::{DescriptorProto, FileDescriptorProto, enum_desc
 use prost_reflect::{Cardinality, EnumDescriptor, FieldDescriptor, FileDescriptor, MessageDescriptor, Syntax};
 use protox::file::{File, FileResolver, GoogleFileResolver};
 
-use super::{Enum, EnumValue, Field, Import, Imports, Kind, Known, Label, Message, Model, Number};
+use super::{ANY_MESSAGE, Enum, EnumValue, Field, Import, Imports, Kind, Known, Label, Message, Model, Number};
 use crate::limits::{PROTO_FILES_MAX, PROTO_NESTING_MAX, PROTO_TYPES_MAX, SCHEMA_BYTES_MAX};
 
 pub(super) fn parse(name: &str, text: &str, imports: Imports, message: Option<&str>) -> Result<Model, String> {
@@ -114,8 +114,9 @@ fn choose(file: &FileDescriptor, wanted: Option<&str>) -> Result<MessageDescript
         messages.iter().map(|message| format!("`{}`", message.name())).collect::<Vec<_>>().join(", ")
     };
     let top: Vec<MessageDescriptor> = file.messages().collect();
-    let Some(wanted) = wanted else {
+    let Some(wanted) = wanted.filter(|wanted| *wanted != ANY_MESSAGE || top.is_empty()) else {
         return match top.as_slice() {
+            [first, ..] if wanted.is_some() => Ok(first.clone()),
             [only] => Ok(only.clone()),
             [] => Err("the file has no message".to_owned()),
             _ => Err(format!(

@@ -18,6 +18,7 @@ use crate::limits::SCHEMA_BYTES_MAX;
 use super::index::{Index, Lock, Row};
 use super::{Entry, ErrorKind, Language, Registered, RegistryError, Shelf, Verdict, Wanted, disk, references};
 use crate::schema::compat::{self, Mode, Severity};
+use crate::schema::protobuf::ANY_MESSAGE;
 use crate::schema::{Definition, SchemaError};
 
 /// What the next version of a subject must be to those before, where the index says nothing.
@@ -108,7 +109,7 @@ impl Folder {
                 || self.unknown(&format!("version {} of `{}`", link.version, link.subject), "register it first");
             self.schema(row.ok_or_else(unknown)?)
         })?;
-        Definition::parse(resolved.language, &resolved.text, None, &resolved.references).map_err(|why| {
+        Definition::parse(resolved.language, &resolved.text, Some(ANY_MESSAGE), &resolved.references).map_err(|why| {
             let (SchemaError::Broken(why) | SchemaError::Unsupported(why)) = why;
             RegistryError::new(ErrorKind::Refused, format!("the schema is {why}"))
         })

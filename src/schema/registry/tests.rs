@@ -195,6 +195,20 @@ fn a_folder_is_a_registry() {
 }
 
 #[test]
+fn a_folder_keeps_files_of_several_messages() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = folder_at(folder.path());
+    let file = |field: &str| {
+        let text = format!("syntax = \"proto3\"; message Other {{}} message Seen {{ {field} id = 1; }}");
+        Registered { language: Language::Protobuf, text: text.into(), links: Vec::new() }
+    };
+    assert_eq!(registry.register("seen", &file("string")).unwrap(), 1);
+    // All messages are compared, whichever of them events are.
+    let refused = registry.register("seen", &file("double")).unwrap_err();
+    assert!(refused.kind == ErrorKind::Refused && refused.message.contains("Seen"), "{refused}");
+}
+
+#[test]
 fn an_index_that_leads_out_of_its_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     for file in ["../x.avsc", "/etc/passwd", "a/../../b"] {
