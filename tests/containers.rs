@@ -113,7 +113,7 @@ fn a_container_of_the_same_schema_is_added_to_with_its_own_codec() {
 #[test]
 fn what_would_spoil_a_file_is_refused_and_the_file_left_alone() {
     let noted = APPENDS.replace("paid.avsc", "noted.avsc");
-    let lines = APPENDS.replace(", encode: avro, schema: Paid", "");
+    let lines = APPENDS.replace("encode: avro, schema: Paid", "encode: json");
     let single = APPENDS.replace("schema: Paid", "schema: Paid, wire: single_object");
     let whole = container(0..4, Codec::Null);
     for (topology, content, why) in [
@@ -248,7 +248,7 @@ fn a_reload_that_would_spoil_a_container_is_refused_and_one_that_does_not_goes_o
     grows(&first);
     for (from, to, why) in [
         ("paid.avsc", "noted.avsc", "the events in it are of another schema"),
-        (", encode: avro, schema: Paid", "", "it is an Avro container"),
+        ("encode: avro, schema: Paid", "encode: json", "it is an Avro container"),
     ] {
         replace(&file, from, to);
         run.says(why);

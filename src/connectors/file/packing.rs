@@ -61,7 +61,7 @@ impl Packing {
     pub fn go_on(&mut self, path: &Path, mut content: impl Read) -> Result<(), ConnectorError> {
         let refuse = |why: &str| {
             ConnectorError::fatal(format!(
-                "cannot add to `{}`: {why}; write to another file, or let a new run begin it anew (`mode: replace`)",
+                "cannot add to `{}`: {why}; write to another file, or let a run begin it anew (`--fresh`, with `mode: replace`)",
                 path.display()
             ))
         };
@@ -86,7 +86,7 @@ impl Packing {
     pub fn follow(&mut self, head: FileHead) -> Result<(), &'static str> {
         let Packing::Blocks(blocks) = self else { return Err(NOTHING_ELSE) };
         if !is_same(&head.schema, &blocks.head.schema) {
-            return Err("the events in it are of another schema");
+            return Err("the events in it are of another schema, whose version `schema: Payment@1` would name");
         }
         (blocks.head, blocks.has_head) = (head, true);
         Ok(())
