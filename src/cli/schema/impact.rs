@@ -51,15 +51,20 @@ pub(super) fn impact(args: &ImpactArgs) -> Exit {
             continue;
         }
         users += 1;
+        let all = found.count().0;
         let found = found.beyond(&known);
+        // Errors with both schemas: those of the old one alone are no longer any.
+        let has_own = all > found.count().0;
         broken += usize::from(found.has_errors());
         let _ = writeln!(out, "{}", file.display());
         let changes = changes(before.as_deref().unwrap_or_default(), after.as_deref().unwrap_or_default());
         for change in &changes {
             let _ = writeln!(out, "  {change}");
         }
-        if known.has_errors() {
+        if has_own {
             let _ = writeln!(out, "  it has problems of its own: see `runner check {}`", file.display());
+        } else if known.has_errors() {
+            let _ = writeln!(out, "  it has problems with the schema before, and none of them with this one");
         } else if changes.is_empty() && found.is_empty() {
             let _ = writeln!(out, "  nothing changes");
         }
