@@ -78,12 +78,17 @@ pub(crate) fn syntax(source: &Source, error: &ParseError) -> Problem {
 fn reserved_field(source: &Source, at: Position) -> (&'static Code, String, Option<String>) {
     let word = &source.text[source.token(at)];
     if word.chars().all(|c| c.is_alphanumeric() || c == '_') && !word.is_empty() {
-        let help = format!("write it in brackets: `event[\"{word}\"]`");
-        return (
-            &codes::EXPR_RESERVED_WORD,
-            format!("`{word}` is a word of the language, not a field's name here"),
-            Some(help),
-        );
+        let help = Some(format!("write it in brackets: `event[\"{word}\"]`"));
+        return match word.is_ascii() {
+            true => {
+                let message = format!("`{word}` is a word of the language, not a field's name here");
+                (&codes::EXPR_RESERVED_WORD, message, help)
+            }
+            false => {
+                let message = format!("`{word}` cannot follow a dot: a name there has letters and digits of ASCII");
+                (&codes::EXPR_SYNTAX, message, help)
+            }
+        };
     }
     (&codes::EXPR_SYNTAX, "the name of a field must follow the dot".to_owned(), None)
 }
