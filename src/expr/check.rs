@@ -58,8 +58,11 @@ pub(crate) fn syntax(source: &Source, error: &ParseError) -> Problem {
         }
         other => {
             let text = other.to_string();
-            let help =
-                text.contains("Reserved").then(|| "write the field's name in brackets: `event[\"name\"]`".to_owned());
+            let is_name =
+                text.contains("Reserved") || source.text.get(range.clone()).is_some_and(|told| !told.is_ascii());
+            let help = is_name.then(|| {
+                "a field whose name is of more than ASCII letters and digits, or reserved, stands in brackets: `event[\"name\"]`".to_owned()
+            });
             (&codes::EXPR_SYNTAX, text, help)
         }
     };

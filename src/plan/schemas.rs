@@ -139,7 +139,10 @@ pub(super) fn report(why: SchemaError, name: &str, span: Span, diagnostics: &mut
             report.help("if that cannot be, remove `schema` and check events with a `filter`");
         }
         SchemaError::Broken(why) => {
-            let help = "mend it, or name another one under `schemas`; references of a JSON Schema must be to definitions within it";
+            let help = match why.starts_with("no JSON Schema") {
+                true => "mend the schema; its references must be to definitions within it",
+                false => "mend it, or name another one under `schemas`",
+            };
             diagnostics.error(&codes::SCHEMA_BROKEN, span, format!("{name} is {why}")).help(help);
         }
     }
